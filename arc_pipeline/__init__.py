@@ -1,0 +1,1 @@
+"""A Dagster data-and-model pipeline for the Abstraction and Reasoning Corpus (ARC)."""

@@ -1,0 +1,1 @@
+"""Concepts of ARC: grids, tasks, augmentation, prompts, votes, metrics. Knows nothing of torch or Dagster."""

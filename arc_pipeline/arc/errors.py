@@ -1,0 +1,46 @@
+"""The errors a user can mend. Every message names the file, the place in it and the value, and says what to do.
+
+ArcPipelineError
+├── FaultyInput          files that cannot be used: every fault of every file, at once
+├── UndecodableGrid      a completion that is no grid (a counted outcome, never fatal)
+└── MissingArtefact      something that must be materialized first
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class ArcPipelineError(Exception):
+    """Base of all errors that are reported without a traceback."""
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """One thing wrong with one file: `place` is a task and pair or a field, `problem` says what is allowed."""
+
+    file: str
+    place: str
+    problem: str
+    value: str = ""
+
+    def __str__(self) -> str:
+        value = f" (found {self.value})" if self.value else ""
+        place = f" {self.place}:" if self.place else ""
+        return f"{self.file}:{place} {self.problem}{value}"
+
+
+class FaultyInput(ArcPipelineError):
+    """Carries every fault that was found, so that one look is enough to mend them all."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(sorted(faults))
+        lines = "\n".join(f"  {fault}" for fault in self.faults)
+        super().__init__(f"{len(self.faults)} fault(s) in the input:\n{lines}")
+
+
+class UndecodableGrid(ArcPipelineError):
+    """A text that is no grid in the given encoding; `str(error)` is the reason, one of a few kinds."""
+
+
+class MissingArtefact(ArcPipelineError):
+    """An artefact that another one needs is not there yet; the message says which asset to materialize."""

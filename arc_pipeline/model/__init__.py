@@ -1,0 +1,1 @@
+"""Activities on language models: tokenize, load, train, generate. Knows nothing of Dagster."""
