@@ -1,0 +1,185 @@
+"""Facts that must hold of a table of recipes, tested against the distribution that the experiment declares.
+
+The seed's bug (no test pair was ever a target) is one such fact; none of them needs a model or a text.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from arc_pipeline.arc.augmentation import TRANSFORM_NAMES
+from arc_pipeline.arc.experiment import AugmentationConfig
+from arc_pipeline.arc.task import N_COLOURS, Task
+
+SIGNIFICANCE = 1e-6
+EXPECTED_AT_LEAST = 20
+EXPECTED_FOR_CHI_SQUARE = 5
+NAMED_AT_MOST = 20
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a fact holds, in words, with the offending ids."""
+
+    passed: bool
+    description: str
+    offenders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """How often one pair was drawn as the target, and how often it was accepted (was not too long)."""
+
+    dataset: str
+    task_id: str
+    pair: int
+    is_test: bool
+    expected: float
+    drawn: int
+    accepted: int
+
+    @property
+    def name(self) -> str:
+        """Names the pair for a person."""
+        return f"{self.dataset}/{self.task_id} pair {self.pair}{' (test)' if self.is_test else ''}"
+
+    @property
+    def expected_accepted(self) -> float:
+        """What the declared target rule expects, less what the length ledger explains."""
+        return self.expected * (self.accepted / self.drawn if self.drawn else 1.0)
+
+
+def exposures(
+    recipes: pa.Table, ledger: pa.Table, tasks: Mapping[str, Sequence[Task]], config: AugmentationConfig
+) -> list[Exposure]:
+    """One entry for each pair that can be a target; `expected` follows the rule `any`, or `test-only` if declared."""
+    accepted = _targets(recipes)
+    drawn = accepted + _targets(ledger)
+    per_task: Counter[tuple[str, str]] = Counter()
+    for (dataset, task_id, _), count in drawn.items():
+        per_task[dataset, task_id] += count
+    return [
+        Exposure(dataset, task.task_id, pair, task.is_test(pair), share * per_task[dataset, task.task_id], *counts)
+        for dataset in tasks
+        for task in tasks[dataset]
+        for pair, share in _target_shares(task, config).items()
+        for counts in [(drawn[dataset, task.task_id, pair], accepted[dataset, task.task_id, pair])]
+    ]
+
+
+def _targets(table: pa.Table) -> Counter[tuple[str, str, int]]:
+    grouped = table.group_by(["dataset", "task_id", "target"]).aggregate([([], "count_all")]).to_pylist()
+    return Counter({(row["dataset"], row["task_id"], row["target"]): row["count_all"] for row in grouped})
+
+
+def _target_shares(task: Task, config: AugmentationConfig) -> dict[int, float]:
+    pairs = range(len(task.train) if config.target == "test-only" and task.test else 0, len(task.pairs))
+    return {pair: 1 / len(pairs) for pair in pairs}
+
+
+def every_test_pair_is_a_target(found: Sequence[Exposure]) -> Verdict:
+    """No test pair that is expected often enough to be seen is missing among the targets."""
+    tests = [each for each in found if each.is_test]
+    if not tests:
+        return Verdict(True, "not applicable: the training datasets have no test pairs")
+    missing = [each for each in tests if not each.accepted and each.expected_accepted >= EXPECTED_AT_LEAST]
+    words = f"{len(missing)} of {len(tests)} test pairs are never a target although {EXPECTED_AT_LEAST} or more times expected"
+    return Verdict(not missing, words, _names(missing))
+
+
+def every_pair_is_a_target_evenly(found: Sequence[Exposure]) -> Verdict:
+    """Within each task, pairs are drawn as targets as often as the target rule says."""
+    absent = [each for each in found if not each.drawn and each.expected >= EXPECTED_AT_LEAST]
+    cells = [each for group in _by_task(found) for each in group if min(e.expected for e in group) >= EXPECTED_FOR_CHI_SQUARE]
+    freedom = len(cells) - len({(each.dataset, each.task_id) for each in cells})
+    if not freedom:
+        return Verdict(True, f"not applicable: no pair is expected {EXPECTED_FOR_CHI_SQUARE} times or more")
+    p_value = _chi_square([each.drawn for each in cells], [each.expected for each in cells], freedom)
+    worst = sorted(cells, key=lambda each: -abs(each.drawn - each.expected))[:NAMED_AT_MOST]
+    passed = p_value >= SIGNIFICANCE and not absent
+    words = f"targets against the declared rule: p = {p_value:.2g} over {len(cells)} pairs, {len(absent)} pairs never drawn"
+    return Verdict(passed, words, () if passed else _names(absent or worst))
+
+
+def _by_task(found: Sequence[Exposure]) -> Iterator[list[Exposure]]:
+    groups: dict[tuple[str, str], list[Exposure]] = {}
+    for each in found:
+        groups.setdefault((each.dataset, each.task_id), []).append(each)
+    yield from groups.values()
+
+
+def _names(found: Sequence[Exposure]) -> tuple[str, ...]:
+    names = [f"{each.name}: {each.drawn} drawn, {each.expected:.0f} expected" for each in found]
+    return tuple(names[:NAMED_AT_MOST])
+
+
+def _chi_square(observed: Sequence[int], expected: Sequence[float], freedom: int) -> float:
+    from scipy.stats import chi2
+
+    statistic = sum((seen - wanted) ** 2 / wanted for seen, wanted in zip(observed, expected, strict=True))
+    return float(chi2.sf(statistic, freedom))
+
+
+def transforms_are_uniform(draws: pa.Table, config: AugmentationConfig) -> Verdict:
+    """All 8 transforms occur equally often, or only the identity where the experiment has no transforms."""
+    counts = Counter(draws["transform"].to_pylist())
+    if not config.geometric:
+        others = tuple(sorted(name for name in counts if name != "identity"))
+        return Verdict(not others, "no geometric transform is declared", others)
+    expected = draws.num_rows / len(TRANSFORM_NAMES)
+    observed = [counts[name] for name in TRANSFORM_NAMES]
+    p_value = _chi_square(observed, [expected] * len(observed), len(observed) - 1)
+    absent = [name for name in TRANSFORM_NAMES if not counts[name] and expected >= EXPECTED_AT_LEAST]
+    passed = p_value >= SIGNIFICANCE and not absent
+    words = f"8 transforms, each expected {expected:.0f} times: p = {p_value:.2g}"
+    return Verdict(passed, words, () if passed else tuple(f"{name}: {counts[name]}" for name in TRANSFORM_NAMES))
+
+
+def colour_maps_are_permutations(draws: pa.Table, config: AugmentationConfig) -> Verdict:
+    """Every colour map is a permutation of 0-9, and the background stays as often as declared."""
+    maps = Counter(tuple(each) for each in draws["colour_map"].to_pylist())
+    identity = tuple(range(N_COLOURS))
+    wrong = [each for each in maps if sorted(each) != list(identity) or not (config.colours or each == identity)]
+    if wrong or not config.colours:
+        words = "every colour map is a permutation" if config.colours else "no colour permutation is declared"
+        return Verdict(not wrong, words, tuple(str(list(each)) for each in wrong[:NAMED_AT_MOST]))
+    return _background(sum(count for each, count in maps.items() if each[0] == 0), draws.num_rows, config)
+
+
+def _background(kept: int, total: int, config: AugmentationConfig) -> Verdict:
+    from scipy.stats import binomtest
+
+    share = 1 - config.background_probability * (1 - 1 / N_COLOURS)
+    p_value = binomtest(kept, total, share).pvalue if total else 1.0
+    words = f"background kept in {kept} of {total} maps, expected share {share:.3f}: p = {p_value:.2g}"
+    return Verdict(p_value >= SIGNIFICANCE, words)
+
+
+def check_recipes(
+    recipes: pa.Table, ledger: pa.Table, tasks: Mapping[str, Sequence[Task]], config: AugmentationConfig
+) -> dict[str, Verdict]:
+    """All verdicts by the name of their fact; draws that were too long count as draws, not as targets."""
+    found = exposures(recipes, ledger, tasks, config)
+    draws = pa.concat_tables([recipes, ledger]).select(["transform", "colour_map"])
+    return {
+        "every_test_pair_is_a_target": every_test_pair_is_a_target(found),
+        "every_pair_is_a_target_evenly": every_pair_is_a_target_evenly(found),
+        "transforms_are_uniform": transforms_are_uniform(draws, config),
+        "colour_maps_are_permutations": colour_maps_are_permutations(draws, config),
+    }
+
+
+RECIPE_CHECKS = (
+    "every_test_pair_is_a_target",
+    "every_pair_is_a_target_evenly",
+    "transforms_are_uniform",
+    "colour_maps_are_permutations",
+)
+
+
+def summary(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as JSON."""
+    return {"passed": verdict.passed, "description": verdict.description, "offenders": list(verdict.offenders)}

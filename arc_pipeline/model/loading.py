@@ -1,0 +1,80 @@
+"""Models from their sources: the tiny one built here, all others loaded. Knows nothing of examples or training."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from arc_pipeline.model.source import TINY, ModelSource
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
+
+    from arc_pipeline.arc.experiment import Tuning
+
+# about 1 M parameters; grids of 8 k tokens fit
+TINY_CONFIG = {
+    "hidden_size": 128,
+    "intermediate_size": 384,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+    "max_position_embeddings": 8192,
+    "tie_word_embeddings": True,
+    "use_sliding_window": False,
+}
+LORA_TARGETS = "all-linear"
+
+
+def initial_version(model: str, seed: int) -> str:
+    """The version of an experiment's starting weights."""
+    if model != TINY:
+        return ModelSource.find(model).version()
+    return hashlib.sha256(json.dumps([TINY_CONFIG, seed], sort_keys=True).encode()).hexdigest()
+
+
+def load_model(model: str, seed: int, vocabulary_size: int) -> "PreTrainedModel":
+    """Starting weights in float32: `tiny` is initialized from the seed, all others are loaded."""
+    if model == TINY:
+        return _tiny_model(seed, vocabulary_size)
+    from transformers import AutoModelForCausalLM
+
+    source = ModelSource.find(model)
+    return AutoModelForCausalLM.from_pretrained(source.location, dtype="float32", **source.arguments)
+
+
+def _tiny_model(seed: int, vocabulary_size: int) -> "PreTrainedModel":
+    import torch
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Qwen2ForCausalLM(Qwen2Config(vocab_size=vocabulary_size, bos_token_id=None, **TINY_CONFIG))
+
+
+def with_adapter(model: "PreTrainedModel", tuning: "Tuning", seed: int) -> "PeftModel":
+    """The model with a low-rank adapter on every linear layer, alpha = 2 x rank."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=tuning.rank,
+        lora_alpha=2 * tuning.rank,
+        lora_dropout=tuning.dropout,
+        use_rslora=tuning.rslora,
+        use_dora=tuning.dora,
+        target_modules=LORA_TARGETS,
+        task_type="CAUSAL_LM",
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return get_peft_model(model, config)
+
+
+def load_checkpoint(directory: Path) -> tuple["PreTrainedModel", Any]:
+    """(model in float32 and evaluation mode, tokenizer) of a checkpoint directory."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(str(directory), dtype="float32")
+    return model.eval(), AutoTokenizer.from_pretrained(str(directory))

@@ -1,0 +1,99 @@
+"""Text to token ids, the same way for training and prediction. Knows prompts and tokenizers, not models.
+
+A prompt and its answer are encoded apart and joined, so the ids of a prediction's prompt are always the beginning of
+the training example's. That holds for every tokenizer, also for those that merge characters across the seam.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from arc_pipeline.arc import vocabulary
+from arc_pipeline.arc.prompt import Prompt
+from arc_pipeline.model.source import TINY, ModelSource
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+EOS, PAD, UNKNOWN = "<|end|>", "<|pad|>", "<|unknown|>"
+
+
+@dataclass(frozen=True)
+class EncodedExample:
+    """Token ids of one example; `supervised[k]` says whether token k carries loss."""
+
+    input_ids: list[int]
+    supervised: list[bool]
+
+
+def load_tokenizer(model: str) -> "PreTrainedTokenizerBase":
+    """The tokenizer of a model as an experiment names it; the tiny model's is built here."""
+    if model == TINY:
+        return tiny_tokenizer()
+    from transformers import AutoTokenizer
+
+    source = ModelSource.find(model)
+    return AutoTokenizer.from_pretrained(source.location, **source.arguments)
+
+
+def tiny_tokenizer() -> "PreTrainedTokenizerBase":
+    """One token a character or fixed phrase of the prompts (`arc.vocabulary`)."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = (PAD, EOS, UNKNOWN, *vocabulary.PHRASES, *vocabulary.CHARACTERS)
+    tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, unk_token=UNKNOWN))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(vocabulary.PATTERN), "isolated")
+    tokenizer.decoder = decoders.Fuse()
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=EOS, pad_token=PAD, unk_token=UNKNOWN)
+
+
+def encode_text(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
+    """Token ids of a prompt's text."""
+    return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def encode_example(
+    tokenizer: "PreTrainedTokenizerBase", prompt: Prompt, supervise: str = "answer"
+) -> EncodedExample:
+    """The ids of prompt, answer and end token. Loss on the answer, or on all outputs after the first demonstration."""
+    encoded = tokenizer(prompt.text, add_special_tokens=False, return_offsets_mapping=supervise == "all-outputs")
+    answer = [*encode_text(tokenizer, prompt.answer), tokenizer.eos_token_id]
+    supervised = [False] * len(encoded["input_ids"])
+    if supervise == "all-outputs":
+        supervised = _inside(encoded["offset_mapping"], prompt.outputs[1:])
+    return EncodedExample([*encoded["input_ids"], *answer], [*supervised, *[True] * len(answer)])
+
+
+def _inside(offsets: list[tuple[int, int]], spans: tuple[tuple[int, int], ...]) -> list[bool]:
+    """Which tokens lie in one of the spans as a whole; both are in ascending order."""
+    result, remaining = [], list(reversed(spans))
+    for begin, end in offsets:
+        while remaining and remaining[-1][1] <= begin:
+            remaining.pop()
+        result.append(bool(remaining) and remaining[-1][0] <= begin and end <= remaining[-1][1])
+    return result
+
+
+def token_hash(input_ids: list[int]) -> int:
+    """63 bits that change with the ids: a recipe's row carries them, and training refuses other ids."""
+    content = b"".join(token.to_bytes(4, "little") for token in input_ids)
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big") >> 1
+
+
+def tokenizer_version(model: str) -> str:
+    """Changes whenever the tokenizer would give other ids."""
+    if model == TINY:
+        return hashlib.sha256("\0".join((*vocabulary.PHRASES, *vocabulary.CHARACTERS)).encode()).hexdigest()
+    return ModelSource.find(model).tokenizer_version()
+
+
+def longest_answer(tokenizer: "PreTrainedTokenizerBase", text_of_largest_grid: str) -> int:
+    """The most tokens an answer can have, with the end token."""
+    return len(encode_text(tokenizer, text_of_largest_grid)) + 1
+
+
+def save_tokenizer(tokenizer: "PreTrainedTokenizerBase", directory: Path) -> None:
+    """Writes the files that `AutoTokenizer` loads."""
+    tokenizer.save_pretrained(str(directory))
