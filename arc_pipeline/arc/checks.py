@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from arc_pipeline.arc.augmentation import TRANSFORM_NAMES
-from arc_pipeline.arc.experiment import AugmentationConfig
+from arc_pipeline.arc.settings import AugmentationConfig
 from arc_pipeline.arc.task import N_COLOURS, Task
 
 SIGNIFICANCE = 1e-6
@@ -86,21 +86,25 @@ def every_test_pair_is_a_target(found: Sequence[Exposure]) -> Verdict:
     if not tests:
         return Verdict(True, "not applicable: the training datasets have no test pairs")
     missing = [each for each in tests if not each.accepted and each.expected_accepted >= EXPECTED_AT_LEAST]
-    words = f"{len(missing)} of {len(tests)} test pairs are never a target although {EXPECTED_AT_LEAST} or more times expected"
+    words = f"{len(missing)} of {len(tests)} test pairs, each expected {EXPECTED_AT_LEAST} times or more, are never a target"
     return Verdict(not missing, words, _names(missing))
 
 
 def every_pair_is_a_target_evenly(found: Sequence[Exposure]) -> Verdict:
     """Within each task, pairs are drawn as targets as often as the target rule says."""
     absent = [each for each in found if not each.drawn and each.expected >= EXPECTED_AT_LEAST]
-    cells = [each for group in _by_task(found) for each in group if min(e.expected for e in group) >= EXPECTED_FOR_CHI_SQUARE]
+    cells = [
+        each for group in _by_task(found) for each in group if min(e.expected for e in group) >= EXPECTED_FOR_CHI_SQUARE
+    ]
     freedom = len(cells) - len({(each.dataset, each.task_id) for each in cells})
     if not freedom:
         return Verdict(True, f"not applicable: no pair is expected {EXPECTED_FOR_CHI_SQUARE} times or more")
     p_value = _chi_square([each.drawn for each in cells], [each.expected for each in cells], freedom)
     worst = sorted(cells, key=lambda each: -abs(each.drawn - each.expected))[:NAMED_AT_MOST]
     passed = p_value >= SIGNIFICANCE and not absent
-    words = f"targets against the declared rule: p = {p_value:.2g} over {len(cells)} pairs, {len(absent)} pairs never drawn"
+    words = (
+        f"targets against the declared rule: p = {p_value:.2g} over {len(cells)} pairs, {len(absent)} pairs never drawn"
+    )
     return Verdict(passed, words, () if passed else _names(absent or worst))
 
 
@@ -144,8 +148,11 @@ def colour_maps_are_permutations(draws: pa.Table, config: AugmentationConfig) ->
     identity = tuple(range(N_COLOURS))
     wrong = [each for each in maps if sorted(each) != list(identity) or not (config.colours or each == identity)]
     if wrong or not config.colours:
-        words = "every colour map is a permutation" if config.colours else "no colour permutation is declared"
-        return Verdict(not wrong, words, tuple(str(list(each)) for each in wrong[:NAMED_AT_MOST]))
+        words = (
+            "are no permutation of 0-9" if config.colours else "move a colour, and no colour permutation is declared"
+        )
+        offenders = tuple(str(list(each)) for each in wrong[:NAMED_AT_MOST])
+        return Verdict(not wrong, f"{len(wrong)} of {len(maps)} colour maps {words}", offenders)
     return _background(sum(count for each, count in maps.items() if each[0] == 0), draws.num_rows, config)
 
 

@@ -16,6 +16,9 @@ FENCE = "```"
 CODE_BLOCK_OPENING = f"{FENCE}grid\n"
 SHAPE_OPENING = f"{FENCE}grid shape: "
 CLOSING = f"\n{FENCE}"
+_SIDE = "([1-9]|[12][0-9]|30)"
+_SHAPE = re.compile(rf"{re.escape(SHAPE_OPENING)}{_SIDE}x{_SIDE}\n")
+_LONGEST_HEADER = len(f"{SHAPE_OPENING}30x30\n")
 
 
 class GridEncoder(Protocol):
@@ -27,9 +30,26 @@ class GridEncoder(Protocol):
     def decode(self, text: str) -> Grid:
         """The grid of a text; UndecodableGrid if it is not exactly what `encode` writes."""
 
+    def longest(self, beginning: str) -> int:
+        """The most characters that an encoding with this beginning can have: more can be no grid."""
+
+
+LARGEST_GRID: Grid = ((0,) * MAX_SIDE,) * MAX_SIDE
+
 
 @dataclass(frozen=True)
-class GridWithSeparationEncoder:
+class _Bounded:
+    """An encoder whose beginning tells nothing of the length."""
+
+    def encode(self, grid: Grid) -> str:
+        raise NotImplementedError
+
+    def longest(self, beginning: str) -> int:
+        return len(self.encode(LARGEST_GRID))
+
+
+@dataclass(frozen=True)
+class GridWithSeparationEncoder(_Bounded):
     """Rows on lines, cells as digits with a separator between them: `0|1|2`."""
 
     separator: str
@@ -60,7 +80,7 @@ class MinimalGridEncoder(GridWithSeparationEncoder):
 
 
 @dataclass(frozen=True)
-class RowNumberEncoder:
+class RowNumberEncoder(_Bounded):
     """Each line begins with its number, counted from 1, and a space."""
 
     inner: GridEncoder
@@ -81,7 +101,7 @@ class RowNumberEncoder:
 
 
 @dataclass(frozen=True)
-class GridCodeBlockEncoder:
+class GridCodeBlockEncoder(_Bounded):
     """The grid between code fences."""
 
     inner: GridEncoder
@@ -105,8 +125,15 @@ class GridShapeEncoder:
         rows, columns = shape(grid)
         return f"{SHAPE_OPENING}{rows}x{columns}\n{self.inner.encode(grid)}{CLOSING}"
 
+    def longest(self, beginning: str) -> int:
+        header = _SHAPE.match(beginning)
+        if not header:
+            can_still_come = len(beginning) < _LONGEST_HEADER
+            return len(self.encode(LARGEST_GRID)) if can_still_come else _LONGEST_HEADER
+        return len(self.encode(((0,) * int(header[2]),) * int(header[1])))
+
     def decode(self, text: str) -> Grid:
-        header = re.match(rf"{re.escape(SHAPE_OPENING)}([1-9]\d?)x([1-9]\d?)\n", text)
+        header = _SHAPE.match(text)
         if not header:
             raise UndecodableGrid("no shape in the opening fence")
         grid = self.inner.decode(_without_closing(text[header.end() :]))
@@ -136,8 +163,10 @@ def parse_encoder(name: str) -> GridEncoder:
     """
     try:
         return _build(ast.parse(name, mode="eval").body)
-    except SyntaxError as error:
-        raise ValueError(f"not an encoder: {name!r}, write for example RowNumberEncoder(MinimalGridEncoder())") from error
+    except (SyntaxError, RecursionError, MemoryError) as error:  # the last two: absurd nesting
+        raise ValueError(
+            f"not an encoder: {name!r}, write for example RowNumberEncoder(MinimalGridEncoder())"
+        ) from error
 
 
 def _build(node: ast.expr) -> GridEncoder:

@@ -5,7 +5,6 @@ Example i is a function of (experiment, seed, i): any row can be drawn, and draw
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,8 @@ import pyarrow as pa
 from arc_pipeline.arc.augmentation import IDENTITY_COLOURS, Augmentation, draw_colour_map, draw_transform
 from arc_pipeline.arc.encoder import GridEncoder
 from arc_pipeline.arc.errors import ArcPipelineError
-from arc_pipeline.arc.experiment import AugmentationConfig, TrainingData
 from arc_pipeline.arc.prompt import PROMPTS, Prompt
+from arc_pipeline.arc.settings import AugmentationConfig, TrainingData
 from arc_pipeline.arc.task import Pair, Task
 
 DEMONSTRATIONS_WITHOUT_TEST = 4
@@ -34,6 +33,7 @@ RECIPE_SCHEMA = pa.schema(
         ("target", pa.int16()),
         ("target_is_test", pa.bool_()),
         ("n_tokens", pa.int32()),
+        ("token_hash", pa.int64()),
     ]
 )
 
@@ -58,7 +58,7 @@ class Recipe:
         return Pair(self.augmentation.apply(pair.input), self.augmentation.apply(pair.output))
 
     def row(self, task: Task) -> dict[str, Any]:
-        """Its columns in the table of recipes, but `example`, `attempt` and `n_tokens`."""
+        """Its own columns in the table of recipes."""
         return {
             "dataset": self.dataset,
             "task_id": self.task_id,
@@ -98,7 +98,7 @@ class RecipeDrawer:
         if not self._choices:
             names = ", ".join(source.dataset for source in train)
             raise ArcPipelineError(f"no task of {names} has the pairs that target: {config.target} needs")
-        self._weights = list(accumulate(source.weight for source, _ in self._choices))
+        self._weights = np.cumsum([source.weight for source, _ in self._choices])
 
     def draw(self, example: int, attempt: int = 0) -> tuple[Recipe, Task]:
         """The recipe of one example; `attempt` counts the draws that were too long before it."""
@@ -157,19 +157,23 @@ _TARGET_RULES: dict[str, Callable[[np.random.Generator, Task], tuple[list[int], 
 
 
 def draw_examples(
-    drawer: RecipeDrawer, n_examples: int, max_seq_len: int, n_tokens: Callable[[Recipe, Task], int]
+    drawer: RecipeDrawer, n_examples: int, max_seq_len: int, measure: Callable[[Recipe, Task], tuple[int, int]]
 ) -> Iterator[tuple[bool, dict[str, Any]]]:
-    """Yields (accepted, row): every example once accepted, after each draw of it that was longer than `max_seq_len`."""
+    """Yields (accepted, row): every example once accepted, after each draw of it that was longer than `max_seq_len`.
+
+    `measure` gives the number of tokens and a hash of their ids.
+    """
     for example in range(n_examples):
         for attempt in range(MAX_ATTEMPTS):
             recipe, task = drawer.draw(example, attempt)
-            length = n_tokens(recipe, task)
-            row = {"example": example, "attempt": attempt, **recipe.row(task), "n_tokens": length}
+            length, token_hash = measure(recipe, task)
+            row = {"example": example, "attempt": attempt, **recipe.row(task)}
+            row |= {"n_tokens": length, "token_hash": token_hash}
             yield length <= max_seq_len, row
             if length <= max_seq_len:
                 break
         else:
             raise ArcPipelineError(
                 f"example {example}: {MAX_ATTEMPTS} draws in a row were longer than max_seq_len {max_seq_len} "
-                f"(the last was task {row['task_id']} with {length} tokens); raise max_seq_len or train on shorter tasks"
+                f"(the last: task {row['task_id']}, {length} tokens); raise max_seq_len or train on shorter tasks"
             )

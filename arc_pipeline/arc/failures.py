@@ -17,7 +17,7 @@ FAILURES_SCHEMA = pa.schema(
     [
         ("dataset", pa.string()),
         ("task_id", pa.string()),
-        ("test_index", pa.int32()),
+        ("test_index", pa.int16()),
         ("reason", pa.string()),
         ("wrong_cells", pa.int32()),
         ("votes_of_top", pa.int32()),

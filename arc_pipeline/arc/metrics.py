@@ -1,4 +1,4 @@
-"""Metrics over the N planned candidates of each test pair, their means over tasks, and bootstrap intervals.
+"""Metrics over the N planned candidates of each test pair, and their means over tasks.
 
 The denominator is what was planned: a candidate that is undecodable or missing, and a task without predictions, count
 as wrong and `unanswered`. Knows nothing of experiments, temperatures or files.
@@ -11,10 +11,10 @@ from operator import ne
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from arc_pipeline.arc.bootstrap import Floats, mean_and_interval, resampled
 from arc_pipeline.arc.errors import Fault, FaultyInput
 from arc_pipeline.arc.task import Grid, Task, shape
 from arc_pipeline.arc.voting import PAIR_COLUMNS, PairKey, RankedCandidate, pair_keys, pair_name, ranked_by_pair
@@ -23,13 +23,10 @@ SHARES = ("accuracy", "correct_size", "correct_pixels", "unanswered", "pass_n", 
 TASK_METRICS = (*SHARES, "task_score", "task_solved")
 COUNTS = ("n", "answered", "decoded")
 PER_PAIR_SCHEMA = pa.schema(
-    [("dataset", pa.string()), ("task_id", pa.string()), ("test_index", pa.int32())]
+    [("dataset", pa.string()), ("task_id", pa.string()), ("test_index", pa.int16())]
     + [(name, pa.int32()) for name in COUNTS]
     + [(name, pa.float64()) for name in SHARES]
 )
-RESAMPLES = 1000
-
-Floats = npt.NDArray[np.float64]
 
 
 def column_title(metric: str, n: int) -> str:
@@ -140,45 +137,13 @@ def _dataset_row(dataset: str, tasks: pa.Table, pairs: pa.Table, seed: int) -> d
     row |= {"tasks": tasks.num_rows, "test_pairs": pairs.num_rows}
     row |= {"planned": pc.sum(pairs.column("n")).as_py()}
     row |= {name: pc.sum(pairs.column(name)).as_py() for name in ("answered", "decoded")}
-    weights = _resampled(tasks.num_rows, seed)
+    weights = resampled(tasks.num_rows, seed)
     ones, sizes = np.ones(tasks.num_rows), _floats(tasks, "test_pairs")
-    bounds = {metric: _mean_and_interval(weights, _floats(tasks, metric), ones) for metric in TASK_METRICS}
-    bounds["pair_score"] = _mean_and_interval(weights, _floats(tasks, "vote_2") * sizes, sizes)
+    bounds = {metric: mean_and_interval(weights, _floats(tasks, metric), ones) for metric in TASK_METRICS}
+    bounds["pair_score"] = mean_and_interval(weights, _floats(tasks, "vote_2") * sizes, sizes)
     row |= {metric: mean for metric, (mean, _, _) in bounds.items()}
     return row | {"intervals": {metric: [low, high] for metric, (_, low, high) in bounds.items()}}
 
 
 def _floats(table: pa.Table, column: str) -> Floats:
     return np.asarray(table.column(column).to_numpy(), dtype=np.float64)
-
-
-def _resampled(n_tasks: int, seed: int) -> Floats:
-    """How often each task is drawn in each of the bootstrap's resamples, one row a resample."""
-    drawn = np.random.default_rng(seed).multinomial(n_tasks, np.full(n_tasks, 1 / n_tasks), size=RESAMPLES)
-    return drawn.astype(np.float64)
-
-
-def _mean_and_interval(weights: Floats, values: Floats, sizes: Floats) -> tuple[float, float, float]:
-    mean = float(values.sum() / sizes.sum())
-    low, high = np.percentile((weights @ values) / (weights @ sizes), [2.5, 97.5])
-    # where all tasks agree, rounding alone could leave the mean outside
-    return mean, min(float(low), mean), max(float(high), mean)
-
-
-def paired_difference(
-    per_task_a: pa.Table, per_task_b: pa.Table, metric: str, seed: int = 0
-) -> tuple[float, float, float]:
-    """(a - b, low, high) of the metric's mean over tasks; both must have the same tasks."""
-    a, b = _by_task(per_task_a, metric), _by_task(per_task_b, metric)
-    if a.keys() != b.keys() or not a:
-        lonely = [f"{dataset}, task {task_id}" for dataset, task_id in a.keys() ^ b.keys()] or ["no tasks"]
-        raise FaultyInput([Fault("per task metrics", place, "a paired comparison needs it twice") for place in lonely])
-    differences = np.array([a[key] - b[key] for key in a])
-    return _mean_and_interval(_resampled(len(a), seed), differences, np.ones(len(a)))
-
-
-def _by_task(per_task: pa.Table, metric: str) -> dict[tuple[str, str], float]:
-    if metric not in TASK_METRICS:
-        raise ValueError(f"a metric of a task is one of {', '.join(TASK_METRICS)}, found {metric!r}")
-    keys = zip(per_task.column("dataset").to_pylist(), per_task.column("task_id").to_pylist(), strict=True)
-    return dict(zip(keys, per_task.column(metric).to_pylist(), strict=True))

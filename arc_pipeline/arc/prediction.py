@@ -85,12 +85,10 @@ def _question(experiment: Experiment, dataset: str, task: Task, test_index: int,
     seed = _seed(experiment.seed, task.task_id, test_index, candidate_index)
     rng = np.random.Generator(np.random.Philox(key=seed))
     augmentation = draw_augmentation(rng, experiment.augmentation)
-    shown = range(len(task.train))
-    if experiment.augmentation.demonstration_order:
-        shown = [int(index) for index in rng.permutation(len(task.train))]  # type: ignore[assignment]
-    limit = experiment.augmentation.max_demonstrations or len(task.train)
-    target = len(task.train) + test_index
-    recipe = Recipe(dataset, task.task_id, experiment.predict.prompt, augmentation, tuple(shown)[:limit], target)
+    n_train = len(task.train)
+    order = rng.permutation(n_train) if experiment.augmentation.demonstration_order else np.arange(n_train)
+    shown = tuple(int(index) for index in order[: experiment.augmentation.max_demonstrations])
+    recipe = Recipe(dataset, task.task_id, experiment.predict.prompt, augmentation, shown, n_train + test_index)
     return Question(dataset, task, test_index, candidate_index, recipe, seed)
 
 

@@ -54,5 +54,3 @@ PROMPTS: dict[str, Callable[[Sequence[Pair], Pair, GridEncoder], Prompt]] = {
     SOLVE: solve_prompt,
     GENERATE: generate_prompt,
 }
-
-

@@ -19,7 +19,7 @@ PHRASES = (
     encoder.SHAPE_OPENING,
     encoder.CLOSING,
 )
-CHARACTERS = tuple(printable[:95]) + ("\n",)
+CHARACTERS = (*printable[:95], "\n")
 PATTERN = "|".join(re.escape(phrase) for phrase in sorted(PHRASES, key=len, reverse=True)) + r"|[\s\S]"
 DEMO_ENCODER = "GridShapeEncoder(RowNumberEncoder(MinimalGridEncoder()))"
 

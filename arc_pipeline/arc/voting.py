@@ -23,7 +23,7 @@ ATTEMPTS_SCHEMA = pa.schema(
     [
         ("dataset", pa.string()),
         ("task_id", pa.string()),
-        ("test_index", pa.int32()),
+        ("test_index", pa.int16()),
         ("rank", pa.int32()),
         ("grid", GRID_TYPE),
         ("votes", pa.int32()),

@@ -4,10 +4,13 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from arc_pipeline.model.tokenization import save_tokenizer
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 ADAPTER = "adapter"
 TRAINING_LOG = "training_log.parquet"
@@ -22,6 +25,16 @@ def save_checkpoint(model: Any, tokenizer: "PreTrainedTokenizerBase", directory:
     save_tokenizer(tokenizer, directory)
 
 
+def write_log(rows: list[dict[str, Any]], directory: Path) -> None:
+    """The log of the training, one row a logged step."""
+    pq.write_table(pa.Table.from_pylist(rows), directory / TRAINING_LOG)
+
+
+def read_log(directory: Path) -> pa.Table:
+    """What `write_log` wrote."""
+    return pq.read_table(directory / TRAINING_LOG)
+
+
 def weights_hash(directory: Path) -> str:
     """SHA-256 over the weight files: the data version of a checkpoint."""
     digest = hashlib.sha256()
@@ -31,7 +44,7 @@ def weights_hash(directory: Path) -> str:
     return digest.hexdigest()
 
 
-def parameter_count(model: "PreTrainedModel") -> tuple[int, int]:
+def parameter_count(model: Any) -> tuple[int, int]:
     """(all parameters, those that are trained)."""
     parameters = list(model.parameters())
     return sum(p.numel() for p in parameters), sum(p.numel() for p in parameters if p.requires_grad)

@@ -54,9 +54,7 @@ def encode_text(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
     return tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
-def encode_example(
-    tokenizer: "PreTrainedTokenizerBase", prompt: Prompt, supervise: str = "answer"
-) -> EncodedExample:
+def encode_example(tokenizer: "PreTrainedTokenizerBase", prompt: Prompt, supervise: str = "answer") -> EncodedExample:
     """The ids of prompt, answer and end token. Loss on the answer, or on all outputs after the first demonstration."""
     encoded = tokenizer(prompt.text, add_special_tokens=False, return_offsets_mapping=supervise == "all-outputs")
     answer = [*encode_text(tokenizer, prompt.answer), tokenizer.eos_token_id]

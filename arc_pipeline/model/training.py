@@ -52,9 +52,7 @@ class ExampleDataset(Dataset[dict[str, list[int]]]):
                 f"example {index} (task {recipe.task_id}) renders to other tokens than those that were checked; "
                 "materialize augmented_examples again"
             )
-        labels = [
-            token if keep else IGNORED for token, keep in zip(example.input_ids, example.supervised, strict=True)
-        ]
+        labels = [token if keep else IGNORED for token, keep in zip(example.input_ids, example.supervised, strict=True)]
         return {"input_ids": example.input_ids, "labels": labels}
 
 
@@ -96,12 +94,12 @@ class ProgressCallback(TrainerCallback):
         self._started, self._first_step = time.monotonic(), state.global_step
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
-        if not state.is_world_process_zero or not logs or not {"loss", "eval_loss"} & logs.keys():
+        if not state.is_world_process_zero or not logs or "loss" not in logs:
             return
         elapsed = time.monotonic() - self._started
         done = state.global_step - self._first_step
         row = {"step": state.global_step, "max_steps": state.max_steps, "seconds": elapsed}
-        row |= {key: logs[key] for key in ("loss", "learning_rate", "grad_norm", "eval_loss") if key in logs}
+        row |= {key: logs[key] for key in ("loss", "learning_rate", "grad_norm") if key in logs}
         row["seconds_left"] = elapsed / max(done, 1) * (state.max_steps - state.global_step)
         self.rows.append(row)
         self._report(row)
@@ -116,15 +114,12 @@ def training_arguments(experiment: Experiment, work: Path) -> TrainingArguments:
         max_steps=experiment.max_steps,
         per_device_train_batch_size=micro,
         gradient_accumulation_steps=per_process // micro,
-        per_device_eval_batch_size=micro,
         learning_rate=experiment.learning_rate,
         warmup_steps=math.ceil(experiment.warmup_ratio * experiment.max_steps),
         lr_scheduler_type=experiment.lr_scheduler,
         weight_decay=0.0,
         logging_steps=experiment.logging_steps,
         logging_nan_inf_filter=False,
-        eval_strategy="steps" if experiment.eval_steps else "no",
-        eval_steps=experiment.eval_steps,
         save_strategy="steps" if experiment.save_steps else "no",
         save_steps=experiment.save_steps or 500,
         save_total_limit=3,
@@ -152,7 +147,6 @@ def train(
     model: Any,
     tokenizer: PreTrainedTokenizerBase,
     examples: ExampleDataset,
-    validation: ExampleDataset | None,
     experiment: Experiment,
     work: Path,
     report: Progress,
@@ -163,7 +157,6 @@ def train(
         model=model,
         args=training_arguments(experiment, work),
         train_dataset=examples,
-        eval_dataset=validation,
         data_collator=Padding(tokenizer.pad_token_id),
         callbacks=[callback],
     )

@@ -1,0 +1,89 @@
+"""Stage 2: the training examples of an experiment, and the facts about them that must hold before anything is trained."""
+
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from arc_pipeline.arc.checks import RECIPE_CHECKS, check_recipes, exposures
+from arc_pipeline.arc.code_version import code_version
+from arc_pipeline.arc.encoder import parse_encoder
+from arc_pipeline.arc.examples import RECIPE_SCHEMA, Recipe, RecipeDrawer, draw_examples
+from arc_pipeline.arc.experiment import Experiment
+from arc_pipeline.arc.task import Task
+from arc_pipeline.defs.configs import augmentation_config
+from arc_pipeline.defs.partitions import experiment_partitions, trained_on
+from arc_pipeline.defs.tasks import tasks
+from arc_pipeline.defs.workspace import Workspace, markdown_table
+
+
+@dg.asset(
+    partitions_def=experiment_partitions,
+    deps=[dg.AssetDep(tasks, partition_mapping=trained_on()), augmentation_config],
+    check_specs=[
+        dg.AssetCheckSpec(name, asset="augmented_examples", blocking=True, partitions_def=experiment_partitions)
+        for name in RECIPE_CHECKS
+    ],
+    group_name="augmentation",
+    kinds={"parquet"},
+    code_version=code_version(__name__, "augmented_examples"),
+)
+def augmented_examples(context: dg.AssetExecutionContext, workspace: Workspace):
+    """The training examples as recipes, one row each, and the ledger of the draws that were too long.
+
+    Its blocking checks compare what was drawn with what the experiment declares.
+    """
+    with workspace.making(context) as making:
+        experiment = making.experiment
+        making.read("augmentation_config", experiment.name)
+        found = making.tasks(experiment.datasets()["train"])
+        recipes, ledger = draw_tables(experiment, found)
+        verdicts = check_recipes(recipes, ledger, found, experiment.augmentation)
+        return making.save_tables(
+            {"augmented_examples": recipes, "too_long": ledger},
+            metadata=describe(experiment, recipes, ledger, found),
+            verdicts=verdicts,
+            expected_violations=experiment.expected_violations,
+        )
+
+
+def draw_tables(experiment: Experiment, found: dict[str, list[Task]]) -> tuple[pa.Table, pa.Table]:
+    """(recipes of all examples, ledger of draws longer than `max_seq_len`)."""
+    from arc_pipeline.model.tokenization import encode_example, load_tokenizer, token_hash
+
+    tokenizer, encoder = load_tokenizer(experiment.model), parse_encoder(experiment.grid_encoder)
+
+    def measure(recipe: Recipe, task: Task) -> tuple[int, int]:
+        ids = encode_example(tokenizer, recipe.render(task, encoder)).input_ids
+        return len(ids), token_hash(ids)
+
+    drawer = RecipeDrawer(experiment.train, found, experiment.augmentation, experiment.seed)
+    drawn: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+    for accepted, row in draw_examples(drawer, experiment.n_examples, experiment.max_seq_len, measure):
+        drawn[accepted].append(row)
+    return _table(drawn[True]), _table(drawn[False])
+
+
+def _table(rows: list[dict[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist(rows, schema=RECIPE_SCHEMA)
+
+
+def describe(
+    experiment: Experiment, recipes: pa.Table, ledger: pa.Table, found: dict[str, list[Task]]
+) -> dict[str, Any]:
+    """Metadata: how often each pair was shown as the target, what was too long, how long the examples are."""
+    seen = exposures(recipes, ledger, found, experiment.augmentation)
+    n_tokens = recipes["n_tokens"].to_numpy()
+    rows = [
+        {"dataset": e.dataset, "task": e.task_id, "pair": e.pair, "test": e.is_test, "targets": e.accepted}
+        | {"expected": round(e.expected, 1), "too long": e.drawn - e.accepted}
+        for e in seen
+    ]
+    return {
+        "tokens": int(n_tokens.sum()),
+        "mean_tokens": float(n_tokens.mean().round(1)),
+        "longest_tokens": int(n_tokens.max()),
+        "test_pairs_as_targets": sum(e.accepted for e in seen if e.is_test),
+        "draws_too_long": ledger.num_rows,
+        "exposure": markdown_table(sorted(rows, key=lambda row: row["targets"] / max(row["expected"], 1e-9))),
+    }

@@ -1,0 +1,196 @@
+"""Stage 5: from candidates to votes, metrics and the tables that a researcher compares."""
+
+import json
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from arc_pipeline.arc import metrics as arc_metrics
+from arc_pipeline.arc.code_version import code_version
+from arc_pipeline.arc.encoder import parse_encoder
+from arc_pipeline.arc.failures import failures_table
+from arc_pipeline.arc.prediction import DECODINGS
+from arc_pipeline.arc.prompt_samples import prompt_samples_table
+from arc_pipeline.arc.results import DURATION_COLUMNS, TEMPERATURE_COLUMNS, duration_rows, shown_rows
+from arc_pipeline.arc.voting import attempts_table, submission
+from arc_pipeline.defs.partitions import (
+    candidate_partitions,
+    evaluated_on,
+    experiment_partitions,
+    experiments,
+    predicted_on,
+)
+from arc_pipeline.defs.prediction import predictions
+from arc_pipeline.defs.tasks import tasks
+from arc_pipeline.defs.training import checkpoint
+from arc_pipeline.defs.workspace import Making, Workspace, markdown_table
+
+Result = dg.MaterializeResult[None]
+
+
+@dg.asset(
+    partitions_def=candidate_partitions,
+    deps=[predictions, dg.AssetDep(tasks, partition_mapping=predicted_on())],
+    group_name="evaluation",
+    kinds={"parquet", "json"},
+    code_version=code_version(__name__, "attempts"),
+)
+def attempts(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
+    """Candidates ranked by votes, and for each dataset the submission.json that they make."""
+    with workspace.making(context) as making:
+        experiment, partition = making.experiment, making.artefact.partition
+        ranked = attempts_table(making.table("predictions", partition))
+        for dataset, found in making.tasks(experiment.predict.datasets).items():
+            (making.directory / dataset).mkdir()
+            file = making.directory / dataset / "submission.json"
+            file.write_text(json.dumps(submission(ranked, found, dataset)))
+        return making.save_tables({"attempts": ranked}, metadata={"distinct_grids": ranked.num_rows})
+
+
+@dg.asset(
+    partitions_def=candidate_partitions,
+    deps=[predictions, attempts, dg.AssetDep(tasks, partition_mapping=predicted_on())],
+    group_name="evaluation",
+    kinds={"parquet"},
+    code_version=code_version(__name__, "metrics"),
+)
+def metrics(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
+    """accuracy, correct_pixels, correct_size, pass_n and vote_n: per test pair, per task, and per dataset."""
+    with workspace.making(context) as making:
+        experiment, partition = making.experiment, making.artefact.partition
+        candidates, ranked = making.table("predictions", partition), making.table("attempts", partition)
+        found = making.tasks(experiment.predict.datasets)
+        pairs = arc_metrics.per_pair(candidates, ranked, found, experiment.predict.predictions)
+        per_task = arc_metrics.per_task(pairs)
+        rows = arc_metrics.aggregate(per_task, pairs)
+        tables = {"metrics": pa.Table.from_pylist(rows), "metrics_per_task": per_task, "metrics_per_pair": pairs}
+        return making.save_tables(tables, metadata=plotted(rows))
+
+
+def plotted(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Numbers that the UI plots over time, one series for each dataset and metric."""
+    names = ("accuracy", "correct_pixels", "pass_n", "vote_2", "task_score")
+    return {f"{row['dataset']}/{arc_metrics.column_title(name, row['n'])}": row[name] for row in rows for name in names}
+
+
+@dg.asset(
+    partitions_def=experiment_partitions,
+    deps=[metrics, checkpoint],
+    group_name="evaluation",
+    kinds={"parquet"},
+    code_version=code_version(__name__, "experiment_summary"),
+)
+def experiment_summary(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
+    """The metrics of one experiment at all its decodings, one row for each dataset and decoding."""
+    with workspace.making(context) as making:
+        name = making.artefact.partition
+        making.read("checkpoint", name)
+        trained = making.lineage("checkpoint", name).config
+        about = {"experiment": name, "model": trained["model"], "max_steps": trained["max_steps"]}
+        about |= {"tuning": trained["tuning"]["method"], "rank": trained["tuning"]["rank"]}
+        rows = [
+            {**about, "decoding": decoding, "temperature": DECODINGS[decoding], **row, "trace": trace}
+            for decoding in making.present("metrics", name)
+            for row in making.table("metrics", f"{name}/{decoding}").to_pylist()
+            for trace in [making.trace("metrics", f"{name}/{decoding}")]
+        ]
+        return making.save_tables(
+            {"experiment_summary": pa.Table.from_pylist(rows)}, metadata={"table": markdown_table(shown_rows(rows))}
+        )
+
+
+def _all_rows(making: Making) -> list[dict[str, Any]]:
+    return [
+        row
+        for name in experiments.names()
+        if making.exists("experiment_summary", name)
+        for row in making.table("experiment_summary", name).to_pylist()
+    ]
+
+
+@dg.asset(
+    deps=[experiment_summary],
+    group_name="evaluation",
+    kinds={"parquet"},
+    code_version=code_version(__name__, "results_table"),
+)
+def results_table(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
+    """All experiments x datasets x decodings with all metrics, their intervals, counts and trace ids."""
+    with workspace.making(context) as making:
+        rows = _all_rows(making)
+        table = pa.Table.from_pylist(rows)
+        return making.save_tables({"results_table": table}, metadata={"table": markdown_table(shown_rows(rows))})
+
+
+@dg.asset(
+    deps=[experiment_summary],
+    group_name="evaluation",
+    kinds={"parquet"},
+    code_version=code_version(__name__, "temperature_table"),
+)
+def temperature_table(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
+    """Does the temperature matter: accuracy, pass_n and vote_2 of each experiment at each temperature."""
+    with workspace.making(context) as making:
+        table = pa.Table.from_pylist(_all_rows(making)).select(TEMPERATURE_COLUMNS)
+        shown = shown_rows(table.to_pylist())
+        return making.save_tables({"temperature_table": table}, metadata={"table": markdown_table(shown)})
+
+
+@dg.asset(
+    deps=[experiment_summary],
+    group_name="evaluation",
+    kinds={"parquet"},
+    code_version=code_version(__name__, "duration_table"),
+)
+def duration_table(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
+    """Does longer training or more capacity help: steps x tuning, greedy decoding."""
+    with workspace.making(context) as making:
+        table = pa.Table.from_pylist(duration_rows(_all_rows(making))).select(DURATION_COLUMNS)
+        shown = shown_rows(table.to_pylist())
+        return making.save_tables({"duration_table": table}, metadata={"table": markdown_table(shown)})
+
+
+@dg.asset(
+    partitions_def=experiment_partitions,
+    deps=[predictions, attempts, dg.AssetDep(tasks, partition_mapping=evaluated_on())],
+    group_name="evaluation",
+    kinds={"parquet"},
+    code_version=code_version(__name__, "failures"),
+)
+def failures(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
+    """Why each test pair failed at each decoding: wrong size, wrong pixels, undecodable, or found but outvoted."""
+    with workspace.making(context) as making:
+        name, found = making.artefact.partition, making.tasks(making.experiment.predict.datasets)
+        tables = []
+        for decoding in making.present("predictions", name):
+            candidates = making.table("predictions", f"{name}/{decoding}")
+            table = failures_table(candidates, making.table("attempts", f"{name}/{decoding}"), found)
+            tables.append(table.add_column(0, "decoding", pa.array([decoding] * table.num_rows)))
+        table = pa.concat_tables(tables)
+        unsolved = [row for row in table.to_pylist() if row["reason"] != "solved"]
+        return making.save_tables(
+            {"failures": table}, metadata={"unsolved": len(unsolved), "table": markdown_table(unsolved)}
+        )
+
+
+@dg.asset(
+    partitions_def=experiment_partitions,
+    deps=[predictions, dg.AssetDep(tasks, partition_mapping=evaluated_on())],
+    group_name="evaluation",
+    kinds={"parquet"},
+    code_version=code_version(__name__, "prompt_samples"),
+)
+def prompt_samples(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
+    """Prompts, right answers and what the model wrote, of a few tasks, to read."""
+    with workspace.making(context) as making:
+        experiment, name = making.experiment, making.artefact.partition
+        found, decodings = making.tasks(experiment.predict.datasets), making.present("predictions", name)
+        candidates = {decoding: making.table("predictions", f"{name}/{decoding}") for decoding in decodings}
+        table = prompt_samples_table(
+            found, candidates, experiment.predict.prompt, parse_encoder(experiment.grid_encoder)
+        )
+        first = table.slice(0, 1).to_pylist()[0]
+        shown = f"Prompt:\n\n~~~\n{first['prompt']}\n~~~\n\nRight answer:\n\n~~~\n{first['truth']}\n~~~\n"
+        shown += f"\nThe model wrote:\n\n~~~\n{first['completion']}\n~~~"
+        return making.save_tables({"prompt_samples": table}, metadata={"first": dg.MetadataValue.md(shown)})

@@ -1,0 +1,89 @@
+"""Runs a training program under Dagster Pipes in its own process group, and ends the whole group with the step.
+
+Dagster's stock client ends only the process that it started: a launcher's children would train on as orphans.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import dagster as dg
+
+from arc_pipeline.arc.errors import ArcPipelineError
+from arc_pipeline.model.process import end_with_parent
+
+GRACE_SECONDS = {signal.SIGINT: 10.0, signal.SIGTERM: 5.0, signal.SIGKILL: 5.0}
+SHOWN_LINES = 25
+
+
+def accelerate_command(module: str, arguments: Sequence[str], processes: int) -> list[str]:
+    """The command that starts `processes` ranks of a module on this machine."""
+    launch = [sys.executable, "-m", "accelerate.commands.launch", f"--num_processes={processes}", "--num_machines=1"]
+    launch += ["--mixed_precision=no", "--dynamo_backend=no"]
+    launch += ["--multi_gpu"] if processes > 1 and _has_gpu() else []
+    return [*launch, "-m", module, *arguments]
+
+
+def _has_gpu() -> bool:
+    return any(Path("/dev").glob("nvidia[0-9]*"))
+
+
+def run_group(
+    context: dg.AssetExecutionContext, command: Sequence[str], log: Path, environment: Mapping[str, str]
+) -> None:
+    """Runs the command to its end; its output goes to `log`, its Pipes messages into the run."""
+    with (
+        log.open("ab") as output,
+        dg.open_pipes_session(
+            context=context,
+            context_injector=dg.PipesTempFileContextInjector(),
+            message_reader=dg.PipesTempFileMessageReader(),
+        ) as session,
+    ):
+        process = subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment, **session.get_bootstrap_env_vars()},
+            start_new_session=True,
+            preexec_fn=end_with_parent,
+        )
+        try:
+            process.wait()
+        finally:
+            end_group(process)
+    if process.returncode:
+        raise ArcPipelineError(f"{_ending(process.returncode)}; the end of {log}:\n{_tail(log)}")
+
+
+def end_group(process: "subprocess.Popen[bytes]") -> None:
+    """Ends every process of the group: asks first, then insists."""
+    for number, grace in GRACE_SECONDS.items():
+        if not _group_lives(process.pid):
+            return
+        os.killpg(process.pid, number)
+        try:
+            process.wait(grace)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _ending(returncode: int) -> str:
+    if returncode < 0:
+        return f"the training program was ended by {signal.Signals(-returncode).name}"
+    return f"the training program failed with exit code {returncode}"
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-SHOWN_LINES:])

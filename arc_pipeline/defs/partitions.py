@@ -1,0 +1,90 @@
+"""Partitions and how they map onto each other: read from the data directory once, when the code location loads."""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+
+import arc_pipeline
+from arc_pipeline.arc.datasets import Catalogue
+from arc_pipeline.arc.experiment import ExperimentCatalogue
+from arc_pipeline.arc.prediction import DECODINGS
+from arc_pipeline.arc.vocabulary import task_length
+
+DATA_VARIABLE = "ARC_PIPELINE_DATA"
+
+
+def data_directory() -> Path:
+    """`ARC_PIPELINE_DATA`, or `data/` of the checkout that this package runs from, or of the working directory."""
+    if named := os.environ.get(DATA_VARIABLE):
+        return Path(named).expanduser().resolve()
+    checkout = Path(arc_pipeline.__file__).parent.parent
+    return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / "data"
+
+
+def read_datasets() -> Catalogue:
+    """All datasets, as the files say now."""
+    return Catalogue.read(data_directory(), task_length)
+
+
+def read_experiments() -> ExperimentCatalogue:
+    """All experiments, as the files say now."""
+    return ExperimentCatalogue.read(data_directory() / "experiments", read_datasets().names())
+
+
+datasets = read_datasets()
+experiments = read_experiments()
+
+dataset_partitions = dg.StaticPartitionsDefinition(datasets.names())
+experiment_partitions = dg.StaticPartitionsDefinition(experiments.names())
+decoding_partitions = dg.StaticPartitionsDefinition(list(DECODINGS))
+candidate_partitions = dg.MultiPartitionsDefinition(
+    {"decoding": decoding_partitions, "experiment": experiment_partitions}
+)
+
+
+def trained_on() -> dg.StaticPartitionMapping:
+    """Each dataset -> the experiments that train on it."""
+    return dg.StaticPartitionMapping(
+        {
+            dataset: [name for name, each in experiments.experiments.items() if dataset in each.datasets()["train"]]
+            for dataset in datasets.names()
+        }
+    )
+
+
+def predicted_on() -> dg.StaticPartitionMapping:
+    """Each dataset -> the candidates of the experiments that predict it, at every decoding."""
+    return dg.StaticPartitionMapping(
+        {
+            dataset: [
+                candidate_key(name, decoding)
+                for name, each in experiments.experiments.items()
+                if dataset in each.predict.datasets
+                for decoding in DECODINGS
+            ]
+            for dataset in datasets.names()
+        }
+    )
+
+
+def evaluated_on() -> dg.StaticPartitionMapping:
+    """Each dataset -> the experiments that predict it."""
+    return dg.StaticPartitionMapping(
+        {
+            dataset: [name for name, each in experiments.experiments.items() if dataset in each.predict.datasets]
+            for dataset in datasets.names()
+        }
+    )
+
+
+def candidate_key(experiment: str, decoding: str) -> dg.MultiPartitionKey:
+    """The partition key of one experiment at one decoding."""
+    return dg.MultiPartitionKey({"experiment": experiment, "decoding": decoding})
+
+
+def partition_path(key: str | None) -> str:
+    """The partition key as the store's path: `experiment/decoding` for two dimensions, empty for none."""
+    if isinstance(key, dg.MultiPartitionKey):
+        return f"{key.keys_by_dimension['experiment']}/{key.keys_by_dimension['decoding']}"
+    return key or ""

@@ -1,0 +1,73 @@
+"""Stage 4: what a checkpoint answers, one partition for each experiment and way of decoding."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from arc_pipeline.arc.code_version import code_version
+from arc_pipeline.arc.encoder import parse_encoder
+from arc_pipeline.arc.prediction import DECODED, DECODINGS, PREDICTION_SCHEMA, candidate_row, questions
+from arc_pipeline.defs.configs import prediction_config
+from arc_pipeline.defs.partitions import candidate_partitions, predicted_on
+from arc_pipeline.defs.tasks import tasks
+from arc_pipeline.defs.training import ACCELERATOR_POOL, checkpoint
+from arc_pipeline.defs.workspace import Workspace
+from arc_pipeline.model.job import duration
+
+REPORT_EVERY_SECONDS = 10
+
+
+@dg.asset(
+    partitions_def=candidate_partitions,
+    deps=[checkpoint, prediction_config, dg.AssetDep(tasks, partition_mapping=predicted_on())],
+    group_name="prediction",
+    kinds={"pytorch", "parquet"},
+    pool=ACCELERATOR_POOL,
+    code_version=code_version(__name__, "predictions"),
+)
+def predictions(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
+    """Candidates for every test pair: prompts under augmentation, completed, decoded, the augmentation undone.
+
+    Log-probabilities are stored, but the data version leaves them out: they vary in the last digits.
+    """
+    from arc_pipeline.model.answering import answer
+
+    with workspace.making(context) as making:
+        experiment, decoding = making.experiment, making.artefact.partition.split("/")[1]
+        making.read("prediction_config", experiment.name)
+        asked = list(questions(experiment, making.tasks(experiment.predict.datasets)))
+        model, encoder = making.read("checkpoint", experiment.name), parse_encoder(experiment.grid_encoder)
+        report, batch_size = progress(context), experiment.predict.batch_size
+        completions = answer(model, asked, encoder, DECODINGS[decoding], batch_size, report)
+        rows = [candidate_row(*each, encoder) for each in zip(asked, completions, strict=True)]
+        table = pa.Table.from_pylist(rows, schema=PREDICTION_SCHEMA)
+        return making.save_tables({"predictions": table}, leave_out=("logprob",), metadata=describe(table))
+
+
+def progress(context: dg.AssetExecutionContext) -> Callable[[int, int], None]:
+    """Logs how many prompts are answered and how long the rest will take, every few seconds and at the end."""
+    started = last = time.monotonic()
+
+    def report(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if done == total or now - last >= REPORT_EVERY_SECONDS:
+            last, left = now, (now - started) / done * (total - done)
+            context.log.info(f"{done}/{total} prompts answered, {duration(left)} left")
+
+    return report
+
+
+def describe(table: pa.Table) -> dict[str, Any]:
+    """Metadata: how many candidates decoded, and why the others did not."""
+    outcomes = Counter(table["outcome"].to_pylist())
+    return {
+        "candidates": table.num_rows,
+        "decoded": outcomes[DECODED],
+        "tokens": sum(table["n_tokens"].to_pylist()),
+        "outcomes": dg.MetadataValue.json(dict(outcomes.most_common())),
+    }

@@ -1,0 +1,192 @@
+"""What is missing or stale, partition by partition, and why: transitive, and for any number of partitions.
+
+Compares the record of each artefact with what it was made from as it is now: code, files, configuration and upstream
+versions. Dagster's own status is neither transitive nor complete past 99 upstream partitions.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import dagster as dg
+from dagster import DagsterEventType, DagsterInstance
+
+from arc_pipeline.arc.artefact import Artefact, Lineage, Store, hash_json
+from arc_pipeline.arc.errors import ArcPipelineError
+from arc_pipeline.defs import configs
+from arc_pipeline.defs.partitions import partition_path, read_datasets, read_experiments
+
+FRESH, MISSING, STALE = "fresh", "missing", "stale"
+DATA_VERSION_TAG = "dagster/data_version"
+# assets over all experiments: they take what is there, and miss nothing that is not
+FAN_IN = frozenset({"results_table", "temperature_table", "duration_table"})
+
+
+@dataclass(frozen=True)
+class Node:
+    """One partition of one asset: for Dagster a key, for the store an artefact."""
+
+    key: str
+    partition_key: str | None
+
+    @property
+    def artefact(self) -> Artefact:
+        """Its name in the store."""
+        return Artefact(self.key, partition_path(self.partition_key))
+
+
+@dataclass
+class Status:
+    """`causes` say in words why a node is not fresh; `seconds` is what making it took last time, if it was made."""
+
+    node: Node
+    status: str
+    causes: list[str] = field(default_factory=list)
+    seconds: float | None = None
+
+
+class Scanner:
+    """Walks the asset graph once; answers are kept, so make a new one after anything was materialized."""
+
+    def __init__(self, definitions: dg.Definitions, instance: DagsterInstance, store: Store) -> None:
+        self._instance, self._store = instance, store
+        self._graph = definitions.resolve_asset_graph()
+        self._known: dict[Node, Status] = {}
+        self._visiting: list[Node] = []
+
+    def scan(self) -> list[Status]:
+        """The status of every partition of every asset, upstream first."""
+        for node in self.nodes():
+            self.status(node)
+        return list(self._known.values())
+
+    def nodes(self) -> list[Node]:
+        """Every partition of every asset, in topological order of the assets."""
+        return [
+            Node(key.to_user_string(), partition)
+            for key in self._graph.toposorted_asset_keys
+            for partition in self._partitions(key)
+        ]
+
+    def _partitions(self, key: dg.AssetKey) -> list[str | None]:
+        definition = self._graph.get(key).partitions_def
+        return list(definition.get_partition_keys()) if definition else [None]
+
+    def parents(self, node: Node) -> list[Node]:
+        """The partitions that a node is made from, also the edge that Dagster forbids: a checkpoint to start from."""
+        found = self._graph.get_parents_partitions(dg.AssetKey(node.key), node.partition_key).parent_partitions
+        parents = [Node(each.asset_key.to_user_string(), each.partition_key) for each in found]
+        if node.key == "initial_weights" and (start := self._start(node.partition_key)):
+            parents.append(Node("checkpoint", start))
+        return sorted(parents, key=lambda each: (each.key, each.partition_key or ""))
+
+    @staticmethod
+    def _start(experiment: str | None) -> str | None:
+        known = read_experiments().experiments.get(experiment or "")
+        return known.initial_checkpoint if known else None
+
+    def status(self, node: Node) -> Status:
+        """Whether a node is fresh; its upstream is looked at first."""
+        if node not in self._known:
+            if node in self._visiting:
+                raise ArcPipelineError(f"{node.artefact} starts from itself: {' <- '.join(map(_name, self._visiting))}")
+            self._visiting.append(node)
+            upstream = [self.status(parent) for parent in self.parents(node)]
+            self._visiting.pop()
+            self._known[node] = self._judge(node, upstream)
+        return self._known[node]
+
+    def _judge(self, node: Node, upstream: list[Status]) -> Status:
+        record = self._store.lineage(node.artefact)
+        if record is None:
+            return Status(node, MISSING, ["was never materialized"])
+        causes = [*self._own_causes(node, record), *self._upstream_causes(node, record, upstream)]
+        if self._recorded.get(node) != record.data_version:
+            return Status(node, MISSING, ["Dagster's database does not have the version on disk"], record.seconds)
+        return Status(node, STALE if causes else FRESH, causes, record.seconds)
+
+    def _own_causes(self, node: Node, record: Lineage) -> list[str]:
+        causes = []
+        if record.code_version != (self._graph.get(dg.AssetKey(node.key)).code_version or ""):
+            causes.append("its code changed")
+        if now := expected_version(node.artefact):
+            causes += [now] if now.startswith("!") else _changed_root(node, record, now)
+        causes += [
+            f"its check {name} failed: {verdict['description']}"
+            for name, verdict in record.checks.items()
+            if not verdict["passed"] and not verdict["expected"]
+        ]
+        return [cause.removeprefix("!") for cause in causes]
+
+    def _upstream_causes(self, node: Node, record: Lineage, upstream: list[Status]) -> list[str]:
+        causes = []
+        parents = {str(each.node.artefact): each for each in upstream}
+        for name, used in record.upstream.items():
+            current = self._store.lineage(Artefact.parse(name))
+            if current is not None and current.data_version != used:
+                causes.append(f"{name} has a new version ({used[:8]} -> {current.data_version[:8]})")
+        for name, parent in parents.items():
+            absent = parent.status == MISSING
+            if absent and node.key in FAN_IN:
+                continue
+            if parent.status != FRESH:
+                causes.append(f"{name} is {parent.status}")
+            elif name not in record.upstream and node.key in FAN_IN:
+                causes.append(f"{name} is new")
+        return causes
+
+    @cached_property
+    def _recorded(self) -> dict[Node, str]:
+        """The data version of the latest materialization that Dagster knows, for every node."""
+        return {
+            Node(key.to_user_string(), partition): version
+            for key in self._graph.toposorted_asset_keys
+            for partition, version in self._versions(key).items()
+        }
+
+    def _versions(self, key: dg.AssetKey) -> dict[str | None, str]:
+        if self._graph.get(key).partitions_def is None:
+            event = self._instance.get_latest_materialization_event(key)
+            found = event.asset_materialization if event else None
+            return {None: (found.tags or {}).get(DATA_VERSION_TAG, "")} if found else {}
+        latest = self._instance.get_latest_storage_id_by_partition(key, DagsterEventType.ASSET_MATERIALIZATION)
+        if not latest:
+            return {}
+        wanted = dg.AssetRecordsFilter(asset_key=key, storage_ids=list(latest.values()))
+        records = self._instance.fetch_materializations(wanted, limit=len(latest)).records
+        events = [record.asset_materialization for record in records]
+        return {each.partition: (each.tags or {}).get(DATA_VERSION_TAG, "") for each in events if each}
+
+
+def _name(node: Node) -> str:
+    return str(node.artefact)
+
+
+def _changed_root(node: Node, record: Lineage, now: str) -> list[str]:
+    if now == record.data_version:
+        return []
+    what = "its files or their derivation" if node.key == "arc_source" else "the experiment file"
+    return [f"{what} changed ({record.data_version[:8]} -> {now[:8]})"]
+
+
+def expected_version(artefact: Artefact) -> str | None:
+    """The data version that a root would have now, None for what is no root; faults of its file after a `!`."""
+    rules: dict[str, Callable[[str], str]] = {
+        "arc_source": lambda name: read_datasets().source_hash(name),
+        "initial_weights": _initial_weights,
+        **{
+            name: lambda experiment, name=name: configs.config_version(name, experiment)
+            for name in configs.CONFIG_FIELDS
+        },
+    }
+    if artefact.asset not in rules:
+        return None
+    try:
+        return rules[artefact.asset](artefact.partition)
+    except ArcPipelineError as error:
+        return f"!its file cannot be used: {error}"
+
+
+def _initial_weights(experiment: str) -> str | None:
+    found = read_experiments().get(experiment)
+    return None if found.initial_checkpoint else hash_json(configs.initial_weights_fields(found))

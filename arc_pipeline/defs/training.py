@@ -1,0 +1,115 @@
+"""Stage 3: the fine-tuned checkpoint of an experiment, trained in processes of its own."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import yaml
+
+from arc_pipeline.arc.artefact import hash_json
+from arc_pipeline.arc.checks import RECIPE_CHECKS
+from arc_pipeline.arc.code_version import code_version
+from arc_pipeline.arc.errors import ArcPipelineError
+from arc_pipeline.arc.experiment import Experiment
+from arc_pipeline.defs.augmentation import augmented_examples
+from arc_pipeline.defs.configs import initial_weights, training_config
+from arc_pipeline.defs.launcher import accelerate_command, run_group
+from arc_pipeline.defs.partitions import experiment_partitions
+from arc_pipeline.defs.workspace import Making, Workspace, markdown_table
+from arc_pipeline.model.job import TrainingJob
+
+ACCELERATOR_POOL = "accelerator"
+# what the hash of the tokens in the table of recipes covers
+RENDERING = tuple(f"arc_pipeline.arc.{name}" for name in ("encoder", "prompt", "augmentation", "vocabulary"))
+SHOWN_STEPS = 20
+
+
+@dg.asset(
+    partitions_def=experiment_partitions,
+    deps=[augmented_examples, training_config, initial_weights],
+    group_name="training",
+    kinds={"pytorch", "huggingface"},
+    pool=ACCELERATOR_POOL,
+    code_version=code_version("arc_pipeline.model.train", "run", RENDERING),
+)
+def checkpoint(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
+    """The fine-tuned model: weights, tokenizer and log in one directory, named by the hash of the weights.
+
+    Refuses examples whose checks did not pass, also in a later run and in a backfill.
+    """
+    with workspace.making(context) as making:
+        job = training_job(making, workspace.data / "store" / "training")
+        refuse_failed_checks(making)
+        job.work.mkdir(parents=True, exist_ok=True)
+        job_file = job.work / "job.json"
+        job_file.write_text(job.model_dump_json(indent=2))
+        processes = job.experiment.processes
+        command = accelerate_command("arc_pipeline.model.train", [str(job_file)], processes)
+        run_group(context, command, job.work / "output.log", _threads(processes))
+        result = save(making, job)
+    shutil.rmtree(job.work, ignore_errors=True)
+    return result
+
+
+def training_job(making: Making, work: Path) -> TrainingJob:
+    """The order for the training. Its work directory is named by all that it reads, so that only it resumes there."""
+    experiment = making.experiment
+    examples = making.read("augmented_examples", experiment.name)
+    making.read("training_config", experiment.name)
+    making.read("initial_weights", experiment.name)
+    identity = hash_json(making.upstream)[:16]
+    start = experiment.initial_checkpoint
+    return TrainingJob(
+        experiment=experiment,
+        start=str(making.read("checkpoint", start)) if start else experiment.model,
+        examples=examples,
+        # the hash of the tokens stands for the tasks: they are no upstream of their own
+        tasks={name: making.current("tasks", name) for name in experiment.datasets()["train"]},
+        work=work / experiment.name / identity,
+        output=making.directory,
+    )
+
+
+def refuse_failed_checks(making: Making) -> None:
+    """Stops a training on data that failed a check which the experiment does not expect to fail."""
+    record = making.lineage("augmented_examples", making.artefact.partition)
+    failed = [
+        f"{name}: {record.checks[name]['description']}" if name in record.checks else f"{name}: was never evaluated"
+        for name in RECIPE_CHECKS
+        if not (name in record.checks and (record.checks[name]["passed"] or record.checks[name]["expected"]))
+    ]
+    if failed:
+        raise ArcPipelineError(
+            "the training examples failed their checks, so nothing is trained on them:\n  "
+            + "\n  ".join(failed)
+            + "\nmend the augmentation, or list the checks under expected_violations in the experiment file"
+        )
+
+
+def _threads(processes: int) -> dict[str, str]:
+    return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes)), "TOKENIZERS_PARALLELISM": "false"}
+
+
+def save(making: Making, job: TrainingJob) -> dg.MaterializeResult[None]:
+    """Completes the directory with the experiment and commits it under the hash of its weights."""
+    from arc_pipeline.model.checkpoint import read_log, weights_hash
+
+    experiment: Experiment = job.experiment
+    fields = experiment.model_dump(exclude={"name"})
+    (making.directory / "experiment.yaml").write_text(yaml.safe_dump(fields, sort_keys=False))
+    log = read_log(making.directory).to_pylist()
+    return making.save(weights_hash(making.directory), metadata=describe(log), config=fields)
+
+
+def describe(log: list[dict[str, Any]]) -> dict[str, Any]:
+    """Metadata: the end of the training and its loss curve."""
+    every = max(1, len(log) // SHOWN_STEPS)
+    rows = [{key: float(f"{row[key]:.4g}") for key in ("step", "loss", "learning_rate", "grad_norm")} for row in log]
+    return {
+        "steps": log[-1]["step"],
+        "loss": log[-1]["loss"],
+        "training_seconds": log[-1]["seconds"],
+        "loss_curve": markdown_table(rows[::every]),
+    }

