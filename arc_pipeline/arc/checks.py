@@ -86,7 +86,7 @@ def every_test_pair_is_a_target(found: Sequence[Exposure]) -> Verdict:
     if not tests:
         return Verdict(True, "not applicable: the training datasets have no test pairs")
     missing = [each for each in tests if not each.accepted and each.expected_accepted >= EXPECTED_AT_LEAST]
-    words = f"{len(missing)} of {len(tests)} test pairs, each expected {EXPECTED_AT_LEAST} times or more, are never a target"
+    words = f"{len(missing)} of {len(tests)} test pairs, expected {EXPECTED_AT_LEAST} times or more, are never a target"
     return Verdict(not missing, words, _names(missing))
 
 

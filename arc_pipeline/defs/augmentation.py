@@ -1,4 +1,4 @@
-"""Stage 2: the training examples of an experiment, and the facts about them that must hold before anything is trained."""
+"""Stage 2: the training examples of an experiment, and the facts that must hold of them before a training."""
 
 from typing import Any
 

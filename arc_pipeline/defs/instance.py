@@ -12,7 +12,7 @@ from pathlib import Path
 import dagster as dg
 
 import arc_pipeline
-from arc_pipeline.defs.partitions import DATA_VARIABLE, data_directory
+from arc_pipeline.defs.location import DATA_VARIABLE, data_directory
 
 HOME_VARIABLE = "DAGSTER_HOME"
 DEFAULT_FILES = ("datasets.yaml", "experiments", "dagster_home/dagster.yaml")

@@ -1,25 +1,12 @@
 """Partitions and how they map onto each other: read from the data directory once, when the code location loads."""
 
-import os
-from pathlib import Path
-
 import dagster as dg
 
-import arc_pipeline
 from arc_pipeline.arc.datasets import Catalogue
 from arc_pipeline.arc.experiment import ExperimentCatalogue
 from arc_pipeline.arc.prediction import DECODINGS
 from arc_pipeline.arc.vocabulary import task_length
-
-DATA_VARIABLE = "ARC_PIPELINE_DATA"
-
-
-def data_directory() -> Path:
-    """`ARC_PIPELINE_DATA`, or `data/` of the checkout that this package runs from, or of the working directory."""
-    if named := os.environ.get(DATA_VARIABLE):
-        return Path(named).expanduser().resolve()
-    checkout = Path(arc_pipeline.__file__).parent.parent
-    return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / "data"
+from arc_pipeline.defs.location import data_directory
 
 
 def read_datasets() -> Catalogue:

@@ -19,7 +19,8 @@ from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction import DECODINGS
 from arc_pipeline.arc.task import Task
 from arc_pipeline.arc.task_table import tasks_from_table
-from arc_pipeline.defs.partitions import data_directory, partition_path, read_experiments
+from arc_pipeline.defs.location import data_directory
+from arc_pipeline.defs.partitions import partition_path, read_experiments
 
 MOST_METADATA_ROWS = 50
 

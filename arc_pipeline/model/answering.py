@@ -1,4 +1,4 @@
-"""Questions about test pairs, answered by a checkpoint. Knows prompts and limits of answers; decoding is `generation`."""
+"""Questions about test pairs, answered by a checkpoint. Knows prompts and how long answers can be."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -13,7 +13,7 @@ from arc_pipeline.arc.task_table import tasks_from_table
 
 
 class TrainingJob(BaseModel):
-    """`start` names the starting weights; directories are those of the artefacts; `work` keeps states to resume from."""
+    """`start` names the starting weights; paths are artefacts' directories; `work` keeps states to resume from."""
 
     experiment: Experiment
     start: str

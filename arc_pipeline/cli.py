@@ -1,0 +1,177 @@
+"""The command line: shows, refreshes and scores. With `--json` standard output is one JSON document, nothing else."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from arc_pipeline.arc.errors import ArcPipelineError
+
+if TYPE_CHECKING:
+    from arc_pipeline.defs.refresh import Batch, Outcome
+    from arc_pipeline.defs.session import Session
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+errors = Console(stderr=True)
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+Select = Annotated[list[str], typer.Option("--select", help="Asset, experiment, dataset or decoding; * matches.")]
+DEMO = ("demo-fixed", "demo-legacy-swap")
+
+
+def main() -> None:
+    """Runs a command; errors that a user can mend end it with their message alone."""
+    try:
+        app()
+    except ArcPipelineError as error:
+        errors.print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+@app.command()
+def demo(as_json: Json = False) -> None:
+    """Materialize the whole graph for two experiments, alike but for the seed's augmentation bug."""
+    from arc_pipeline.arc.results import what_it_shows
+
+    started = time.monotonic()
+    outcomes = _refresh(_session(), list(DEMO))
+    rows = [row for row in _result_rows() if row["experiment"] in DEMO]
+    _show_results(rows, as_json)
+    words = f"made {sum(len(each.made) for each in outcomes)} artefacts" if outcomes else "everything was up to date"
+    errors.print(f"\n{words}, {time.monotonic() - started:.0f} s; look at them with: arc-pipeline dev")
+    errors.print(what_it_shows(rows, *DEMO), style="bold")
+    _exit_on_failure(outcomes)
+
+
+@app.command()
+def stale(as_json: Json = False, select: Select = []) -> None:  # noqa: B006
+    """What is missing or stale, and why."""
+    session = _session()
+    _show_statuses(session.plan(select), as_json)
+
+
+@app.command()
+def refresh(
+    as_json: Json = False,
+    select: Select = [],  # noqa: B006
+    dry_run: Annotated[bool, typer.Option(help="Only say what would be redone.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Redo what is missing or stale, upstream first, and nothing else."""
+    session = _session()
+    planned = session.plan(select)
+    if dry_run or not planned:
+        _show_statuses(planned, as_json)
+        return
+    if not yes:
+        _show_statuses(planned, False)
+        typer.confirm(f"make these {len(planned)} artefacts?", abort=True, err=True)
+    outcomes = _refresh(session, select)
+    made = {node for outcome in outcomes for node in outcome.made}
+    ended = {each.node: "made" if each.node in made else "not made" for each in planned}
+    _show_statuses(planned, as_json, ended)
+    _exit_on_failure(outcomes)
+
+
+@app.command()
+def results(as_json: Json = False) -> None:
+    """All experiments x datasets x decodings, as results_table has them."""
+    _session()
+    _show_results(_result_rows(), as_json)
+
+
+@app.command()
+def score(submission: Path, dataset: str, as_json: Json = False) -> None:
+    """Score any file in Kaggle's submission format against a dataset."""
+    from arc_pipeline.arc.score import read_submission
+    from arc_pipeline.arc.score import score as score_submission
+    from arc_pipeline.defs.partitions import read_datasets
+
+    _session()
+    found = score_submission(read_submission(submission), read_datasets().load(dataset), str(submission))
+    if as_json:
+        print(json.dumps(found))
+    else:
+        Console().print("\n".join(f"{name}: {value}" for name, value in found.items()), highlight=False)
+
+
+@app.command()
+def dev(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
+    """Open the Dagster UI, with its daemon, on the instance that the command line uses."""
+    _session()
+    errors.print(f"Dagster UI: http://127.0.0.1:{port} (Ctrl-C ends it)")
+    command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
+    os.execv(sys.executable, [*command, "-m", "arc_pipeline.definitions"])
+
+
+def _session() -> "Session":
+    from arc_pipeline.defs.instance import prepare
+
+    prepare()
+    from arc_pipeline.defs.session import Session
+
+    return Session()
+
+
+def _refresh(session: "Session", select: list[str]) -> "list[Outcome]":
+    def report(number: int, total: int, batch: "Batch") -> None:
+        names = ", ".join(node.key for node in batch.nodes)
+        errors.print(f"run {number}/{total}: {names} \\[{batch.partition_key or 'all'}]", style="cyan", highlight=False)
+
+    outcomes = session.refresh(select, report)
+    for outcome in outcomes:
+        if outcome.failed:
+            errors.print(f"[bold red]failed[/] (run {outcome.run_id}): {outcome.failed}", highlight=False)
+    return outcomes
+
+
+def _exit_on_failure(outcomes: "list[Outcome]") -> None:
+    if any(outcome.failed for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+def _result_rows() -> list[dict[str, Any]]:
+    from arc_pipeline.arc.artefact import Artefact, Store, read_table
+    from arc_pipeline.defs.location import data_directory
+
+    store = Store(data_directory() / "store")
+    rows: list[dict[str, Any]] = read_table(store.current(Artefact("results_table")), "results_table").to_pylist()
+    return rows
+
+
+def _show_results(rows: list[dict[str, Any]], as_json: bool) -> None:
+    from arc_pipeline.arc.results import RESULT_FIELDS, shown_rows
+
+    if as_json:
+        print(json.dumps([{name: row[name] for name in RESULT_FIELDS} for row in rows]))
+    else:
+        _print_table(shown_rows(rows))
+
+
+def _show_statuses(statuses: list[Any], as_json: bool, ended: dict[Any, str] | None = None) -> None:
+    rows = [
+        {"asset": each.node.key, "partition": each.node.artefact.partition, "status": each.status}
+        | {"causes": each.causes, "seconds": each.seconds}
+        | ({"ended": ended[each.node]} if ended else {})
+        for each in statuses
+    ]
+    if as_json:
+        print(json.dumps(rows))
+    elif not rows:
+        errors.print("nothing is missing or stale")
+    else:
+        words = [{"causes": "; ".join(row["causes"]), "seconds": f"{row['seconds'] or 0:.1f}"} for row in rows]
+        _print_table([{**row, **text} for row, text in zip(rows, words, strict=True)])
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    table = Table(*(rows[0] if rows else ["empty"]))
+    for row in rows:
+        table.add_row(*map(str, row.values()))
+    width = None if sys.stdout.isatty() else 200
+    Console(width=width).print(table)

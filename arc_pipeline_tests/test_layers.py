@@ -1,0 +1,42 @@
+"""The layers point one way, and loading the code location imports no heavy library."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import arc_pipeline
+
+PACKAGE = Path(arc_pipeline.__file__).parent
+HEAVY = {"torch", "transformers", "peft", "accelerate"}
+FORBIDDEN = {
+    "arc": {"dagster", "dagster_pipes", *HEAVY, "arc_pipeline.model", "arc_pipeline.defs"},
+    "model": {"dagster", "arc_pipeline.defs"},
+    "defs": set(HEAVY),
+}
+
+
+def imported(path: Path) -> set[str]:
+    """The modules that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*/*.py")), ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_layer_imports_only_what_lies_below_it(path: Path) -> None:
+    forbidden = FORBIDDEN[path.parent.name]
+    wrong = [name for name in imported(path) if any(name == each or name.startswith(f"{each}.") for each in forbidden)]
+    assert not wrong
+
+
+def test_loading_the_code_location_imports_no_torch() -> None:
+    code = f"import sys, arc_pipeline.definitions; print(sorted({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
