@@ -9,6 +9,7 @@ import pyarrow as pa
 from arc_pipeline.arc import metrics as arc_metrics
 from arc_pipeline.arc.code_version import code_version
 from arc_pipeline.arc.encoder import parse_encoder
+from arc_pipeline.arc.errors import MissingArtefact
 from arc_pipeline.arc.failures import failures_table
 from arc_pipeline.arc.prediction import DECODINGS
 from arc_pipeline.arc.prompt_samples import prompt_samples_table
@@ -101,12 +102,10 @@ def experiment_summary(context: dg.AssetExecutionContext, workspace: Workspace) 
 
 
 def _all_rows(making: Making) -> list[dict[str, Any]]:
-    return [
-        row
-        for name in experiments.names()
-        if making.exists("experiment_summary", name)
-        for row in making.table("experiment_summary", name).to_pylist()
-    ]
+    present = [name for name in experiments.names() if making.exists("experiment_summary", name)]
+    if not present:
+        raise MissingArtefact("there is no experiment_summary yet, materialize one first")
+    return [row for name in present for row in making.table("experiment_summary", name).to_pylist()]
 
 
 @dg.asset(

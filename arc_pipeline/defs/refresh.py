@@ -3,6 +3,7 @@
 import fnmatch
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import dagster as dg
 from dagster import DagsterInstance
@@ -96,10 +97,16 @@ def run_batch(definitions: dg.Definitions, instance: DagsterInstance, store: Sto
 def _reason(result: dg.ExecuteInProcessResult) -> str:
     failures = [event.step_failure_data for event in result.all_events if event.is_step_failure]
     words = [
-        str((each.user_failure_data and each.user_failure_data.description) or (each.error and each.error.message))
+        str((each.user_failure_data and each.user_failure_data.description) or _innermost(each.error))
         for each in failures
     ]
     return "\n".join(words) or "a blocking check failed"
+
+
+def _innermost(error: Any) -> str:
+    while error and error.cause:
+        error = error.cause
+    return error.message.strip() if error else "failed without a message"
 
 
 def refresh(

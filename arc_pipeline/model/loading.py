@@ -75,6 +75,8 @@ def with_adapter(model: "PreTrainedModel", tuning: "Tuning", seed: int) -> "Peft
 def load_checkpoint(directory: Path) -> tuple["PreTrainedModel", Any]:
     """(model in float32 and evaluation mode, tokenizer) of a checkpoint directory."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     model = AutoModelForCausalLM.from_pretrained(str(directory), dtype="float32")
     return model.eval(), AutoTokenizer.from_pretrained(str(directory))

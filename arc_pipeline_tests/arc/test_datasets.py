@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arc_pipeline.arc.datasets import Catalogue
-from arc_pipeline.arc.task_table import TASKS_SCHEMA, tasks_from_table, tasks_table
 from arc_pipeline.arc.errors import FaultyInput
 from arc_pipeline.arc.task import Pair, Task, grid_problem
+from arc_pipeline.arc.task_table import TASKS_SCHEMA, tasks_from_table, tasks_table
 
 SHIPPED = Path(__file__).parents[2] / "data"
 SHIPPED_NAMES = [

@@ -14,7 +14,6 @@ from arc_pipeline.arc.metrics import (
     TASK_METRICS,
     aggregate,
     column_title,
-
     per_pair,
     per_task,
     wrong_cells,
