@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arc_pipeline.model.source import TINY, ModelSource
+from arc_pipeline.model.tokenization import saved_tokenizer
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -74,9 +75,9 @@ def with_adapter(model: "PreTrainedModel", tuning: "Tuning", seed: int) -> "Peft
 
 def load_checkpoint(directory: Path) -> tuple["PreTrainedModel", Any]:
     """(model in float32 and evaluation mode, tokenizer) of a checkpoint directory."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
     model = AutoModelForCausalLM.from_pretrained(str(directory), dtype="float32")
-    return model.eval(), AutoTokenizer.from_pretrained(str(directory))
+    return model.eval(), saved_tokenizer(directory)

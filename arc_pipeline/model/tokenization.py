@@ -31,10 +31,20 @@ def load_tokenizer(model: str) -> "PreTrainedTokenizerBase":
     """The tokenizer of a model as an experiment names it; the tiny model's is built here."""
     if model == TINY:
         return tiny_tokenizer()
+    source = ModelSource.find(model)
+    if (Path(source.location) / "tokenizer.json").is_file():
+        return saved_tokenizer(Path(source.location))
     from transformers import AutoTokenizer
 
-    source = ModelSource.find(model)
     return AutoTokenizer.from_pretrained(source.location, **source.arguments)
+
+
+def saved_tokenizer(directory: Path) -> "PreTrainedTokenizerBase":
+    """The tokenizer that tokenizer.json describes. `AutoTokenizer` would take the class that is usual for the model's
+    architecture and split text by that class's rules."""
+    from transformers import PreTrainedTokenizerFast
+
+    return PreTrainedTokenizerFast.from_pretrained(str(directory))
 
 
 def tiny_tokenizer() -> "PreTrainedTokenizerBase":
@@ -85,11 +95,6 @@ def tokenizer_version(model: str) -> str:
     if model == TINY:
         return hashlib.sha256("\0".join((*vocabulary.PHRASES, *vocabulary.CHARACTERS)).encode()).hexdigest()
     return ModelSource.find(model).tokenizer_version()
-
-
-def longest_answer(tokenizer: "PreTrainedTokenizerBase", text_of_largest_grid: str) -> int:
-    """The most tokens an answer can have, with the end token."""
-    return len(encode_text(tokenizer, text_of_largest_grid)) + 1
 
 
 def save_tokenizer(tokenizer: "PreTrainedTokenizerBase", directory: Path) -> None:
