@@ -102,7 +102,8 @@ def test_the_bug_is_stopped_before_training(project: SimpleNamespace) -> None:
 
 def test_a_faulty_file_takes_no_other_dataset_down(project: SimpleNamespace) -> None:
     write_experiment(project.data, "one")
-    (project.data / "raw" / "broken.json").write_text('{"x": {"train": [{"input": [[10]], "output": [[1]]}], "test": []}}')
+    broken = {"x": {"train": [{"input": [[10]], "output": [[1]]}], "test": []}}
+    (project.data / "raw" / "broken.json").write_text(json.dumps(broken))
     session = project.load()
     outcomes = session.refresh(["tasks"])
     made = {str(node.artefact) for outcome in outcomes for node in outcome.made}

@@ -1,0 +1,54 @@
+"""Completions of a random tiny model: reproducible, independent of the batch, with right log-probabilities."""
+
+import pytest
+import torch
+
+from arc_pipeline.model.generation import AnswerLimit, Ask, GumbelSampler, complete
+from arc_pipeline.model.loading import load_model
+from arc_pipeline.model.tokenization import encode_text, tiny_tokenizer
+
+LIMIT = AnswerLimit(12, lambda beginning: 1000)
+
+
+@pytest.fixture(scope="module")
+def model_and_tokenizer():
+    tokenizer = tiny_tokenizer()
+    return load_model("tiny", 3, len(tokenizer)).eval(), tokenizer
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_an_answer_does_not_depend_on_its_batch(model_and_tokenizer, temperature: float) -> None:
+    asks = [Ask("12345"[:length], seed) for seed, length in enumerate((5, 2, 4, 1), 1)]
+    together = complete(*model_and_tokenizer, asks, temperature, LIMIT, batch_size=4)
+    alone = [complete(*model_and_tokenizer, [ask], temperature, LIMIT, batch_size=1)[0] for ask in asks]
+    assert [each.text for each in together] == [each.text for each in alone]
+    assert [each.logprob for each in together] == pytest.approx([each.logprob for each in alone], abs=1e-3)
+
+
+def test_the_log_probability_is_that_of_the_chosen_tokens(model_and_tokenizer) -> None:
+    model, tokenizer = model_and_tokenizer
+    answer = complete(model, tokenizer, [Ask("123", 5)], 1.0, LIMIT, 1)[0]
+    prompt, new = encode_text(tokenizer, "123"), encode_text(tokenizer, answer.text)
+    new = [*new, tokenizer.eos_token_id][: answer.n_tokens]
+    with torch.inference_mode():
+        logprobs = model(torch.tensor([prompt + new])).logits.log_softmax(-1)[0]
+    wanted = sum(float(logprobs[len(prompt) - 1 + k, token]) for k, token in enumerate(new))
+    assert answer.logprob == pytest.approx(wanted, abs=1e-3)
+
+
+def test_sampling_follows_the_softmax() -> None:
+    from scipy.stats import chisquare
+
+    logits = torch.tensor([[0.0, 1.0, 2.0, -1.0]])
+    draws = 4000
+    sampler = GumbelSampler(range(draws), temperature=0.5, eos_token_id=99)
+    chosen = sampler(torch.zeros(draws, 1, dtype=torch.long), logits.repeat(draws, 1)).argmax(-1)
+    expected = (logits[0] / 0.5).softmax(-1).double()
+    expected = expected / expected.sum() * draws
+    assert chisquare(torch.bincount(chosen, minlength=4).numpy(), expected.numpy()).pvalue > 1e-4
+
+
+def test_an_answer_that_is_too_long_to_be_a_grid_is_ended(model_and_tokenizer) -> None:
+    limit = AnswerLimit(200, lambda beginning: 5)
+    answers = complete(*model_and_tokenizer, [Ask("123", seed) for seed in range(4)], 1.0, limit, 4)
+    assert all(each.n_tokens <= 17 for each in answers)
