@@ -90,9 +90,10 @@ def score(submission: Path, dataset: str, as_json: Json = False) -> None:
     """Score any file in Kaggle's submission format against a dataset."""
     from arc_pipeline.arc.score import read_submission
     from arc_pipeline.arc.score import score as score_submission
-    from arc_pipeline.defs.partitions import read_datasets
 
     _session()
+    from arc_pipeline.defs.partitions import read_datasets
+
     found = score_submission(read_submission(submission), read_datasets().load(dataset), str(submission))
     if as_json:
         print(json.dumps(found))

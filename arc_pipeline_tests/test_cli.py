@@ -1,0 +1,70 @@
+"""The command line, as a user calls it: one JSON document, or one clear error."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from arc_pipeline.arc.datasets import Catalogue
+
+DATA = Path(__file__).parent.parent / "data"
+
+
+def run(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs `arc-pipeline` on a data directory of its own."""
+    environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
+    code = "from arc_pipeline.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=environment | {"ARC_PIPELINE_DATA": str(data)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_fresh_data_directory_gets_the_defaults_and_everything_is_missing(tmp_path: Path) -> None:
+    done = run(tmp_path / "data", "stale", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert {row["status"] for row in rows} == {"missing"}
+    assert ("tasks", "arc-agi-1-ten-shortest") in {(row["asset"], row["partition"]) for row in rows}
+    assert (tmp_path / "data" / "dagster_home" / "dagster.yaml").is_file()
+
+
+def test_parallel_first_use_leaves_a_sound_instance(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
+    code = "from arc_pipeline.cli import main; main()"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, "stale", "--json"],
+            env=environment | {"ARC_PIPELINE_DATA": str(tmp_path / "data")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(4)
+    ]
+    endings = [(process.communicate()[1].decode(), process.returncode) for process in processes]
+    assert [code for _, code in endings] == [0] * 4, endings
+
+
+def test_score_of_a_perfect_submission(tmp_path: Path) -> None:
+    tasks = Catalogue.read(DATA).load("arc-agi-1-evaluation")
+    perfect = {
+        task.task_id: [{"attempt_1": pair.output, "attempt_2": [[0]]} for pair in task.test] for task in tasks
+    }
+    perfect.pop(tasks[0].task_id)
+    file = tmp_path / "submission.json"
+    file.write_text(json.dumps(perfect))
+    done = run(tmp_path / "data", "score", str(file), "arc-agi-1-evaluation", "--json")
+    found = json.loads(done.stdout)
+    assert (found["tasks"], found["test_pairs"], found["solved"]) == (400, 419, 399)
+    assert found["missing_tasks"] == [tasks[0].task_id]
+
+
+def test_results_before_anything_was_made_say_what_to_do(tmp_path: Path) -> None:
+    done = run(tmp_path / "data", "results")
+    assert done.returncode == 1
+    assert "results_table is not there yet" in done.stderr
+    assert "Traceback" not in done.stderr
