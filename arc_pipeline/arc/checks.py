@@ -55,7 +55,10 @@ class Exposure:
 def exposures(
     recipes: pa.Table, ledger: pa.Table, tasks: Mapping[str, Sequence[Task]], config: AugmentationConfig
 ) -> list[Exposure]:
-    """One entry for each pair that can be a target; `expected` follows the rule `any`, or `test-only` if declared."""
+    """One entry for each pair that can be a target, or was one against the rule.
+
+    `expected` follows the rule `any`, or `test-only` if declared.
+    """
     accepted = _targets(recipes)
     drawn = accepted + _targets(ledger)
     per_task: Counter[tuple[str, str]] = Counter()
@@ -67,6 +70,7 @@ def exposures(
         for task in tasks[dataset]
         for pair, share in _target_shares(task, config).items()
         for counts in [(drawn[dataset, task.task_id, pair], accepted[dataset, task.task_id, pair])]
+        if share or any(counts)
     ]
 
 
@@ -76,8 +80,9 @@ def _targets(table: pa.Table) -> Counter[tuple[str, str, int]]:
 
 
 def _target_shares(task: Task, config: AugmentationConfig) -> dict[int, float]:
-    pairs = range(len(task.train) if config.target == "test-only" and task.test else 0, len(task.pairs))
-    return {pair: 1 / len(pairs) for pair in pairs}
+    only_test = config.target == "test-only" and bool(task.test)
+    allowed = [pair for pair in range(len(task.pairs)) if task.is_test(pair) or not only_test]
+    return {pair: (pair in allowed) / len(allowed) for pair in range(len(task.pairs))}
 
 
 def every_test_pair_is_a_target(found: Sequence[Exposure]) -> Verdict:
@@ -92,20 +97,28 @@ def every_test_pair_is_a_target(found: Sequence[Exposure]) -> Verdict:
 
 def every_pair_is_a_target_evenly(found: Sequence[Exposure]) -> Verdict:
     """Within each task, pairs are drawn as targets as often as the target rule says."""
+    forbidden = [each for each in found if each.drawn and not each.expected]
     absent = [each for each in found if not each.drawn and each.expected >= EXPECTED_AT_LEAST]
-    cells = [
-        each for group in _by_task(found) for each in group if min(e.expected for e in group) >= EXPECTED_FOR_CHI_SQUARE
-    ]
+    cells = _comparable(found)
     freedom = len(cells) - len({(each.dataset, each.task_id) for each in cells})
-    if not freedom:
-        return Verdict(True, f"not applicable: no pair is expected {EXPECTED_FOR_CHI_SQUARE} times or more")
-    p_value = _chi_square([each.drawn for each in cells], [each.expected for each in cells], freedom)
-    worst = sorted(cells, key=lambda each: -abs(each.drawn - each.expected))[:NAMED_AT_MOST]
-    passed = p_value >= SIGNIFICANCE and not absent
-    words = (
-        f"targets against the declared rule: p = {p_value:.2g} over {len(cells)} pairs, {len(absent)} pairs never drawn"
+    p_value = (
+        _chi_square([each.drawn for each in cells], [each.expected for each in cells], freedom) if freedom else 1.0
     )
-    return Verdict(passed, words, () if passed else _names(absent or worst))
+    uneven = sorted(cells, key=lambda each: -abs(each.drawn - each.expected)) if p_value < SIGNIFICANCE else []
+    offenders = forbidden or absent or uneven
+    if not (freedom or offenders):
+        often = f"expected {EXPECTED_FOR_CHI_SQUARE} times or more"
+        return Verdict(True, f"not applicable: no task has two pairs that are {often}")
+    words = f"targets against the declared rule: p = {p_value:.2g} over {len(cells)} pairs"
+    counts = f"{len(absent)} pairs never drawn, {len(forbidden)} drawn against the rule"
+    return Verdict(not offenders, f"{words}, {counts}", _names(offenders))
+
+
+def _comparable(found: Sequence[Exposure]) -> list[Exposure]:
+    """The pairs that can be targets, of all tasks that were drawn often enough for a chi-square test."""
+    allowed = [each for each in found if each.expected]
+    groups = [group for group in _by_task(allowed) if min(each.expected for each in group) >= EXPECTED_FOR_CHI_SQUARE]
+    return [each for group in groups for each in group]
 
 
 def _by_task(found: Sequence[Exposure]) -> Iterator[list[Exposure]]:
@@ -130,14 +143,15 @@ def _chi_square(observed: Sequence[int], expected: Sequence[float], freedom: int
 def transforms_are_uniform(draws: pa.Table, config: AugmentationConfig) -> Verdict:
     """All 8 transforms occur equally often, or only the identity where the experiment has no transforms."""
     counts = Counter(draws["transform"].to_pylist())
+    declared = TRANSFORM_NAMES if config.geometric else ("identity",)
+    if others := tuple(f"{name}: {counts[name]}" for name in sorted(counts.keys() - {*declared})):
+        return Verdict(False, f"{len(others)} transforms are not among those declared: {', '.join(declared)}", others)
     if not config.geometric:
-        others = tuple(sorted(name for name in counts if name != "identity"))
-        return Verdict(not others, "no geometric transform is declared", others)
+        return Verdict(True, "no geometric transform is declared")
     expected = draws.num_rows / len(TRANSFORM_NAMES)
     observed = [counts[name] for name in TRANSFORM_NAMES]
     p_value = _chi_square(observed, [expected] * len(observed), len(observed) - 1)
-    absent = [name for name in TRANSFORM_NAMES if not counts[name] and expected >= EXPECTED_AT_LEAST]
-    passed = p_value >= SIGNIFICANCE and not absent
+    passed = p_value >= SIGNIFICANCE and (all(observed) or expected < EXPECTED_AT_LEAST)
     words = f"8 transforms, each expected {expected:.0f} times: p = {p_value:.2g}"
     return Verdict(passed, words, () if passed else tuple(f"{name}: {counts[name]}" for name in TRANSFORM_NAMES))
 

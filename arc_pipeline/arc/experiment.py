@@ -171,7 +171,6 @@ def _fault(file: str, error: ErrorDetails) -> Fault:
 SECTIONS: Mapping[str, type[BaseModel]] = {
     "tuning": Tuning,
     "train": TrainingData,
-    "validation": TrainingData,
     "augmentation": AugmentationConfig,
     "predict": Prediction,
 }

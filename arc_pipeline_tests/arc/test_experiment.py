@@ -1,0 +1,257 @@
+"""Experiment files: every fault at once and in words, and which part of the pipeline each field belongs to."""
+
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import yaml
+
+from arc_pipeline.arc.checks import RECIPE_CHECKS
+from arc_pipeline.arc.errors import FaultyInput
+from arc_pipeline.arc.experiment import (
+    AugmentationConfig,
+    Experiment,
+    ExperimentCatalogue,
+    Prediction,
+    RecipeCheck,
+    TrainingData,
+)
+
+DATASETS = ("train_rs7", "val_rs7")
+LEAST: dict[str, Any] = {
+    "train": [{"dataset": "train_rs7"}],
+    "max_steps": 10,
+    "predict": {"datasets": ["val_rs7"]},
+}
+
+
+def write(directory: Path, **files: object) -> Path:
+    """Writes an experiment for each keyword: text as it is, anything else as YAML."""
+    for name, content in files.items():
+        text = content if isinstance(content, str) else yaml.safe_dump(content)
+        (directory / f"{name}.yaml").write_text(text, encoding="utf-8")
+    return directory
+
+
+def faults(directory: Path, content: object) -> list[str]:
+    catalogue = ExperimentCatalogue.read(write(directory, x=content), DATASETS)
+    with pytest.raises(FaultyInput) as caught:
+        catalogue.get("x")
+    return [str(fault) for fault in caught.value.faults]
+
+
+def test_the_shortest_file(tmp_path: Path) -> None:
+    experiment = ExperimentCatalogue.read(write(tmp_path, x=LEAST), DATASETS).get("x")
+    assert experiment == Experiment(
+        name="x",
+        train=[TrainingData(dataset="train_rs7")],
+        max_steps=10,
+        predict=Prediction(datasets=["val_rs7"]),
+    )
+    assert experiment.n_examples == 160
+    assert experiment.datasets() == {"train": ["train_rs7"], "predict.datasets": ["val_rs7"]}
+
+
+# --- faults
+
+
+def test_all_faults_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
+    content = {
+        "train": [{"dataset": "train_rs8"}, {"dataset": "val_rs7", "weight": 0}],
+        "max_step": 10,
+        "max_steps": -1,
+        "learning_rate": "fast",
+        "grid_encoder": "RowNumberEncoder(Minimal())",
+        "augmentation": {"target": "all", "gemoetric": True},
+        "tuning": {"method": "qlora"},
+        "initial_checkpoint": "y",
+        "expected_violations": ["transforms_are_unifrom"],
+        "predict": {"datasets": ["evaluation"], "prediction": 4},
+    }
+    checks = "'every_test_pair_is_a_target', 'every_pair_is_a_target_evenly', 'transforms_are_uniform' or "
+    encoders = "GridCodeBlockEncoder, GridShapeEncoder, GridWithSeparationEncoder, MinimalGridEncoder, RowNumberEncoder"
+    assert faults(tmp_path, content) == [
+        "x.yaml: augmentation.gemoetric: unknown field; did you mean 'geometric'? (found True)",
+        "x.yaml: augmentation.target: Input should be 'any', 'legacy-swap' or 'test-only' (found 'all')",
+        f"x.yaml: expected_violations.0: Input should be {checks}'colour_maps_are_permutations' "
+        "(found 'transforms_are_unifrom')",
+        f"x.yaml: grid_encoder: unknown encoder 'Minimal', allowed: {encoders} (found 'RowNumberEncoder(Minimal())')",
+        "x.yaml: initial_checkpoint: not another experiment; there are: none (found 'y')",
+        "x.yaml: learning_rate: Input should be a valid number, unable to parse string as a number (found 'fast')",
+        "x.yaml: max_step: unknown field; did you mean 'max_steps'? (found 10)",
+        "x.yaml: max_steps: Input should be greater than or equal to 1 (found -1)",
+        "x.yaml: predict.datasets.0: unknown dataset; there are: train_rs7, val_rs7 (found 'evaluation')",
+        "x.yaml: predict.prediction: unknown field; did you mean 'predictions'? (found 4)",
+        "x.yaml: train.0.dataset: unknown dataset; did you mean 'train_rs7'? (found 'train_rs8')",
+        "x.yaml: train.1.weight: Input should be greater than 0 (found 0)",
+        "x.yaml: tuning.method: Input should be 'full' or 'lora' (found 'qlora')",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"target": "any"}, "target: unknown field; did you mean 'augmentation.target'? (found 'any')"),
+        ({"datasets": ["val_rs7"]}, "datasets: unknown field; did you mean 'predict.datasets'? (found ['val_rs7'])"),
+        ({"zzz": 1}, "zzz: unknown field; there are: augmentation, batch_size, "),
+        ({"tuning": {"zzz": 1}}, "tuning.zzz: unknown field; there are: dora, dropout, method, rank, rslora (found 1)"),
+        ({"train": []}, "train: List should have at least 1 item after validation, not 0 (found [])"),
+        ({"train": "train_rs7"}, "train: Input should be a valid list (found 'train_rs7')"),
+        (
+            {"train": ["train_rs7"]},
+            "train.0: Input should be a valid dictionary or instance of TrainingData (found 'tr",
+        ),
+        ({"max_steps": 1.5}, "max_steps: Input should be a valid integer, got a number with a fractional part"),
+        ({"learning_rate": float("inf")}, "learning_rate: Input should be a finite number (found inf)"),
+        (
+            {"augmentation": {"background_probability": 2}},
+            "augmentation.background_probability: Input should be less th",
+        ),
+        ({"micro_batch_size": 3}, "batch_size must be a multiple of micro_batch_size x processes, 3 x 1, found 16"),
+        ({"initial_checkpoint": "x"}, "initial_checkpoint: not another experiment; there are: none (found 'x')"),
+        ({"predict": {"datasets": ["val_rs7", "val_rs7"]}}, "each dataset is predicted once, repeated: val_rs7 (found"),
+        ({"name": "y"}, "an experiment is a mapping of fields; its name is the file's (found {'max_steps': 10, "),
+        ({1: 2}, "x.yaml: 1: Keys should be strings (found 1)"),
+    ],
+)
+def test_each_fault_says_what_is_allowed(tmp_path: Path, change: dict[Any, Any], expected: str) -> None:
+    [fault] = faults(tmp_path, LEAST | change)
+    assert expected in fault
+
+
+def test_missing_fields_are_named(tmp_path: Path) -> None:
+    assert faults(tmp_path, {"model": "tiny"}) == [
+        "x.yaml: max_steps: Field required",
+        "x.yaml: predict: Field required",
+        "x.yaml: train: Field required",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("max_steps: [1", "x.yaml: line 1, column 14: broken YAML: "),
+        ("max_steps: 1\nmax_steps: 2", "x.yaml: line 2, column 1: broken YAML: the key 'max_steps' is repeated"),
+        (
+            "model: !!python/object/apply:os.getcwd []",
+            "x.yaml: line 1, column 8: broken YAML: could not determine a con",
+        ),
+        ("model: 2024-99-99", "x.yaml: broken YAML: month must be in 1..12"),
+        ("model: \x07", "x.yaml: broken YAML: unacceptable character #x0007: special characters are not allowed"),
+        ("", "x.yaml: an experiment is a mapping of fields; its name is the file's (found None)"),
+        ("- model", "x.yaml: an experiment is a mapping of fields; its name is the file's (found ['model'])"),
+    ],
+)
+def test_broken_yaml_is_a_fault_with_its_place(tmp_path: Path, text: str, expected: str) -> None:
+    [fault] = faults(tmp_path, text)
+    assert fault.startswith(expected)
+
+
+def test_what_is_no_text_file_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "binary.yaml").write_bytes(b"model: \xff")
+    (tmp_path / "folder.yaml").mkdir()
+    (tmp_path / ".hidden.yaml").write_text("[")
+    catalogue = ExperimentCatalogue.read(tmp_path, DATASETS)
+    assert catalogue.names() == ["binary", "folder"]
+    [binary], [folder] = catalogue.faults["binary"], catalogue.faults["folder"]
+    assert str(binary).startswith("binary.yaml: broken YAML: unacceptable character #x00ff: invalid start byte")
+    assert str(folder).startswith("folder.yaml: the file cannot be read (found ")
+
+
+@pytest.mark.parametrize("name", ["a b", "a..b", "naïve", "a|b"])
+def test_a_file_whose_name_can_be_no_partition_is_a_fault(tmp_path: Path, name: str) -> None:
+    catalogue = ExperimentCatalogue.read(write(tmp_path, **{name: LEAST, "good": LEAST}), DATASETS)
+    assert catalogue.names() == list(catalogue.experiments) == ["good"]
+    [fault] = catalogue.faults[name]
+    assert (
+        str(fault) == f"{name}.yaml: a name has only letters, digits and _ . - (no dot first, no ..) (found {name!r})"
+    )
+
+
+def test_a_faulty_file_takes_no_other_down(tmp_path: Path) -> None:
+    files = {"broken": "[", "typo": LEAST | {"max_step": 1}, "good": LEAST}
+    good_too = LEAST | {"initial_checkpoint": "typo"}  # it is there, and it is for the typo's own message to complain
+    catalogue = ExperimentCatalogue.read(write(tmp_path, good_too=good_too, **files), DATASETS)
+    assert catalogue.names() == ["broken", "good", "good_too", "typo"]
+    assert catalogue.get("good").max_steps == 10
+    assert catalogue.get("good_too").initial_checkpoint == "typo"
+    with pytest.raises(FaultyInput) as caught:
+        catalogue.get("typo")
+    assert [fault.file for fault in caught.value.faults] == ["broken.yaml", "typo.yaml"]
+
+
+def test_an_experiment_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FaultyInput, match=r"godo\.yaml: no such experiment; did you mean 'good'\?"):
+        ExperimentCatalogue.read(write(tmp_path, good=LEAST)).get("godo")
+    with pytest.raises(FaultyInput, match="no such experiment; there are: none"):
+        ExperimentCatalogue.read(tmp_path / "nowhere").get("x")
+
+
+def test_without_datasets_their_names_are_not_checked(tmp_path: Path) -> None:
+    assert ExperimentCatalogue.read(write(tmp_path, x=LEAST)).get("x").train[0].dataset == "train_rs7"
+
+
+def test_violations_are_named_as_the_checks_are() -> None:
+    assert get_args(RecipeCheck) == RECIPE_CHECKS
+
+
+# --- which part of the pipeline reads which field
+
+EXAMPLES, TRAINING, PREDICTIONS = "augmented_examples", "checkpoint", "predictions"
+# field: (another value, the versions that it changes)
+READ_BY: dict[str, tuple[Any, set[str]]] = {
+    "name": ("y", set()),
+    "model": ("other", set()),  # initial_weights and the tokenizer's version
+    "initial_checkpoint": ("other", set()),  # initial_weights
+    "tuning": ({"method": "lora"}, {TRAINING}),
+    "train": ([{"dataset": "val_rs7"}], {EXAMPLES}),
+    "grid_encoder": ("MinimalGridEncoder()", {EXAMPLES, PREDICTIONS}),
+    "augmentation": ({"geometric": False}, {EXAMPLES, PREDICTIONS}),
+    "supervise": ("all-outputs", {TRAINING}),
+    "max_steps": (20, {EXAMPLES, TRAINING}),
+    "batch_size": (32, {EXAMPLES, TRAINING}),
+    "max_seq_len": (512, {EXAMPLES}),
+    "learning_rate": (1e-3, {TRAINING}),
+    "warmup_ratio": (0.5, {TRAINING}),
+    "lr_scheduler": ("cosine", {TRAINING}),
+    "logging_steps": (1, set()),
+    "save_steps": (5, set()),
+    "seed": (8, {EXAMPLES, TRAINING, PREDICTIONS}),
+    "gradient_checkpointing": (True, {TRAINING}),
+    "precision": ("fp32", {TRAINING}),
+    "micro_batch_size": (4, {TRAINING}),
+    "processes": (2, set()),
+    "report_to": (["wandb"], set()),
+    "predict": ({"datasets": ["train_rs7"]}, {PREDICTIONS}),
+    "expected_violations": (["transforms_are_uniform"], {EXAMPLES}),
+}
+
+
+def changed_versions(change: dict[str, Any]) -> set[str]:
+    before = Experiment.model_validate({"name": "x"} | LEAST)
+    after = Experiment.model_validate({"name": "x"} | LEAST | change)
+    assert before != after
+    versions = {
+        EXAMPLES: Experiment.augmentation_fields,
+        TRAINING: Experiment.training_fields,
+        PREDICTIONS: Experiment.prediction_fields,
+    }
+    return {asset for asset, fields in versions.items() if fields(before) != fields(after)}
+
+
+@pytest.mark.parametrize("field", Experiment.model_fields)
+def test_a_change_reaches_exactly_the_assets_that_read_the_field(field: str) -> None:
+    value, expected = READ_BY[field]
+    assert changed_versions({field: value}) == expected
+
+
+@pytest.mark.parametrize("field", AugmentationConfig.model_fields)
+def test_predictions_follow_every_augmentation_but_the_target(field: str) -> None:
+    other = {"background_probability": 0.5, "max_demonstrations": 2, "target": "test-only"}.get(field, False)
+    expected = {EXAMPLES} if field == "target" else {EXAMPLES, PREDICTIONS}
+    assert changed_versions({"augmentation": {field: other}}) == expected
+
+
+def test_how_many_answers_are_made_at_once_changes_nothing() -> None:
+    assert changed_versions({"predict": {"datasets": ["val_rs7"], "batch_size": 1}}) == set()
+    assert changed_versions({"predict": {"datasets": ["val_rs7"], "predictions": 1}}) == {PREDICTIONS}
