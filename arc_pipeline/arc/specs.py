@@ -1,9 +1,9 @@
 """`datasets.yaml`: read, and each entry checked against the forms that it may have. Knows nothing of tasks."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from arc_pipeline.arc.derivations import (
@@ -53,14 +53,14 @@ def parse_spec(name: str, entry: object) -> ArckitSource | Derivation:
     try:
         return kind.model_validate(entry)
     except ValidationError as exc:
-        fields = {*kind.model_fields, *Split.model_fields}
-        raise FaultyInput([_field_fault(name, error, fields) for error in exc.errors()]) from exc
+        raise FaultyInput([_field_fault(name, error, kind) for error in exc.errors()]) from exc
 
 
-def _field_fault(name: str, error: ErrorDetails, fields: Iterable[str]) -> Fault:
+def _field_fault(name: str, error: ErrorDetails, kind: type[BaseModel]) -> Fault:
     place = ".".join([name, *map(str, error["loc"])])
     if error["type"] == "missing":
         return spec_fault(place, "the field is missing")
     if error["type"] == "extra_forbidden":
+        fields = (Split if len(error["loc"]) > 1 else kind).model_fields
         return spec_fault(place, f"unknown field{did_you_mean(str(error['loc'][-1]), fields)}", repr(error["input"]))
     return spec_fault(place, error["msg"], repr(error["input"]))
