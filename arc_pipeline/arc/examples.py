@@ -125,31 +125,31 @@ def draw_augmentation(rng: np.random.Generator, config: AugmentationConfig) -> A
 
 def choose_pairs(rng: np.random.Generator, task: Task, config: AugmentationConfig) -> tuple[tuple[int, ...], int]:
     """(demonstrations, target) as indices into `task.pairs`, by the experiment's target rule."""
-    shown, target = _TARGET_RULES[config.target if task.test else "any"](rng, task)
     limit = config.max_demonstrations or (len(task.train) if task.test else DEMONSTRATIONS_WITHOUT_TEST)
+    shown, target = _TARGET_RULES[config.target if task.test else "any"](rng, task, limit)
     if config.demonstration_order:
         shown = [shown[int(index)] for index in rng.permutation(len(shown))]
     return tuple(shown[:limit]), target
 
 
-def _any_pair(rng: np.random.Generator, task: Task) -> tuple[list[int], int]:
+def _any_pair(rng: np.random.Generator, task: Task, limit: int) -> tuple[list[int], int]:
     """All pairs shuffled: as many demonstrations as the task has, then the target; the rest is left out."""
     shuffled = [int(index) for index in rng.permutation(len(task.pairs))]
-    n_shown = min(len(task.train), len(task.pairs) - 1)
+    n_shown = min(limit, len(task.train), len(task.pairs) - 1)
     return sorted(shuffled[:n_shown]), shuffled[n_shown]
 
 
-def _test_pair(rng: np.random.Generator, task: Task) -> tuple[list[int], int]:
+def _test_pair(rng: np.random.Generator, task: Task, limit: int) -> tuple[list[int], int]:
     return list(range(len(task.train))), len(task.train) + int(rng.integers(len(task.test)))
 
 
-def _legacy_swap(rng: np.random.Generator, task: Task) -> tuple[list[int], int]:
+def _legacy_swap(rng: np.random.Generator, task: Task, limit: int) -> tuple[list[int], int]:
     """The bug: a train and a test pair change places, so a test pair is always shown and never the target."""
     target, test = int(rng.integers(len(task.train))), len(task.train) + int(rng.integers(len(task.test)))
     return [test if index == target else index for index in range(len(task.train))], target
 
 
-_TARGET_RULES: dict[str, Callable[[np.random.Generator, Task], tuple[list[int], int]]] = {
+_TARGET_RULES: dict[str, Callable[[np.random.Generator, Task, int], tuple[list[int], int]]] = {
     "any": _any_pair,
     "test-only": _test_pair,
     "legacy-swap": _legacy_swap,

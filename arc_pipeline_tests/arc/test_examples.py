@@ -113,8 +113,12 @@ def test_pairs_are_shown_once_and_the_target_never(task: Task, seed: int, target
 
 
 def test_any_pair_is_the_target_alike_and_any_other_is_shown(two_tests: Task, no_test: Task) -> None:
-    for task, n_shown in ((two_tests, 3), (no_test, 4)):
-        draws = chosen(task, AugmentationConfig(), 3000)
+    ordered, two = AugmentationConfig(demonstration_order=False), AugmentationConfig(max_demonstrations=2)
+    for task, n_shown, config in (
+        *((two_tests, 3, AugmentationConfig()), (two_tests, 3, ordered), (two_tests, 2, two)),
+        *((no_test, 4, AugmentationConfig()), (no_test, 4, ordered), (no_test, 2, two)),
+    ):
+        draws = chosen(task, config, 3000)
         n_pairs = len(task.pairs)
         assert even((target for _, target in draws), n_pairs)
         assert even((index for shown, _ in draws for index in shown), n_pairs)

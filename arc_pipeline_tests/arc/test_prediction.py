@@ -22,6 +22,7 @@ from arc_pipeline.arc.prediction import (
     decode,
     questions,
 )
+from arc_pipeline.arc.prompt import PROMPTS, SOLVE, Prompt
 from arc_pipeline.arc.task import Pair, Task
 
 Tasks = dict[str, list[Task]]
@@ -130,11 +131,18 @@ def test_a_prompt_never_shows_its_answer(tasks: Tasks) -> None:
         assert question.recipe.render(question.task, DEMO).answer not in question.prompt(DEMO)
 
 
+def test_not_even_a_prompt_that_gives_the_answer_away_can(tasks: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PROMPTS, SOLVE, lambda shown, target, encoder: Prompt(encoder.encode(target.output), ""))
+    for question in questions(experiment(), tasks):
+        solution = question.task.test[question.test_index].output
+        assert question.prompt(DEMO) != DEMO.encode(question.recipe.augmentation.apply(solution))
+
+
 # --- what is answered
 
 
 def question(task: Task, augmentation: Augmentation = TURNED) -> Question:
-    recipe = Recipe("written", task.task_id, "output-from-examples-v1", augmentation, (2, 0, 1), 3)
+    recipe = Recipe("written", task.task_id, SOLVE, augmentation, (2, 0, 1), 3)
     return Question("written", task, 0, 5, recipe, seed=11)
 
 
