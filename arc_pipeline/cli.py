@@ -44,7 +44,7 @@ def demo(as_json: Json = False) -> None:
     _show_results(rows, as_json)
     words = f"made {sum(len(each.made) for each in outcomes)} artefacts" if outcomes else "everything was up to date"
     errors.print(f"\n{words}, {time.monotonic() - started:.0f} s; look at them with: arc-pipeline dev")
-    errors.print(what_it_shows(rows, *DEMO), style="bold")
+    errors.print(what_it_shows(rows, *DEMO), style="bold", highlight=False, soft_wrap=True)
     _exit_on_failure(outcomes)
 
 
@@ -114,20 +114,22 @@ def _session() -> "Session":
     from arc_pipeline.defs.instance import prepare
 
     prepare()
+    from arc_pipeline.definitions import defs
     from arc_pipeline.defs.session import Session
 
-    return Session()
+    return Session(defs)
 
 
 def _refresh(session: "Session", select: list[str]) -> "list[Outcome]":
     def report(number: int, total: int, batch: "Batch") -> None:
         names = ", ".join(node.key for node in batch.nodes)
-        errors.print(f"run {number}/{total}: {names} \\[{batch.partition_key or 'all'}]", style="cyan", highlight=False)
+        words = f"run {number}/{total}: {names} \\[{batch.partition_key or 'all'}]"
+        errors.print(words, style="cyan", highlight=False, soft_wrap=True)
 
     outcomes = session.refresh(select, report)
     for outcome in outcomes:
         if outcome.failed:
-            errors.print(f"[bold red]failed[/] (run {outcome.run_id}): {outcome.failed}", highlight=False)
+            errors.print(f"[bold red]failed[/] (run {outcome.run_id}): {outcome.failed}", highlight=False, soft_wrap=True)
     return outcomes
 
 

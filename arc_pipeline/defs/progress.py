@@ -18,7 +18,7 @@ class ProgressHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Writes one line."""
         meta: dict[str, Any] = getattr(record, "dagster_meta", {})
-        if meta.get("dagster_event") is None and meta.get("orig_message"):
+        if meta.get("dagster_event") is None and not str(meta.get("orig_message")).startswith("[pipes]"):
             step = meta.get("step_key") or ""
             print(f"  {step:<20} {meta['orig_message']}", file=sys.stderr, flush=True)
 

@@ -15,10 +15,8 @@ Report = Callable[[int, int, refresh.Batch], None]
 class Session:
     """Call `instance.prepare` first."""
 
-    def __init__(self) -> None:
-        from arc_pipeline.definitions import defs
-
-        self.definitions, self.store = defs, Store(data_directory() / "store")
+    def __init__(self, definitions: dg.Definitions) -> None:
+        self.definitions, self.store = definitions, Store(data_directory() / "store")
         self.instance = dg.DagsterInstance.get()
 
     def plan(self, select: Sequence[str] = ()) -> list[Status]:

@@ -53,7 +53,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
             if name.startswith("arc_pipeline.def"):
                 del sys.modules[name]
         importlib.import_module("arc_pipeline.defs.instance").prepare()
-        return importlib.import_module("arc_pipeline.defs.session").Session()
+        defs = importlib.import_module("arc_pipeline.definitions").defs
+        return importlib.import_module("arc_pipeline.defs.session").Session(defs)
 
     return SimpleNamespace(data=tmp_path, load=load)
 

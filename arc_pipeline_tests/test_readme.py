@@ -1,0 +1,47 @@
+"""The README's pictures are true: the asset graph, the tree, and the commands."""
+
+import re
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from arc_pipeline.cli import app
+from arc_pipeline.definitions import defs
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def drawn_edges(mermaid: str) -> set[tuple[str, str]]:
+    """The edges of lines such as `a & b --> c --> d`."""
+    edges = set()
+    for line in mermaid.splitlines():
+        stations = [re.split(r"\s*&\s*", each.strip()) for each in line.split("-->")]
+        for sources, targets in zip(stations, stations[1:], strict=False):
+            edges |= set(product(sources, targets))
+    return edges
+
+
+def test_the_graph_is_the_asset_graph() -> None:
+    graph = defs.resolve_asset_graph()
+    edges = {
+        (parent.to_user_string(), key.to_user_string())
+        for key in graph.get_all_asset_keys()
+        for parent in graph.get(key).parent_keys
+    }
+    mermaid = README.split("```mermaid")[1].split("```")[0]
+    assert drawn_edges(mermaid) == edges
+
+
+def test_the_tree_names_what_is_there() -> None:
+    tree = README.split("```\narc_pipeline/\n")[1].split("```")[0]
+    for name in re.findall(r"^\s+([a-z_]+/|[a-z_]+\.py)", tree, re.MULTILINE):
+        assert (ROOT / "arc_pipeline" / name).exists(), name
+    shown = {path.name for path in (ROOT / "arc_pipeline").iterdir() if not path.name.startswith("__")}
+    assert all(re.search(rf"\b{re.escape(name)}\b", tree) for name in shown)
+
+
+@pytest.mark.parametrize("command", [command.name or command.callback.__name__ for command in app.registered_commands])
+def test_every_command_is_in_the_readme(command: str) -> None:
+    assert f"arc-pipeline {command}" in README
