@@ -121,15 +121,17 @@ def _session() -> "Session":
 
 
 def _refresh(session: "Session", select: list[str]) -> "list[Outcome]":
-    def report(number: int, total: int, batch: "Batch") -> None:
+    def report(done: int, total: int, batch: "Batch") -> None:
         names = ", ".join(node.key for node in batch.nodes)
-        words = f"run {number}/{total}: {names} \\[{batch.partition_key or 'all'}]"
+        words = f"{done}/{total} done, now: {names} \\[{batch.partition_key or 'all'}]"
         errors.print(words, style="cyan", highlight=False, soft_wrap=True)
 
     outcomes = session.refresh(select, report)
     for outcome in outcomes:
         if outcome.failed:
-            errors.print(f"[bold red]failed[/] (run {outcome.run_id}): {outcome.failed}", highlight=False, soft_wrap=True)
+            errors.print(
+                f"[bold red]failed[/] (run {outcome.run_id}): {outcome.failed}", highlight=False, soft_wrap=True
+            )
     return outcomes
 
 

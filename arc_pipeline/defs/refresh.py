@@ -1,7 +1,7 @@
 """Redoes what is missing or stale and nothing else: real Dagster runs on the instance, upstream first."""
 
 import fnmatch
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,18 +60,19 @@ def _matches(node: Node, patterns: Sequence[str]) -> bool:
     return any(fnmatch.fnmatch(name, pattern) for name in names for pattern in patterns)
 
 
-def batches(scanner: Scanner, statuses: Sequence[Status]) -> Iterator[Batch]:
-    """Groups nodes of one partition whose upstream is in the group or done before it, so that one run makes them."""
-    pending = [status.node for status in statuses]
-    while pending:
-        waiting = set(pending)
-        batch = Batch(pending[0].partition_key)
-        for node in pending:
-            needed = [parent for parent in scanner.parents(node) if parent in waiting and parent not in batch.nodes]
-            if node.partition_key == batch.partition_key and not needed and _same_kind(node, batch):
-                batch.nodes.append(node)
-        yield batch
-        pending = [node for node in pending if node not in batch.nodes]
+def next_batch(scanner: Scanner, pending: Sequence[Node]) -> Batch:
+    """The first of the pending nodes, and those that the same run can make after it.
+
+    A node joins if all it needs is done or in the batch. One that is stale only because its upstream is waits instead:
+    the upstream may come out the same, and then there is nothing to redo.
+    """
+    batch, waiting = Batch(pending[0].partition_key), set(pending)
+    for node in pending:
+        needed = {parent for parent in scanner.parents(node) if parent in waiting}
+        same = node.partition_key == batch.partition_key and _same_kind(node, batch)
+        if same and needed <= set(batch.nodes) and not (needed and scanner.status(node).inherited):
+            batch.nodes.append(node)
+    return batch
 
 
 def _same_kind(node: Node, batch: Batch) -> bool:
@@ -110,27 +111,38 @@ def _innermost(error: Any) -> str:
 
 
 def refresh(
-    definitions: dg.Definitions,
-    instance: DagsterInstance,
-    store: Store,
-    scanner: Scanner,
-    statuses: Sequence[Status],
-    report: Callable[[int, int, Batch], None] = lambda number, total, batch: None,
+    new_scanner: Callable[[], Scanner],
+    run: Callable[[Batch], Outcome],
+    planned: Sequence[Node],
+    report: Callable[[int, int, Batch], None] = lambda done, total, batch: None,
 ) -> list[Outcome]:
-    """Makes everything in `statuses`; what needs something that failed is left out."""
-    planned, outcomes, lost = list(batches(scanner, statuses)), [], set()
-    for number, batch in enumerate(planned, 1):
-        batch.nodes = [node for node in batch.nodes if not lost & {*_upstream(scanner, node)} or node.key in FAN_IN]
-        if batch.nodes:
-            report(number, len(planned), batch)
-            outcome = run_batch(definitions, instance, store, batch)
-            outcomes.append(outcome)
-            if outcome.failed:
-                lost |= set(batch.nodes) - set(outcome.made)
+    """Makes the planned nodes, which are in topological order, but none that turned out fresh meanwhile.
+
+    What needs something that failed is left out; `report` is told how many of the planned nodes are settled.
+    """
+    outcomes: list[Outcome] = []
+    pending = list(planned)
+    while pending:
+        scanner = new_scanner()
+        pending = [node for node in pending if scanner.status(node).status != FRESH]
+        if not pending:
+            break
+        batch = next_batch(scanner, pending)
+        report(len(planned) - len(pending), len(planned), batch)
+        outcome = run(batch)
+        outcomes.append(outcome)
+        pending = [node for node in pending if node not in batch.nodes]
+        if outcome.failed:
+            lost = set(batch.nodes) - set(outcome.made)
+            pending = [node for node in pending if node.key in FAN_IN or not lost & _upstream(scanner, node)]
     return outcomes
 
 
-def _upstream(scanner: Scanner, node: Node) -> Iterator[Node]:
-    for parent in scanner.parents(node):
-        yield parent
-        yield from _upstream(scanner, parent)
+def _upstream(scanner: Scanner, node: Node) -> set[Node]:
+    found: set[Node] = set()
+    waiting = [node]
+    while waiting:
+        parents = set(scanner.parents(waiting.pop())) - found
+        found |= parents
+        waiting.extend(parents)
+    return found

@@ -19,15 +19,20 @@ class Session:
         self.definitions, self.store = definitions, Store(data_directory() / "store")
         self.instance = dg.DagsterInstance.get()
 
+    def scanner(self) -> Scanner:
+        """A fresh look at what there is."""
+        return Scanner(self.definitions, self.instance, self.store)
+
     def plan(self, select: Sequence[str] = ()) -> list[Status]:
         """What a refresh would make now, upstream first."""
-        return self._plan(select)[1]
+        scanner = self.scanner()
+        return refresh.selected(scanner, scanner.scan(), select)
 
-    def _plan(self, select: Sequence[str]) -> tuple[Scanner, list[Status]]:
-        scanner = Scanner(self.definitions, self.instance, self.store)
-        return scanner, refresh.selected(scanner, scanner.scan(), select)
+    def run(self, batch: refresh.Batch) -> refresh.Outcome:
+        """One Dagster run."""
+        return refresh.run_batch(self.definitions, self.instance, self.store, batch)
 
     def refresh(self, select: Sequence[str], report: Report = lambda *_: None) -> list[refresh.Outcome]:
         """Makes what is missing or stale among the selected; empty when nothing was."""
-        scanner, planned = self._plan(select)
-        return refresh.refresh(self.definitions, self.instance, self.store, scanner, planned, report)
+        planned = [status.node for status in self.plan(select)]
+        return refresh.refresh(self.scanner, self.run, planned, report)

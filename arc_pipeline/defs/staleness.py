@@ -37,12 +37,16 @@ class Node:
 
 @dataclass
 class Status:
-    """`causes` say in words why a node is not fresh; `seconds` is what making it took last time, if it was made."""
+    """`causes` say in words why a node is not fresh; `seconds` is what making it took last time, if it was made.
+
+    `inherited`: only an upstream is stale. Should that be made again with the same data, this node is fresh after all.
+    """
 
     node: Node
     status: str
     causes: list[str] = field(default_factory=list)
     seconds: float | None = None
+    inherited: bool = False
 
 
 class Scanner:
@@ -100,10 +104,12 @@ class Scanner:
         record = self._store.lineage(node.artefact)
         if record is None:
             return Status(node, MISSING, ["was never materialized"])
-        causes = [*self._own_causes(node, record), *self._upstream_causes(node, record, upstream)]
         if self._recorded.get(node) != record.data_version:
             return Status(node, MISSING, ["Dagster's database does not have the version on disk"], record.seconds)
-        return Status(node, STALE if causes else FRESH, causes, record.seconds)
+        own = [*self._own_causes(node, record), *self._changed_upstream(node, record, upstream)]
+        inherited = [f"{each.node.artefact} is {each.status}" for each in upstream if not _tolerated(node, each)]
+        status = STALE if own or inherited else FRESH
+        return Status(node, status, own + inherited, record.seconds, inherited=not own)
 
     def _own_causes(self, node: Node, record: Lineage) -> list[str]:
         causes = []
@@ -118,22 +124,14 @@ class Scanner:
         ]
         return [cause.removeprefix("!") for cause in causes]
 
-    def _upstream_causes(self, node: Node, record: Lineage, upstream: list[Status]) -> list[str]:
+    def _changed_upstream(self, node: Node, record: Lineage, upstream: list[Status]) -> list[str]:
         causes = []
-        parents = {str(each.node.artefact): each for each in upstream}
         for name, used in record.upstream.items():
             current = self._store.lineage(Artefact.parse(name))
             if current is not None and current.data_version != used:
                 causes.append(f"{name} has a new version ({used[:8]} -> {current.data_version[:8]})")
-        for name, parent in parents.items():
-            absent = parent.status == MISSING
-            if absent and node.key in FAN_IN:
-                continue
-            if parent.status != FRESH:
-                causes.append(f"{name} is {parent.status}")
-            elif name not in record.upstream and node.key in FAN_IN:
-                causes.append(f"{name} is new")
-        return causes
+        names = [str(each.node.artefact) for each in upstream if each.status != MISSING]
+        return causes + [f"{name} is new" for name in names if node.key in FAN_IN and name not in record.upstream]
 
     @cached_property
     def _recorded(self) -> dict[Node, str]:
@@ -156,6 +154,10 @@ class Scanner:
         records = self._instance.fetch_materializations(wanted, limit=len(latest)).records
         events = [record.asset_materialization for record in records]
         return {each.partition: (each.tags or {}).get(DATA_VERSION_TAG, "") for each in events if each}
+
+
+def _tolerated(node: Node, parent: Status) -> bool:
+    return parent.status == FRESH or (parent.status == MISSING and node.key in FAN_IN)
 
 
 def _name(node: Node) -> str:

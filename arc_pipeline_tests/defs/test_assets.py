@@ -96,7 +96,7 @@ def test_the_bug_is_stopped_before_training(project: SimpleNamespace) -> None:
     refresh = importlib.import_module("arc_pipeline.defs.refresh")
     staleness = importlib.import_module("arc_pipeline.defs.staleness")
     batch = refresh.Batch("bug", [staleness.Node("checkpoint", "bug")])
-    outcome = refresh.run_batch(session.definitions, session.instance, session.store, batch)
+    outcome = session.run(batch)
     assert "every_test_pair_is_a_target" in outcome.failed
     assert not outcome.made
 
@@ -112,3 +112,16 @@ def test_a_faulty_file_takes_no_other_dataset_down(project: SimpleNamespace) -> 
     assert "tasks[mirror]" in made
     assert "broken.json" in failed
     assert "10" in failed
+
+
+def test_code_that_changes_no_data_retrains_nothing(project: SimpleNamespace) -> None:
+    write_experiment(project.data, "one")
+    session = project.load()
+    session.refresh([])
+    for asset in ("tasks/mirror", "augmented_examples/one"):
+        record = project.data / "store" / asset / "current" / "lineage.json"
+        record.write_text(json.dumps(json.loads(record.read_text()) | {"code_version": "another"}))
+    assert {"checkpoint[one]", "predictions[one/t0.0]", "results_table"} <= names(session.plan())
+    made = {str(node.artefact) for outcome in session.refresh([]) for node in outcome.made}
+    assert made == {"tasks[mirror]", "augmented_examples[one]"}
+    assert session.plan() == []
