@@ -193,12 +193,16 @@ def check_recipes(
     }
 
 
-RECIPE_CHECKS = (
-    "every_test_pair_is_a_target",
-    "every_pair_is_a_target_evenly",
-    "transforms_are_uniform",
-    "colour_maps_are_permutations",
-)
+# the name of each fact, and what it says
+RECIPE_CHECKS: dict[str, str] = {
+    check.__name__: check.__doc__ or ""
+    for check in (
+        every_test_pair_is_a_target,
+        every_pair_is_a_target_evenly,
+        transforms_are_uniform,
+        colour_maps_are_permutations,
+    )
+}
 
 
 def summary(verdict: Verdict) -> dict[str, Any]:

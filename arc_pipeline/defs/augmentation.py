@@ -21,8 +21,10 @@ from arc_pipeline.defs.workspace import Workspace, markdown_table
     partitions_def=experiment_partitions,
     deps=[dg.AssetDep(tasks, partition_mapping=trained_on()), augmentation_config],
     check_specs=[
-        dg.AssetCheckSpec(name, asset="augmented_examples", blocking=True, partitions_def=experiment_partitions)
-        for name in RECIPE_CHECKS
+        dg.AssetCheckSpec(
+            name, asset="augmented_examples", description=fact, blocking=True, partitions_def=experiment_partitions
+        )
+        for name, fact in RECIPE_CHECKS.items()
     ],
     group_name="augmentation",
     kinds={"parquet"},
