@@ -41,7 +41,7 @@ def draw(
 
 def failed(tables: Tables, tasks: Tasks, config: AugmentationConfig | None = None) -> dict[str, Verdict]:
     verdicts = check_recipes(*tables, tasks, config or AugmentationConfig())
-    assert tuple(verdicts) == RECIPE_CHECKS
+    assert tuple(verdicts) == tuple(RECIPE_CHECKS)
     return {name: verdict for name, verdict in verdicts.items() if not verdict.passed}
 
 

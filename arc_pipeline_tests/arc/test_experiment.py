@@ -192,7 +192,7 @@ def test_without_datasets_their_names_are_not_checked(tmp_path: Path) -> None:
 
 
 def test_violations_are_named_as_the_checks_are() -> None:
-    assert get_args(RecipeCheck) == RECIPE_CHECKS
+    assert get_args(RecipeCheck) == tuple(RECIPE_CHECKS)
 
 
 # --- which part of the pipeline reads which field
