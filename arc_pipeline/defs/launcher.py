@@ -13,6 +13,7 @@ from pathlib import Path
 import dagster as dg
 
 from arc_pipeline.arc.errors import ArcPipelineError
+from arc_pipeline.defs.accelerator import accelerator, has_gpu
 from arc_pipeline.model.process import end_with_parent
 
 GRACE_SECONDS = {signal.SIGINT: 10.0, signal.SIGTERM: 5.0, signal.SIGKILL: 5.0}
@@ -23,19 +24,16 @@ def accelerate_command(module: str, arguments: Sequence[str], processes: int) ->
     """The command that starts `processes` ranks of a module on this machine."""
     launch = [sys.executable, "-m", "accelerate.commands.launch", f"--num_processes={processes}", "--num_machines=1"]
     launch += ["--mixed_precision=no", "--dynamo_backend=no"]
-    launch += ["--multi_gpu"] if processes > 1 and _has_gpu() else []
+    launch += ["--multi_gpu"] if processes > 1 and has_gpu() else []
     return [*launch, "-m", module, *arguments]
 
 
-def _has_gpu() -> bool:
-    return any(Path("/dev").glob("nvidia[0-9]*"))
-
-
 def run_group(
-    context: dg.AssetExecutionContext, command: Sequence[str], log: Path, environment: Mapping[str, str]
+    context: dg.AssetExecutionContext, command: Sequence[str], log: Path, store: Path, environment: Mapping[str, str]
 ) -> None:
-    """Runs the command to its end; its output goes to `log`, its Pipes messages into the run."""
+    """Runs the command to its end, the accelerator held; its output goes to `log`, its Pipes messages into the run."""
     with (
+        accelerator(store, context.log.info) as held,
         log.open("ab") as output,
         dg.open_pipes_session(
             context=context,
@@ -49,6 +47,7 @@ def run_group(
             stderr=subprocess.STDOUT,
             env={**os.environ, **environment, **session.get_bootstrap_env_vars()},
             start_new_session=True,
+            pass_fds=[held],
             preexec_fn=end_with_parent,
         )
         try:

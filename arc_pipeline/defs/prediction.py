@@ -11,10 +11,11 @@ import pyarrow as pa
 from arc_pipeline.arc.code_version import code_version
 from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.prediction import DECODED, DECODINGS, PREDICTION_SCHEMA, candidate_row, questions
+from arc_pipeline.defs.accelerator import POOL, accelerator
 from arc_pipeline.defs.configs import prediction_config
 from arc_pipeline.defs.partitions import candidate_partitions, predicted_on
 from arc_pipeline.defs.tasks import tasks
-from arc_pipeline.defs.training import ACCELERATOR_POOL, checkpoint
+from arc_pipeline.defs.training import checkpoint
 from arc_pipeline.defs.workspace import Workspace
 from arc_pipeline.model.job import duration
 
@@ -26,7 +27,7 @@ REPORT_EVERY_SECONDS = 10
     deps=[checkpoint, prediction_config, dg.AssetDep(tasks, partition_mapping=predicted_on())],
     group_name="prediction",
     kinds={"pytorch", "parquet"},
-    pool=ACCELERATOR_POOL,
+    pool=POOL,
     code_version=code_version(__name__, "predictions"),
 )
 def predictions(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
@@ -42,7 +43,8 @@ def predictions(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.M
         asked = list(questions(experiment, making.tasks(experiment.predict.datasets)))
         model, encoder = making.read("checkpoint", experiment.name), parse_encoder(experiment.grid_encoder)
         report, batch_size = progress(context), experiment.predict.batch_size
-        completions = answer(model, asked, encoder, DECODINGS[decoding], batch_size, report)
+        with accelerator(workspace.store.root, context.log.info):
+            completions = answer(model, asked, encoder, DECODINGS[decoding], batch_size, report)
         rows = [candidate_row(*each, encoder) for each in zip(asked, completions, strict=True)]
         table = pa.Table.from_pylist(rows, schema=PREDICTION_SCHEMA)
         return making.save_tables({"predictions": table}, leave_out=("logprob",), metadata=describe(table))

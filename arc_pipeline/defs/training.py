@@ -13,6 +13,7 @@ from arc_pipeline.arc.checks import RECIPE_CHECKS
 from arc_pipeline.arc.code_version import code_version
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.experiment import Experiment
+from arc_pipeline.defs.accelerator import POOL
 from arc_pipeline.defs.augmentation import augmented_examples
 from arc_pipeline.defs.configs import initial_weights, training_config
 from arc_pipeline.defs.launcher import accelerate_command, run_group
@@ -20,7 +21,6 @@ from arc_pipeline.defs.partitions import experiment_partitions
 from arc_pipeline.defs.workspace import Making, Workspace, markdown_table
 from arc_pipeline.model.job import TrainingJob
 
-ACCELERATOR_POOL = "accelerator"
 # what the hash of the tokens in the table of recipes covers
 RENDERING = tuple(f"arc_pipeline.arc.{name}" for name in ("encoder", "prompt", "augmentation", "vocabulary"))
 SHOWN_STEPS = 20
@@ -31,7 +31,7 @@ SHOWN_STEPS = 20
     deps=[augmented_examples, training_config, initial_weights],
     group_name="training",
     kinds={"pytorch", "huggingface"},
-    pool=ACCELERATOR_POOL,
+    pool=POOL,
     code_version=code_version("arc_pipeline.model.train", "run", RENDERING),
 )
 def checkpoint(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
@@ -40,14 +40,14 @@ def checkpoint(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.Ma
     Refuses examples whose checks did not pass, also in a later run and in a backfill.
     """
     with workspace.making(context) as making:
-        job = training_job(making, workspace.data / "store" / "training")
+        job = training_job(making, workspace.store.root / "training")
         refuse_failed_checks(making)
         job.work.mkdir(parents=True, exist_ok=True)
         job_file = job.work / "job.json"
         job_file.write_text(job.model_dump_json(indent=2))
         processes = job.experiment.processes
         command = accelerate_command("arc_pipeline.model.train", [str(job_file)], processes)
-        run_group(context, command, job.work / "output.log", _threads(processes))
+        run_group(context, command, job.work / "output.log", workspace.store.root, _threads(processes))
         result = save(making, job)
     shutil.rmtree(job.work, ignore_errors=True)
     return result
