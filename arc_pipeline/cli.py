@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from arc_pipeline.arc.errors import ArcPipelineError
 
 if TYPE_CHECKING:
     from arc_pipeline.defs.refresh import Batch, Outcome
     from arc_pipeline.defs.session import Session
+    from arc_pipeline.defs.staleness import Node, Status
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 errors = Console(stderr=True)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Select = Annotated[list[str], typer.Option("--select", help="Asset, experiment, dataset or decoding; * matches.")]
+SHOWN_CAUSES = 3
 DEMO = ("demo-fixed", "demo-legacy-swap")
 
 
@@ -29,7 +32,7 @@ def main() -> None:
     try:
         app()
     except ArcPipelineError as error:
-        errors.print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
+        say(f"error: {error}", "bold red")
         sys.exit(1)
 
 
@@ -39,13 +42,16 @@ def demo(as_json: Json = False) -> None:
     from arc_pipeline.arc.results import what_it_shows
 
     started = time.monotonic()
-    outcomes = _refresh(_session(), list(DEMO))
+    session = _session()
+    if absent := set(DEMO) - set(session.experiments()):
+        raise ArcPipelineError(f"the demo needs data/experiments/{sorted(absent)[0]}.yaml, which is not there")
+    outcomes = _refresh(session, list(DEMO))
+    _exit_on_failure(outcomes)
     rows = [row for row in _result_rows() if row["experiment"] in DEMO]
     _show_results(rows, as_json)
     words = f"made {sum(len(each.made) for each in outcomes)} artefacts" if outcomes else "everything was up to date"
-    errors.print(f"\n{words}, {time.monotonic() - started:.0f} s; look at them with: arc-pipeline dev")
-    errors.print(what_it_shows(rows, *DEMO), style="bold", highlight=False, soft_wrap=True)
-    _exit_on_failure(outcomes)
+    say(f"\n{words}, {time.monotonic() - started:.0f} s; look at them with: arc-pipeline dev")
+    say(what_it_shows(rows, *DEMO), "bold")
 
 
 @app.command()
@@ -69,7 +75,7 @@ def refresh(
         _show_statuses(planned, as_json)
         return
     if not yes:
-        _show_statuses(planned, False)
+        _print_table(_status_rows(planned), errors)
         typer.confirm(f"make these {len(planned)} artefacts?", abort=True, err=True)
     outcomes = _refresh(session, select)
     made = {node for outcome in outcomes for node in outcome.made}
@@ -98,14 +104,14 @@ def score(submission: Path, dataset: str, as_json: Json = False) -> None:
     if as_json:
         print(json.dumps(found))
     else:
-        Console().print("\n".join(f"{name}: {value}" for name, value in found.items()), highlight=False)
+        print("\n".join(f"{name}: {value}" for name, value in found.items()))
 
 
 @app.command()
 def dev(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
     """Open the Dagster UI, with its daemon, on the instance that the command line uses."""
     _session()
-    errors.print(f"Dagster UI: http://127.0.0.1:{port} (Ctrl-C ends it)")
+    say(f"Dagster UI: http://127.0.0.1:{port} (Ctrl-C ends it)")
     command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
     os.execv(sys.executable, [*command, "-m", "arc_pipeline.definitions"])
 
@@ -117,21 +123,21 @@ def _session() -> "Session":
     from arc_pipeline.definitions import defs
     from arc_pipeline.defs.session import Session
 
-    return Session(defs)
+    session = Session(defs)
+    for fault in session.misnamed():
+        say(f"ignored: {fault}", "yellow")
+    return session
 
 
 def _refresh(session: "Session", select: list[str]) -> "list[Outcome]":
     def report(done: int, total: int, batch: "Batch") -> None:
         names = ", ".join(node.key for node in batch.nodes)
-        words = f"{done}/{total} done, now: {names} \\[{batch.partition_key or 'all'}]"
-        errors.print(words, style="cyan", highlight=False, soft_wrap=True)
+        say(f"{done}/{total} done, now: {names} [{batch.partition_key or 'all'}]", "cyan")
 
     outcomes = session.refresh(select, report)
     for outcome in outcomes:
         if outcome.failed:
-            errors.print(
-                f"[bold red]failed[/] (run {outcome.run_id}): {outcome.failed}", highlight=False, soft_wrap=True
-            )
+            say(f"failed (run {outcome.run_id}): {outcome.failed}", "bold red")
     return outcomes
 
 
@@ -155,28 +161,43 @@ def _show_results(rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         print(json.dumps([{name: row[name] for name in RESULT_FIELDS} for row in rows]))
     else:
-        _print_table(shown_rows(rows))
+        _print_table(shown_rows(rows), Console(width=None if sys.stdout.isatty() else 200))
 
 
-def _show_statuses(statuses: list[Any], as_json: bool, ended: dict[Any, str] | None = None) -> None:
-    rows = [
+def _show_statuses(statuses: "list[Status]", as_json: bool, ended: "dict[Node, str] | None" = None) -> None:
+    rows = _status_rows(statuses, ended)
+    if as_json:
+        print(json.dumps(rows))
+    elif rows:
+        _print_table(rows, Console(width=None if sys.stdout.isatty() else 200))
+    else:
+        say("nothing is missing or stale")
+
+
+def _status_rows(statuses: "list[Status]", ended: "dict[Node, str] | None" = None) -> list[dict[str, Any]]:
+    return [
         {"asset": each.node.key, "partition": each.node.artefact.partition, "status": each.status}
         | {"causes": each.causes, "seconds": each.seconds}
         | ({"ended": ended[each.node]} if ended else {})
         for each in statuses
     ]
-    if as_json:
-        print(json.dumps(rows))
-    elif not rows:
-        errors.print("nothing is missing or stale")
-    else:
-        words = [{"causes": "; ".join(row["causes"]), "seconds": f"{row['seconds'] or 0:.1f}"} for row in rows]
-        _print_table([{**row, **text} for row, text in zip(rows, words, strict=True)])
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
+def _print_table(rows: list[dict[str, Any]], console: Console) -> None:
     table = Table(*(rows[0] if rows else ["empty"]))
     for row in rows:
-        table.add_row(*map(str, row.values()))
-    width = None if sys.stdout.isatty() else 200
-    Console(width=width).print(table)
+        table.add_row(*(Text(_cell(value)) for value in row.values()))
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list):
+        return "; ".join(value[:SHOWN_CAUSES]) + (
+            f"; and {len(value) - SHOWN_CAUSES} more" * (len(value) > SHOWN_CAUSES)
+        )
+    return "" if value is None else str(value)
+
+
+def say(text: str, style: str = "") -> None:
+    """Tells a person something on standard error; brackets in it are no markup."""
+    errors.print(text, style=style, highlight=False, soft_wrap=True, markup=False)

@@ -4,7 +4,9 @@ A version is written beside the others and becomes the current one by a single r
 leaves a half artefact that reads as whole. Knows nothing of what the artefacts contain.
 """
 
+import filecmp
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -95,19 +97,29 @@ class Store:
             shutil.rmtree(temporary, ignore_errors=True)
 
     def commit(self, temporary: Path, lineage: Lineage) -> Path:
-        """Makes a written directory the current version; equal data keeps its files and gets the new record."""
+        """Makes a written directory the current version. One with the same files is kept and gets the new record.
+
+        The directory is named by the data version; where other files have the same one (a table in another order, a
+        log of another training), they lie beside it under a number.
+        """
         artefact = Artefact.parse(lineage.artefact)
-        target = self.place(artefact) / lineage.data_version[:16]
         record = temporary / LINEAGE
         record.write_text(lineage.model_dump_json(indent=2))
         _fsync(temporary)
-        if (target / LINEAGE).is_file():
+        target = self._target(self.place(artefact) / lineage.data_version[:16], temporary)
+        if target.exists():
             os.replace(record, target / LINEAGE)
         else:
-            shutil.rmtree(target, ignore_errors=True)
             os.rename(temporary, target)
         self._point(self.place(artefact) / CURRENT, target.name)
         return target
+
+    @staticmethod
+    def _target(first: Path, written: Path) -> Path:
+        """The first directory of that name, or with a number, that is free or has the same files."""
+        names = itertools.chain([first.name], (f"{first.name}-{number}" for number in itertools.count(2)))
+        candidates = (first.with_name(name) for name in names)
+        return next(path for path in candidates if not path.exists() or _same_files(path, written))
 
     @staticmethod
     def _point(link: Path, name: str) -> None:
@@ -116,6 +128,12 @@ class Store:
         fresh.symlink_to(name)
         os.replace(fresh, link)
         _fsync_directory(link.parent)
+
+
+def _same_files(a: Path, b: Path) -> bool:
+    """Whether two directories have the same files with the same bytes, the record of the lineage left out."""
+    files = [{path.relative_to(top) for path in top.rglob("*") if path.is_file()} - {Path(LINEAGE)} for top in (a, b)]
+    return files[0] == files[1] and all(filecmp.cmp(a / path, b / path, shallow=False) for path in files[0])
 
 
 def _fsync(directory: Path) -> None:

@@ -11,6 +11,7 @@ from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.examples import RECIPE_SCHEMA, Recipe, RecipeDrawer, draw_examples
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.task import Task
+from arc_pipeline.arc.task_table import tasks_from_table
 from arc_pipeline.defs.configs import augmentation_config
 from arc_pipeline.defs.partitions import experiment_partitions, trained_on
 from arc_pipeline.defs.tasks import tasks
@@ -36,9 +37,9 @@ def augmented_examples(context: dg.AssetExecutionContext, workspace: Workspace):
     Its blocking checks compare what was drawn with what the experiment declares.
     """
     with workspace.making(context) as making:
-        experiment = making.experiment
-        making.read("augmentation_config", experiment.name)
-        found = making.tasks(experiment.datasets()["train"])
+        experiment = making.configured("augmentation_config")
+        names = experiment.datasets()["train"]
+        found = {name: tasks_from_table(making.table("tasks", name)) for name in names}
         recipes, ledger = draw_tables(experiment, found)
         verdicts = check_recipes(recipes, ledger, found, experiment.augmentation)
         return making.save_tables(

@@ -15,15 +15,9 @@ from arc_pipeline.arc.prediction import DECODINGS
 from arc_pipeline.arc.prompt_samples import prompt_samples_table
 from arc_pipeline.arc.results import DURATION_COLUMNS, TEMPERATURE_COLUMNS, duration_rows, shown_rows
 from arc_pipeline.arc.voting import attempts_table, submission
-from arc_pipeline.defs.partitions import (
-    candidate_partitions,
-    evaluated_on,
-    experiment_partitions,
-    experiments,
-    predicted_on,
-)
-from arc_pipeline.defs.prediction import predictions
-from arc_pipeline.defs.tasks import tasks
+from arc_pipeline.defs.configs import prediction_config
+from arc_pipeline.defs.partitions import candidate_partitions, experiment_partitions, experiments
+from arc_pipeline.defs.prediction import evaluation_tasks, predictions, tasks_asked
 from arc_pipeline.defs.training import checkpoint
 from arc_pipeline.defs.workspace import Making, Workspace, markdown_table
 
@@ -32,7 +26,7 @@ Result = dg.MaterializeResult[None]
 
 @dg.asset(
     partitions_def=candidate_partitions,
-    deps=[predictions, dg.AssetDep(tasks, partition_mapping=predicted_on())],
+    deps=[predictions, evaluation_tasks],
     group_name="evaluation",
     kinds={"parquet", "json"},
     code_version=code_version(__name__, "attempts"),
@@ -40,9 +34,8 @@ Result = dg.MaterializeResult[None]
 def attempts(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """Candidates ranked by votes, and for each dataset the submission.json that they make."""
     with workspace.making(context) as making:
-        experiment, partition = making.experiment, making.artefact.partition
-        ranked = attempts_table(making.table("predictions", partition))
-        for dataset, found in making.tasks(experiment.predict.datasets).items():
+        ranked = attempts_table(making.table("predictions", making.artefact.partition))
+        for dataset, found in tasks_asked(making).items():
             (making.directory / dataset).mkdir()
             file = making.directory / dataset / "submission.json"
             file.write_text(json.dumps(submission(ranked, found, dataset)))
@@ -51,7 +44,7 @@ def attempts(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
 
 @dg.asset(
     partitions_def=candidate_partitions,
-    deps=[predictions, attempts, dg.AssetDep(tasks, partition_mapping=predicted_on())],
+    deps=[predictions, attempts, evaluation_tasks, prediction_config],
     group_name="evaluation",
     kinds={"parquet"},
     code_version=code_version(__name__, "metrics"),
@@ -59,10 +52,9 @@ def attempts(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
 def metrics(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """accuracy, correct_pixels, correct_size, pass_n and vote_n: per test pair, per task, and per dataset."""
     with workspace.making(context) as making:
-        experiment, partition = making.experiment, making.artefact.partition
+        planned, partition = making.configured("prediction_config").predict.predictions, making.artefact.partition
         candidates, ranked = making.table("predictions", partition), making.table("attempts", partition)
-        found = making.tasks(experiment.predict.datasets)
-        pairs = arc_metrics.per_pair(candidates, ranked, found, experiment.predict.predictions)
+        pairs = arc_metrics.per_pair(candidates, ranked, tasks_asked(making), planned)
         per_task = arc_metrics.per_task(pairs)
         rows = arc_metrics.aggregate(per_task, pairs)
         tables = {"metrics": pa.Table.from_pylist(rows), "metrics_per_task": per_task, "metrics_per_pair": pairs}
@@ -152,7 +144,7 @@ def duration_table(context: dg.AssetExecutionContext, workspace: Workspace) -> R
 
 @dg.asset(
     partitions_def=experiment_partitions,
-    deps=[predictions, attempts, dg.AssetDep(tasks, partition_mapping=evaluated_on())],
+    deps=[predictions, attempts, evaluation_tasks],
     group_name="evaluation",
     kinds={"parquet"},
     code_version=code_version(__name__, "failures"),
@@ -160,7 +152,7 @@ def duration_table(context: dg.AssetExecutionContext, workspace: Workspace) -> R
 def failures(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """Why each test pair failed at each decoding: wrong size, wrong pixels, undecodable, or found but outvoted."""
     with workspace.making(context) as making:
-        name, found = making.artefact.partition, making.tasks(making.experiment.predict.datasets)
+        name, found = making.artefact.partition, tasks_asked(making)
         tables = []
         for decoding in making.present("predictions", name):
             candidates = making.table("predictions", f"{name}/{decoding}")
@@ -175,7 +167,7 @@ def failures(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
 
 @dg.asset(
     partitions_def=experiment_partitions,
-    deps=[predictions, dg.AssetDep(tasks, partition_mapping=evaluated_on())],
+    deps=[predictions, evaluation_tasks, prediction_config],
     group_name="evaluation",
     kinds={"parquet"},
     code_version=code_version(__name__, "prompt_samples"),
@@ -183,8 +175,8 @@ def failures(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
 def prompt_samples(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """Prompts, right answers and what the model wrote, of a few tasks, to read."""
     with workspace.making(context) as making:
-        experiment, name = making.experiment, making.artefact.partition
-        found, decodings = making.tasks(experiment.predict.datasets), making.present("predictions", name)
+        experiment, name = making.configured("prediction_config"), making.artefact.partition
+        found, decodings = tasks_asked(making), making.present("predictions", name)
         candidates = {decoding: making.table("predictions", f"{name}/{decoding}") for decoding in decodings}
         table = prompt_samples_table(
             found, candidates, experiment.predict.prompt, parse_encoder(experiment.grid_encoder)

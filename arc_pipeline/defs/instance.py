@@ -12,6 +12,7 @@ from pathlib import Path
 import dagster as dg
 
 import arc_pipeline
+from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.defs.location import DATA_VARIABLE, data_directory
 
 HOME_VARIABLE = "DAGSTER_HOME"
@@ -40,10 +41,14 @@ def prepare() -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Holds an exclusive lock on a file, among all processes."""
+def locked(path: Path, refusal: str = "") -> Iterator[None]:
+    """Holds an exclusive lock on a file, among all processes; where there is a refusal, raises that instead of waiting."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if refusal else 0))
+        except BlockingIOError as error:
+            raise ArcPipelineError(refusal) from error
         yield
 
 

@@ -40,21 +40,6 @@ def trained_on() -> dg.StaticPartitionMapping:
     )
 
 
-def predicted_on() -> dg.StaticPartitionMapping:
-    """Each dataset -> the candidates of the experiments that predict it, at every decoding."""
-    return dg.StaticPartitionMapping(
-        {
-            dataset: [
-                candidate_key(name, decoding)
-                for name, each in experiments.experiments.items()
-                if dataset in each.predict.datasets
-                for decoding in DECODINGS
-            ]
-            for dataset in datasets.names()
-        }
-    )
-
-
 def evaluated_on() -> dg.StaticPartitionMapping:
     """Each dataset -> the experiments that predict it."""
     return dg.StaticPartitionMapping(

@@ -7,24 +7,56 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from arc_pipeline.arc.code_version import code_version
 from arc_pipeline.arc.encoder import parse_encoder
-from arc_pipeline.arc.prediction import DECODED, DECODINGS, PREDICTION_SCHEMA, candidate_row, questions
+from arc_pipeline.arc.errors import ArcPipelineError
+from arc_pipeline.arc.prediction import DECODED, PREDICTION_SCHEMA, candidate_row, questions
+from arc_pipeline.arc.task import Task
+from arc_pipeline.arc.task_table import tasks_from_table
 from arc_pipeline.defs.accelerator import POOL, accelerator
 from arc_pipeline.defs.configs import prediction_config
-from arc_pipeline.defs.partitions import candidate_partitions, predicted_on
+from arc_pipeline.defs.partitions import candidate_partitions, evaluated_on, experiment_partitions
 from arc_pipeline.defs.tasks import tasks
 from arc_pipeline.defs.training import checkpoint
-from arc_pipeline.defs.workspace import Workspace
+from arc_pipeline.defs.workspace import Making, Workspace
 from arc_pipeline.model.job import duration
 
 REPORT_EVERY_SECONDS = 10
 
 
 @dg.asset(
+    partitions_def=experiment_partitions,
+    deps=[prediction_config, dg.AssetDep(tasks, partition_mapping=evaluated_on())],
+    group_name="prediction",
+    kinds={"parquet"},
+    code_version=code_version(__name__, "evaluation_tasks"),
+)
+def evaluation_tasks(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
+    """The tasks that an experiment is asked, of all its prediction datasets: what its candidates are compared with."""
+    with workspace.making(context) as making:
+        names = making.configured("prediction_config").predict.datasets
+        tables = {name: making.table("tasks", name) for name in names}
+        if silent := [name for name, table in tables.items() if "test" not in table["split"].to_pylist()]:
+            raise ArcPipelineError(f"predict.datasets: {', '.join(silent)} has no test pairs, so nothing can be asked")
+        parts = [table.add_column(0, "dataset", pa.array([name] * len(table))) for name, table in tables.items()]
+        return making.save_tables({"evaluation_tasks": pa.concat_tables(parts)})
+
+
+def tasks_asked(making: Making) -> dict[str, list[Task]]:
+    """The tasks that the experiment of this partition is asked, by dataset."""
+    name = making.experiment.name
+    table = making.table("evaluation_tasks", name)
+    return {
+        dataset: tasks_from_table(table.filter(pc.field("dataset") == dataset).drop_columns(["dataset"]))
+        for dataset in table["dataset"].unique().to_pylist()
+    }
+
+
+@dg.asset(
     partitions_def=candidate_partitions,
-    deps=[checkpoint, prediction_config, dg.AssetDep(tasks, partition_mapping=predicted_on())],
+    deps=[checkpoint, prediction_config, evaluation_tasks],
     group_name="prediction",
     kinds={"pytorch", "parquet"},
     pool=POOL,
@@ -38,13 +70,12 @@ def predictions(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.M
     from arc_pipeline.model.answering import answer
 
     with workspace.making(context) as making:
-        experiment, decoding = making.experiment, making.artefact.partition.split("/")[1]
-        making.read("prediction_config", experiment.name)
-        asked = list(questions(experiment, making.tasks(experiment.predict.datasets)))
+        experiment = making.configured("prediction_config")
+        asked = list(questions(experiment, tasks_asked(making)))
         model, encoder = making.read("checkpoint", experiment.name), parse_encoder(experiment.grid_encoder)
         report, batch_size = progress(context), experiment.predict.batch_size
         with accelerator(workspace.store.root, context.log.info):
-            completions = answer(model, asked, encoder, DECODINGS[decoding], batch_size, report)
+            completions = answer(model, asked, encoder, making.temperature, batch_size, report)
         rows = [candidate_row(*each, encoder) for each in zip(asked, completions, strict=True)]
         table = pa.Table.from_pylist(rows, schema=PREDICTION_SCHEMA)
         return making.save_tables({"predictions": table}, leave_out=("logprob",), metadata=describe(table))

@@ -2,18 +2,13 @@
 
 import logging
 import sys
-import time
 from typing import Any
 
 import dagster as dg
 
 
 class ProgressHandler(logging.Handler):
-    """Writes `seconds  stage [partition]  message` to standard error, for messages that assets log themselves."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.INFO)
-        self._started = time.monotonic()
+    """Writes `asset  message` to standard error, for messages that assets log themselves."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes one line."""

@@ -1,18 +1,25 @@
 """Redoes what is missing or stale and nothing else: real Dagster runs on the instance, upstream first."""
 
 import fnmatch
+import os
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster import DagsterInstance
 
 from arc_pipeline.arc.artefact import Store
-from arc_pipeline.defs.staleness import FAN_IN, FRESH, Node, Scanner, Status
+from arc_pipeline.arc.errors import ArcPipelineError
+from arc_pipeline.arc.names import did_you_mean_or_all
+from arc_pipeline.defs.staleness import DATA_VERSION_TAG, FAN_IN, FRESH, Node, Scanner, Status
 
 QUIET = {"loggers": {"progress": {}}}
-TAG = "arc_pipeline/refresh"
+# names the process of a run, so that the run can be ended when its process is gone
+PROCESS_TAG = "arc_pipeline/process"
+CODE_VERSION_TAG = "dagster/code_version"
 
 
 @dataclass
@@ -36,6 +43,7 @@ class Outcome:
 def selected(scanner: Scanner, statuses: Sequence[Status], patterns: Sequence[str]) -> list[Status]:
     """The statuses that are not fresh and match a pattern (of the asset, the partition or a part of it), with the
     upstream that they need; tables over all experiments come along, but bring no experiment with them."""
+    refuse_unknown(statuses, patterns)
     by_node = {status.node: status for status in statuses}
     wanted: set[Node] = set()
 
@@ -51,13 +59,24 @@ def selected(scanner: Scanner, statuses: Sequence[Status], patterns: Sequence[st
     return [status for status in statuses if status.node in wanted or _follows(scanner, status, wanted)]
 
 
+def refuse_unknown(statuses: Sequence[Status], patterns: Sequence[str]) -> None:
+    """ArcPipelineError for a pattern that matches nothing at all."""
+    for pattern in patterns:
+        if not any(_matches(status.node, [pattern]) for status in statuses):
+            names = {name for status in statuses for name in _names(status.node) if name}
+            raise ArcPipelineError(f"--select {pattern!r} matches nothing{did_you_mean_or_all(pattern, names)}")
+
+
+def _names(node: Node) -> list[str]:
+    return [node.key, str(node.artefact), node.artefact.partition, *node.artefact.partition.split("/")]
+
+
 def _follows(scanner: Scanner, status: Status, wanted: set[Node]) -> bool:
     return status.node.key in FAN_IN and any(parent in wanted for parent in scanner.parents(status.node))
 
 
 def _matches(node: Node, patterns: Sequence[str]) -> bool:
-    names = [node.key, str(node.artefact), node.artefact.partition, *node.artefact.partition.split("/")]
-    return any(fnmatch.fnmatch(name, pattern) for name in names for pattern in patterns)
+    return any(fnmatch.fnmatch(name, pattern) for name in _names(node) for pattern in patterns)
 
 
 def next_batch(scanner: Scanner, pending: Sequence[Node]) -> Batch:
@@ -89,10 +108,33 @@ def run_batch(definitions: dg.Definitions, instance: DagsterInstance, store: Sto
         asset_selection=[dg.AssetKey(node.key) for node in batch.nodes],
         raise_on_error=False,
         run_config=QUIET,
-        tags={TAG: "true"},
+        tags={PROCESS_TAG: process_name()},
     )
     made = tuple(node for node in batch.nodes if store.lineage(node.artefact) != before[node])
     return Outcome(batch, result.run_id, made, "" if result.success else _reason(result))
+
+
+def process_name() -> str:
+    """This process, among all machines that share the instance."""
+    return f"{socket.gethostname()}/{os.getpid()}"
+
+
+def end_dead_runs(instance: DagsterInstance) -> None:
+    """Ends the runs of earlier refreshes on this machine whose process was killed: Dagster would show them for ever."""
+    unfinished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
+    for run in instance.get_runs(filters=unfinished):
+        host, _, process = run.tags.get(PROCESS_TAG, "/").partition("/")
+        if host == socket.gethostname() and not Path(f"/proc/{process}").exists():
+            instance.report_run_failed(run, "the process of this run was killed")
+
+
+def report_again(instance: DagsterInstance, store: Store, node: Node) -> None:
+    """Tells Dagster's database of an artefact that is on disk: its work is not lost with the database."""
+    record = store.lineage(node.artefact)
+    if record is not None:
+        tags = {DATA_VERSION_TAG: record.data_version, CODE_VERSION_TAG: record.code_version}
+        event = dg.AssetMaterialization(node.key, partition=node.partition_key, metadata=record.metadata, tags=tags)
+        instance.report_runless_asset_event(event)
 
 
 def _reason(result: dg.ExecuteInProcessResult) -> str:

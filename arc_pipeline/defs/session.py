@@ -5,9 +5,12 @@ from collections.abc import Callable, Sequence
 import dagster as dg
 
 from arc_pipeline.arc.artefact import Store
+from arc_pipeline.arc.errors import Fault
 from arc_pipeline.defs import refresh
+from arc_pipeline.defs.instance import locked
 from arc_pipeline.defs.location import data_directory
-from arc_pipeline.defs.staleness import Scanner, Status
+from arc_pipeline.defs.partitions import read_datasets, read_experiments
+from arc_pipeline.defs.staleness import UNRECORDED, Scanner, Status
 
 Report = Callable[[int, int, refresh.Batch], None]
 
@@ -18,6 +21,14 @@ class Session:
     def __init__(self, definitions: dg.Definitions) -> None:
         self.definitions, self.store = definitions, Store(data_directory() / "store")
         self.instance = dg.DagsterInstance.get()
+
+    def experiments(self) -> list[str]:
+        """The names of all experiments."""
+        return read_experiments().names()
+
+    def misnamed(self) -> list[Fault]:
+        """Files that are ignored because their names can be no partitions."""
+        return [*read_datasets().misnamed(), *read_experiments().misnamed()]
 
     def scanner(self) -> Scanner:
         """A fresh look at what there is."""
@@ -34,5 +45,10 @@ class Session:
 
     def refresh(self, select: Sequence[str], report: Report = lambda *_: None) -> list[refresh.Outcome]:
         """Makes what is missing or stale among the selected; empty when nothing was."""
-        planned = [status.node for status in self.plan(select)]
-        return refresh.refresh(self.scanner, self.run, planned, report)
+        with locked(self.store.root / ".refresh.lock", "another refresh of this data directory is running"):
+            refresh.end_dead_runs(self.instance)
+            planned = self.plan(select)
+            for status in planned:
+                if status.status == UNRECORDED:
+                    refresh.report_again(self.instance, self.store, status.node)
+            return refresh.refresh(self.scanner, self.run, [status.node for status in planned], report)

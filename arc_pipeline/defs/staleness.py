@@ -4,19 +4,20 @@ Compares the record of each artefact with what it was made from as it is now: co
 versions. Dagster's own status is neither transitive nor complete past 99 upstream partitions.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterInstance
 
-from arc_pipeline.arc.artefact import Artefact, Lineage, Store, hash_json
+from arc_pipeline.arc.artefact import Artefact, Lineage, Store
 from arc_pipeline.arc.errors import ArcPipelineError
-from arc_pipeline.defs import configs
+from arc_pipeline.defs.config_versions import CONFIG_FIELDS, config_version
 from arc_pipeline.defs.partitions import partition_path, read_datasets, read_experiments
 
 FRESH, MISSING, STALE = "fresh", "missing", "stale"
+# whole on disk, but Dagster's database does not know it: to be reported again, not to be made again
+UNRECORDED = "unrecorded"
 DATA_VERSION_TAG = "dagster/data_version"
 # assets over all experiments: they take what is there, and miss nothing that is not
 FAN_IN = frozenset({"results_table", "temperature_table", "duration_table"})
@@ -54,6 +55,7 @@ class Scanner:
 
     def __init__(self, definitions: dg.Definitions, instance: DagsterInstance, store: Store) -> None:
         self._instance, self._store = instance, store
+        self._datasets, self._experiments = read_datasets(), read_experiments()
         self._graph = definitions.resolve_asset_graph()
         self._known: dict[Node, Status] = {}
         self._visiting: list[Node] = []
@@ -84,9 +86,8 @@ class Scanner:
             parents.append(Node("checkpoint", start))
         return sorted(parents, key=lambda each: (each.key, each.partition_key or ""))
 
-    @staticmethod
-    def _start(experiment: str | None) -> str | None:
-        known = read_experiments().experiments.get(experiment or "")
+    def _start(self, experiment: str | None) -> str | None:
+        known = self._experiments.experiments.get(experiment or "")
         return known.initial_checkpoint if known else None
 
     def status(self, node: Node) -> Status:
@@ -103,26 +104,49 @@ class Scanner:
     def _judge(self, node: Node, upstream: list[Status]) -> Status:
         record = self._store.lineage(node.artefact)
         if record is None:
-            return Status(node, MISSING, ["was never materialized"])
-        if self._recorded.get(node) != record.data_version:
-            return Status(node, MISSING, ["Dagster's database does not have the version on disk"], record.seconds)
+            return Status(node, MISSING, ["was never materialized", *self._root_causes(node, None)])
         own = [*self._own_causes(node, record), *self._changed_upstream(node, record, upstream)]
         inherited = [f"{each.node.artefact} is {each.status}" for each in upstream if not _tolerated(node, each)]
-        status = STALE if own or inherited else FRESH
-        return Status(node, status, own + inherited, record.seconds, inherited=not own)
+        if own or inherited:
+            return Status(node, STALE, own + inherited, record.seconds, inherited=not own)
+        if self._recorded.get(node) != record.data_version:
+            return Status(node, UNRECORDED, ["is on disk, but Dagster's database does not know it"], 0.0)
+        return Status(node, FRESH, [], record.seconds)
 
     def _own_causes(self, node: Node, record: Lineage) -> list[str]:
         causes = []
         if record.code_version != (self._graph.get(dg.AssetKey(node.key)).code_version or ""):
             causes.append("its code changed")
-        if now := expected_version(node.artefact):
-            causes += [now] if now.startswith("!") else _changed_root(node, record, now)
+        causes += self._root_causes(node, record)
         causes += [
             f"its check {name} failed: {verdict['description']}"
             for name, verdict in record.checks.items()
             if not verdict["passed"] and not verdict["expected"]
         ]
-        return [cause.removeprefix("!") for cause in causes]
+        return causes
+
+    def _root_causes(self, node: Node, record: Lineage | None) -> list[str]:
+        """What the files say against the record of a root: other content, or faults."""
+        try:
+            now = self._expected_version(node)
+        except ArcPipelineError as error:
+            return [f"its file cannot be used: {error}"]
+        if now is None or record is None or now == record.data_version:
+            return []
+        what = "its files or their derivation" if node.key == "arc_source" else "the experiment file"
+        return [f"{what} changed ({record.data_version[:8]} -> {now[:8]})"]
+
+    def _expected_version(self, node: Node) -> str | None:
+        """The data version that a root would have now, None for what is no root."""
+        if node.key == "arc_source":
+            return self._datasets.source_hash(node.artefact.partition)
+        if node.key not in CONFIG_FIELDS:
+            return None
+        experiment, start = self._experiments.get(node.artefact.partition), ""
+        if node.key == "initial_weights" and experiment.initial_checkpoint:
+            checkpoint = self._store.lineage(Artefact("checkpoint", experiment.initial_checkpoint))
+            start = checkpoint.data_version if checkpoint else ""
+        return config_version(node.key, experiment, start)
 
     def _changed_upstream(self, node: Node, record: Lineage, upstream: list[Status]) -> list[str]:
         causes = []
@@ -130,8 +154,11 @@ class Scanner:
             current = self._store.lineage(Artefact.parse(name))
             if current is not None and current.data_version != used:
                 causes.append(f"{name} has a new version ({used[:8]} -> {current.data_version[:8]})")
-        names = [str(each.node.artefact) for each in upstream if each.status != MISSING]
-        return causes + [f"{name} is new" for name in names if node.key in FAN_IN and name not in record.upstream]
+        if node.key in FAN_IN:
+            present = {str(each.node.artefact) for each in upstream if each.status != MISSING}
+            causes += [f"{name} is new" for name in sorted(present - record.upstream.keys())]
+            causes += [f"{name} is gone" for name in sorted(record.upstream.keys() - present)]
+        return causes
 
     @cached_property
     def _recorded(self) -> dict[Node, str]:
@@ -157,38 +184,8 @@ class Scanner:
 
 
 def _tolerated(node: Node, parent: Status) -> bool:
-    return parent.status == FRESH or (parent.status == MISSING and node.key in FAN_IN)
+    return parent.status in {FRESH, UNRECORDED} or (parent.status == MISSING and node.key in FAN_IN)
 
 
 def _name(node: Node) -> str:
     return str(node.artefact)
-
-
-def _changed_root(node: Node, record: Lineage, now: str) -> list[str]:
-    if now == record.data_version:
-        return []
-    what = "its files or their derivation" if node.key == "arc_source" else "the experiment file"
-    return [f"{what} changed ({record.data_version[:8]} -> {now[:8]})"]
-
-
-def expected_version(artefact: Artefact) -> str | None:
-    """The data version that a root would have now, None for what is no root; faults of its file after a `!`."""
-    rules: dict[str, Callable[[str], str]] = {
-        "arc_source": lambda name: read_datasets().source_hash(name),
-        "initial_weights": _initial_weights,
-        **{
-            name: lambda experiment, name=name: configs.config_version(name, experiment)
-            for name in configs.CONFIG_FIELDS
-        },
-    }
-    if artefact.asset not in rules:
-        return None
-    try:
-        return rules[artefact.asset](artefact.partition)
-    except ArcPipelineError as error:
-        return f"!its file cannot be used: {error}"
-
-
-def _initial_weights(experiment: str) -> str | None:
-    found = read_experiments().get(experiment)
-    return None if found.initial_checkpoint else hash_json(configs.initial_weights_fields(found))

@@ -42,6 +42,7 @@ def checkpoint(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.Ma
     with workspace.making(context) as making:
         job = training_job(making, workspace.store.root / "training")
         refuse_failed_checks(making)
+        refuse_other_examples(job)
         job.work.mkdir(parents=True, exist_ok=True)
         job_file = job.work / "job.json"
         job_file.write_text(job.model_dump_json(indent=2))
@@ -54,12 +55,11 @@ def checkpoint(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.Ma
 
 
 def training_job(making: Making, work: Path) -> TrainingJob:
-    """The order for the training. Its work directory is named by all that it reads, so that only it resumes there."""
-    experiment = making.experiment
+    """The order for the training. Its work directory is named by code and inputs, so that no other resumes there."""
+    experiment = making.configured("training_config")
+    making.configured("initial_weights")
     examples = making.read("augmented_examples", experiment.name)
-    making.read("training_config", experiment.name)
-    making.read("initial_weights", experiment.name)
-    identity = hash_json(making.upstream)[:16]
+    identity = hash_json([making.upstream, making.code_version])[:16]
     start = experiment.initial_checkpoint
     return TrainingJob(
         experiment=experiment,
@@ -70,6 +70,13 @@ def training_job(making: Making, work: Path) -> TrainingJob:
         work=work / experiment.name / identity,
         output=making.directory,
     )
+
+
+def refuse_other_examples(job: TrainingJob) -> None:
+    """Stops a training whose experiment asks for another number of examples than were drawn."""
+    drawn, wanted = job.recipes().num_rows, job.experiment.n_examples
+    if drawn != wanted:
+        raise ArcPipelineError(f"there are {drawn} examples for {wanted}; materialize augmented_examples again")
 
 
 def refuse_failed_checks(making: Making) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,7 @@ from arc_pipeline.arc.environment import environment
 from arc_pipeline.arc.errors import ArcPipelineError, MissingArtefact
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction import DECODINGS
-from arc_pipeline.arc.task import Task
-from arc_pipeline.arc.task_table import tasks_from_table
+from arc_pipeline.defs.config_versions import config_version
 from arc_pipeline.defs.location import data_directory
 from arc_pipeline.defs.partitions import partition_path, read_experiments
 
@@ -35,10 +35,28 @@ class Making:
         self.upstream: dict[str, str] = {}
         self._started = time.monotonic()
 
-    @property
+    @cached_property
     def experiment(self) -> Experiment:
-        """The experiment of this partition."""
+        """The experiment of this partition, as its file says now."""
         return read_experiments().get(self.artefact.partition.split("/")[0])
+
+    @property
+    def temperature(self) -> float:
+        """The temperature of this partition's decoding."""
+        return DECODINGS[self.artefact.partition.split("/")[1]]
+
+    def configured(self, asset: str) -> Experiment:
+        """The experiment, after its file was compared with what the config asset has recorded of it."""
+        experiment = self.experiment
+        self.read(asset, experiment.name)
+        start = experiment.initial_checkpoint
+        version = self.lineage("checkpoint", start).data_version if asset == "initial_weights" and start else ""
+        if config_version(asset, experiment, version) != self.lineage(asset, experiment.name).data_version:
+            raise ArcPipelineError(
+                f"{experiment.name}.yaml or its starting weights changed since {asset}[{experiment.name}] was "
+                f"materialized; materialize that first, or run: arc-pipeline refresh --select {experiment.name}"
+            )
+        return experiment
 
     def read(self, asset: str, partition: str = "") -> Path:
         """The current version of another artefact, entered into the lineage of this one."""
@@ -72,10 +90,6 @@ class Making:
         """Names one version of another artefact: `asset[partition]@version`."""
         return f"{Artefact(asset, partition)}@{self.lineage(asset, partition).data_version[:16]}"
 
-    def tasks(self, datasets: list[str]) -> dict[str, list[Task]]:
-        """The tasks of some datasets."""
-        return {dataset: tasks_from_table(self.table("tasks", dataset)) for dataset in datasets}
-
     def save_tables(
         self, tables: Mapping[str, pa.Table], leave_out: tuple[str, ...] = (), **more: Any
     ) -> dg.MaterializeResult[None]:
@@ -101,7 +115,7 @@ class Making:
         record = Lineage(
             artefact=str(self.artefact),
             data_version=data_version,
-            code_version=self._code_version(),
+            code_version=self.code_version,
             upstream=self.upstream,
             checks={name: summary(each) | {"expected": name in expected} for name, each in verdicts.items()},
             config=dict(config or {}),
@@ -123,7 +137,9 @@ class Making:
             check_results=[_check_result(name, each, name in expected) for name, each in verdicts.items()],
         )
 
-    def _code_version(self) -> str:
+    @property
+    def code_version(self) -> str:
+        """The version of the code that makes this artefact."""
         definition = self._context.assets_def
         return definition.code_versions_by_key[self._context.asset_key] or ""
 

@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +13,7 @@ import yaml
 
 ASSETS = {
     *("arc_source", "tasks", "augmentation_config", "training_config", "prediction_config", "initial_weights"),
-    *("augmented_examples", "checkpoint", "predictions", "attempts", "metrics", "experiment_summary"),
+    *("augmented_examples", "checkpoint", "evaluation_tasks", "predictions", "attempts", "metrics", "experiment_summary"),
     *("results_table", "temperature_table", "duration_table", "failures", "prompt_samples"),
 }
 DATASET = {"pairs": [([[1, 2]], [[2, 1]]), ([[3, 4]], [[4, 3]]), ([[5, 6]], [[6, 5]])]}
@@ -47,6 +49,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     write_tasks(tmp_path)
     monkeypatch.setenv("ARC_PIPELINE_DATA", str(tmp_path))
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster_home"))
+    monkeypatch.setattr("arc_pipeline.arc.prediction.DECODINGS", {"t0.0": 0.0, "t1.0": 1.0})
 
     def load():
         for name in list(sys.modules):
@@ -69,7 +72,7 @@ def test_the_graph_has_all_assets(project: SimpleNamespace) -> None:
     assert {key.to_user_string() for key in keys} == ASSETS
 
 
-def test_everything_is_made_once_and_a_prediction_setting_leaves_the_checkpoint(project: SimpleNamespace) -> None:
+def test_a_life_of_one_experiment(project: SimpleNamespace) -> None:
     write_experiment(project.data, "one")
     session = project.load()
     outcomes = session.refresh([])
@@ -77,10 +80,50 @@ def test_everything_is_made_once_and_a_prediction_setting_leaves_the_checkpoint(
     assert session.plan() == []
     assert session.refresh([]) == []
 
+    # code that changes no data: what was changed is made again, and nothing after it
+    for asset in ("tasks/mirror", "augmented_examples/one"):
+        record = project.data / "store" / asset / "current" / "lineage.json"
+        record.write_text(json.dumps(json.loads(record.read_text()) | {"code_version": "another"}))
+    assert {"checkpoint[one]", "predictions[one/t0.0]", "results_table"} <= names(session.plan())
+    assert made(session.refresh([])) == {"tasks[mirror]", "augmented_examples[one]"}
+    assert session.plan() == []
+
+    # a prediction setting leaves the checkpoint alone, and stages refuse to mix the file with what is recorded of it
     write_experiment(project.data, "one", predict={"datasets": ["mirror"], "predictions": 3})
-    stale = names(project.load().plan())
+    session = project.load()
+    stale = names(session.plan())
     assert not {name for name in stale if name.startswith(("checkpoint", "augmented", "tasks", "training", "initial"))}
     assert {"prediction_config[one]", "predictions[one/t0.0]", "metrics[one/t1.0]", "results_table"} <= stale
+    outcome = session.run(batch("t0.0|one", "metrics"))
+    assert "one.yaml or its starting weights changed since prediction_config[one]" in outcome.failed
+    write_experiment(project.data, "one")
+
+    # the loss of Dagster's database loses no work
+    shutil.rmtree(project.data / "dagster_home")
+    session = project.load()
+    assert {status.status for status in session.plan()} == {"unrecorded"}
+    assert session.refresh([]) == []
+    assert session.plan() == []
+
+    # an experiment that is gone leaves the tables
+    write_experiment(project.data, "two")
+    (project.data / "experiments" / "one.yaml").unlink()
+    causes = {str(each.node.artefact): each.causes for each in project.load().plan(["results_table"])}
+    assert causes["results_table"] == ["experiment_summary[one] is gone"]
+
+
+def made(outcomes) -> set[str]:
+    """The names of all artefacts that were made."""
+    return {str(node.artefact) for outcome in outcomes for node in outcome.made}
+
+
+def batch(partition_key: str, *assets: str):
+    """A run of some assets of one partition."""
+    refresh = importlib.import_module("arc_pipeline.defs.refresh")
+    node = importlib.import_module("arc_pipeline.defs.staleness").Node
+    partitions = importlib.import_module("arc_pipeline.defs.partitions")
+    key = partitions.candidate_key(*reversed(partition_key.split("|"))) if "|" in partition_key else partition_key
+    return refresh.Batch(key, [node(asset, key) for asset in assets])
 
 
 def test_the_bug_is_stopped_before_training(project: SimpleNamespace) -> None:
@@ -88,15 +131,11 @@ def test_the_bug_is_stopped_before_training(project: SimpleNamespace) -> None:
     write_experiment(project.data, "bug", augmentation=changed, max_steps=40)
     session = project.load()
     outcomes = session.refresh([])
-    made = {str(node.artefact) for outcome in outcomes for node in outcome.made}
-    assert "augmented_examples[bug]" in made
-    assert "checkpoint[bug]" not in made
+    assert "augmented_examples[bug]" in made(outcomes)
+    assert "checkpoint[bug]" not in made(outcomes)
 
     # a later run of the checkpoint alone is refused as well, where Dagster's blocking check is not consulted
-    refresh = importlib.import_module("arc_pipeline.defs.refresh")
-    staleness = importlib.import_module("arc_pipeline.defs.staleness")
-    batch = refresh.Batch("bug", [staleness.Node("checkpoint", "bug")])
-    outcome = session.run(batch)
+    outcome = session.run(batch("bug", "checkpoint"))
     assert "every_test_pair_is_a_target" in outcome.failed
     assert not outcome.made
 
@@ -107,21 +146,34 @@ def test_a_faulty_file_takes_no_other_dataset_down(project: SimpleNamespace) -> 
     (project.data / "raw" / "broken.json").write_text(json.dumps(broken))
     session = project.load()
     outcomes = session.refresh(["tasks"])
-    made = {str(node.artefact) for outcome in outcomes for node in outcome.made}
     failed = "\n".join(outcome.failed for outcome in outcomes)
-    assert "tasks[mirror]" in made
+    assert "tasks[mirror]" in made(outcomes)
     assert "broken.json" in failed
     assert "10" in failed
 
 
-def test_code_that_changes_no_data_retrains_nothing(project: SimpleNamespace) -> None:
+def test_faults_of_a_file_are_shown_before_anything_is_run(project: SimpleNamespace) -> None:
+    write_experiment(project.data, "one", max_stepps=3)
+    causes = {str(each.node.artefact): each.causes for each in project.load().plan(["one"])}
+    assert "did you mean 'max_steps'" in " ".join(causes["training_config[one]"])
+
+
+def test_a_selection_that_matches_nothing_is_an_error(project: SimpleNamespace) -> None:
+    write_experiment(project.data, "one")
+    with pytest.raises(Exception, match="did you mean 'one'"):
+        project.load().plan(["onne"])
+
+
+def test_a_run_whose_process_was_killed_is_ended(project: SimpleNamespace) -> None:
     write_experiment(project.data, "one")
     session = project.load()
-    session.refresh([])
-    for asset in ("tasks/mirror", "augmented_examples/one"):
-        record = project.data / "store" / asset / "current" / "lineage.json"
-        record.write_text(json.dumps(json.loads(record.read_text()) | {"code_version": "another"}))
-    assert {"checkpoint[one]", "predictions[one/t0.0]", "results_table"} <= names(session.plan())
-    made = {str(node.artefact) for outcome in session.refresh([]) for node in outcome.made}
-    assert made == {"tasks[mirror]", "augmented_examples[one]"}
-    assert session.plan() == []
+    code = (
+        "import os, dagster as dg; from arc_pipeline.defs.refresh import PROCESS_TAG, process_name;"
+        "instance = dg.DagsterInstance.get();"
+        "run = instance.create_run_for_job(dg.Definitions(jobs=[dg.job(name='j')(lambda: None)]).resolve_job_def('j'),"
+        " tags={PROCESS_TAG: process_name()}, status=dg.DagsterRunStatus.STARTED); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False)
+    assert [run.status.value for run in session.instance.get_runs()] == ["STARTED"]
+    session.refresh(["arc_source"])
+    assert "STARTED" not in {run.status.value for run in session.instance.get_runs()}
