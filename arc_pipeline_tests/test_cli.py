@@ -51,9 +51,7 @@ def test_parallel_first_use_leaves_a_sound_instance(tmp_path: Path) -> None:
 
 def test_score_of_a_perfect_submission(tmp_path: Path) -> None:
     tasks = Catalogue.read(DATA).load("arc-agi-1-evaluation")
-    perfect = {
-        task.task_id: [{"attempt_1": pair.output, "attempt_2": [[0]]} for pair in task.test] for task in tasks
-    }
+    perfect = {task.task_id: [{"attempt_1": pair.output, "attempt_2": [[0]]} for pair in task.test] for task in tasks}
     perfect.pop(tasks[0].task_id)
     file = tmp_path / "submission.json"
     file.write_text(json.dumps(perfect))

@@ -6,84 +6,129 @@ annotations of functions change nothing. Knows nothing of assets.
 
 import ast
 import hashlib
-import importlib.util
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
-PACKAGE = "arc_pipeline"
 Symbol: TypeAlias = tuple[str, str]
+# functions that only describe a result: what they say may change without making the result stale
+FOR_PEOPLE = frozenset({"describe", "progress", "plotted", "markdown_table", "shown_rows"})
 
 
-def code_version(module: str, function: str, leave_out: Iterable[str] = ()) -> str:
-    """SHA-256 over the normalized definitions that `function` of `module` reaches, but for the modules left out."""
-    reached = reachable(module, function, frozenset(leave_out))
-    lines = [f"{name}:{symbol}:{_normalized(name, symbol)}" for name, symbol in sorted(reached)]
+class Module:
+    """What one file defines and imports."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name, self.path = name, path
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.path.read_text(encoding="utf-8"))
+
+    @cached_property
+    def definitions(self) -> dict[str, list[ast.stmt]]:
+        """The statements that define each name, without what changes nothing."""
+        found: dict[str, list[ast.stmt]] = {}
+        for statement in self.tree.body:
+            for name in _defined_names(statement):
+                found.setdefault(name, []).append(_Stripper.stripped(statement))
+        return found
+
+    @cached_property
+    def imports(self) -> dict[str, str]:
+        """Local name -> dotted name, of the imports that are not inside a definition."""
+        return self._imported(*(each for each in self.tree.body if not any(_defined_names(each))))
+
+    def uses(self, name: str) -> Iterator[str]:
+        """The dotted names that a definition mentions, as seen from outside this module."""
+        for definition in self.definitions[name]:
+            imports = self.imports | self._imported(definition)
+            for written in _dotted_names(definition):
+                head, *rest = written.split(".")
+                yield ".".join([imports.get(head, f"{self.name}.{head}"), *rest])
+
+    def _imported(self, *statements: ast.stmt) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for node in (node for statement in statements for node in ast.walk(statement)):
+            if isinstance(node, ast.ImportFrom):
+                source = self._source(node)
+                found |= {alias.asname or alias.name: f"{source}.{alias.name}" for alias in node.names}
+            elif isinstance(node, ast.Import):
+                # `import a.b` binds a, `import a.b as c` binds a.b
+                names = [(alias.asname, alias.name) for alias in node.names]
+                found |= {short or full.split(".")[0]: full if short else full.split(".")[0] for short, full in names}
+        return found
+
+    def _source(self, node: ast.ImportFrom) -> str:
+        """The module that names are imported from; each dot but the first goes one package up."""
+        if not node.level:
+            return node.module or ""
+        here = [*self.name.split("."), *(["__init__"] if self.path.name == "__init__.py" else [])]
+        return ".".join([*here[: -node.level], *([node.module] if node.module else [])])
+
+
+class Package:
+    """The modules below a directory, read once each."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._modules: dict[str, Module | None] = {}
+
+    def module(self, name: str) -> Module | None:
+        if name not in self._modules:
+            top, *rest = name.split(".")
+            base = self.root.joinpath(*rest)
+            paths = (base.with_suffix(".py"), base / "__init__.py") if rest else (base / "__init__.py",)
+            path = next((path for path in paths if path.is_file()), None) if top == self.root.name else None
+            self._modules[name] = Module(name, path) if path else None
+        return self._modules[name]
+
+    def symbol(self, dotted: str) -> Symbol | None:
+        """The module and the definition in it that a dotted name means; None if it is of another package."""
+        parts = dotted.split(".")
+        for end in range(len(parts) - 1, 0, -1):
+            if self.module(name := ".".join(parts[:end])):
+                return name, parts[end]
+        return None
+
+
+THIS_PACKAGE = Package(Path(__file__).parents[1])
+
+
+def code_version(module: str, function: str, leave_out: Iterable[str] = (), package: Package = THIS_PACKAGE) -> str:
+    """SHA-256 over the definitions that `function` of `module` reaches.
+
+    `leave_out` has what does not count, each a `module` or a `module:name`; nor do the functions FOR_PEOPLE.
+    """
+    reached = reachable(module, function, leave_out, package)
+    if (module, function) not in reached:
+        raise ValueError(f"{module} has no {function}, or it is left out")
+    lines = []
+    for name, symbol in sorted(reached):
+        found = package.module(name)
+        lines.append(f"{name}:{symbol}:{''.join(map(ast.dump, found.definitions[symbol])) if found else ''}")
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def reachable(module: str, function: str, leave_out: frozenset[str] = frozenset()) -> set[Symbol]:
+def reachable(
+    module: str, function: str, leave_out: Iterable[str] = (), package: Package = THIS_PACKAGE
+) -> set[Symbol]:
     """All (module, definition) that the function needs, itself included."""
-    reached: set[Symbol] = set()
-    waiting = [(module, function)]
+    left_out, seen, reached = frozenset(leave_out), set[Symbol](), set[Symbol]()
+    waiting: list[Symbol | None] = [(module, function)]
     while waiting:
         symbol = waiting.pop()
-        if symbol in reached or symbol[0] in leave_out or symbol[1] not in _definitions(symbol[0]):
+        if symbol is None or symbol in seen or symbol[1] in FOR_PEOPLE or {symbol[0], ":".join(symbol)} & left_out:
             continue
-        reached.add(symbol)
-        waiting.extend(_references(*symbol))
+        seen.add(symbol)
+        home, name = package.module(symbol[0]), symbol[1]
+        if home and name in home.definitions:
+            reached.add(symbol)
+            waiting += map(package.symbol, home.uses(name))
+        elif home and name in home.imports:
+            waiting.append(package.symbol(home.imports[name]))
     return reached
-
-
-def _references(module: str, name: str) -> Iterator[Symbol]:
-    imports = _imports(module)
-    for definition in _definitions(module)[name]:
-        local = dict(imports)
-        local.update(_import_targets(definition, module))
-        for node in ast.walk(_stripped(definition)):
-            if isinstance(node, ast.Name):
-                yield from _resolve(module, node.id, local)
-            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                target = local.get(node.value.id)
-                if target and _is_module(".".join(filter(None, target))):
-                    yield ".".join(filter(None, target)), node.attr
-
-
-def _resolve(module: str, name: str, imports: dict[str, Symbol]) -> Iterator[Symbol]:
-    if name in imports:
-        target = imports[name]
-        yield target
-    else:
-        yield module, name
-
-
-@cache
-def _tree(module: str) -> ast.Module:
-    path = _path(module)
-    return ast.parse(path.read_text()) if path else ast.Module([], [])
-
-
-def _path(module: str) -> Path | None:
-    spec = importlib.util.find_spec(PACKAGE)
-    if spec is None or spec.origin is None or module.split(".")[0] != PACKAGE:
-        return None
-    base = Path(spec.origin).parent.joinpath(*module.split(".")[1:])
-    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
-
-
-def _is_module(name: str) -> bool:
-    return _path(name) is not None
-
-
-@cache
-def _definitions(module: str) -> dict[str, list[ast.stmt]]:
-    """The statements of a module that define each name."""
-    found: dict[str, list[ast.stmt]] = {}
-    for statement in _tree(module).body:
-        for name in _defined_names(statement):
-            found.setdefault(name, []).append(statement)
-    return found
 
 
 def _defined_names(statement: ast.stmt) -> Iterator[str]:
@@ -95,35 +140,25 @@ def _defined_names(statement: ast.stmt) -> Iterator[str]:
             yield from (node.id for node in ast.walk(target) if isinstance(node, ast.Name))
 
 
-@cache
-def _imports(module: str) -> dict[str, Symbol]:
-    found: dict[str, Symbol] = {}
-    for statement in _tree(module).body:
-        if isinstance(statement, (ast.Import, ast.ImportFrom)):
-            found.update(_import_targets(statement, module))
-    return found
-
-
-def _import_targets(statement: ast.AST, module: str) -> dict[str, Symbol]:
-    """Local name -> (module, definition) of the package's own imports in a statement; definition '' is a module."""
-    found: dict[str, Symbol] = {}
-    for node in ast.walk(statement):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == PACKAGE:
-            for alias in node.names:
-                found[alias.asname or alias.name] = (node.module, alias.name)
-        elif isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.asname and alias.name.split(".")[0] == PACKAGE:
-                    found[alias.asname] = (alias.name, "")
-    return found
-
-
-def _normalized(module: str, name: str) -> str:
-    return "".join(ast.dump(_stripped(statement)) for statement in _definitions(module)[name])
+def _dotted_names(definition: ast.stmt) -> Iterator[str]:
+    """Each name, and each chain of attributes that begins with a name."""
+    for node in ast.walk(definition):
+        chain: list[str] = []
+        inner: ast.AST = node
+        while isinstance(inner, ast.Attribute):
+            chain.insert(0, inner.attr)
+            inner = inner.value
+        if isinstance(inner, ast.Name):
+            yield ".".join([inner.id, *chain])
 
 
 class _Stripper(ast.NodeTransformer):
     """Drops docstrings, annotations of functions, and decorators that only describe an asset."""
+
+    @classmethod
+    def stripped(cls, statement: ast.stmt) -> ast.stmt:
+        copied: ast.stmt = cls().visit(ast.parse(ast.unparse(statement)).body[0])
+        return copied
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         self.generic_visit(node)
@@ -151,9 +186,3 @@ def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
         return body[1:] or [ast.Pass()]
     return body
-
-
-def _stripped(statement: ast.stmt) -> ast.stmt:
-    copied = ast.parse(ast.unparse(statement)).body[0]
-    stripped: ast.stmt = _Stripper().visit(copied)
-    return stripped

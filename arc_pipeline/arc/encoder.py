@@ -163,7 +163,7 @@ def parse_encoder(name: str) -> GridEncoder:
     """
     try:
         return _build(ast.parse(name, mode="eval").body)
-    except (SyntaxError, RecursionError, MemoryError) as error:  # the last two: absurd nesting
+    except (SyntaxError, UnicodeError, RecursionError, MemoryError) as error:  # the last two: absurd nesting
         raise ValueError(
             f"not an encoder: {name!r}, write for example RowNumberEncoder(MinimalGridEncoder())"
         ) from error

@@ -128,11 +128,17 @@ class ExperimentCatalogue:
                 experiments[path.stem] = read_experiment(path, known)
             except FaultyInput as error:
                 faults[path.stem] = list(error.faults)
-        return cls(experiments, faults)
+        cycles = _cycles(experiments)
+        good = {name: each for name, each in experiments.items() if name not in cycles}
+        return cls(good, faults | cycles)
 
     def names(self) -> list[str]:
         """The experiments whose names can be partition keys, faulty ones included."""
         return sorted(name for name in [*self.experiments, *self.faults] if is_name(name))
+
+    def misnamed(self) -> tuple[Fault, ...]:
+        """What `names` leaves out, and why."""
+        return tuple(sorted(fault for name, faults in self.faults.items() if not is_name(name) for fault in faults))
 
     def get(self, name: str) -> Experiment:
         """The experiment; FaultyInput with the faults of every file if its own is faulty or missing."""
@@ -141,6 +147,20 @@ class ExperimentCatalogue:
         known = [fault for faults in self.faults.values() for fault in faults]
         missing = Fault(f"{name}.yaml", "", f"no such experiment{did_you_mean_or_all(name, self.names())}")
         raise FaultyInput(known if name in self.faults else [missing])
+
+
+def _cycles(experiments: Mapping[str, Experiment]) -> dict[str, list[Fault]]:
+    """A fault for every experiment that would start from its own checkpoint, by way of others."""
+    starts = {name: each.initial_checkpoint for name, each in experiments.items()}
+    faults = {}
+    for name in starts:
+        path = [name]
+        while (start := starts.get(path[-1])) is not None and start not in path:
+            path.append(start)
+        if start == name:
+            problem = f"experiments start from each other: {' -> '.join([*path, name])}"
+            faults[name] = [Fault(f"{name}.yaml", "initial_checkpoint", problem, repr(starts[name]))]
+    return faults
 
 
 def read_experiment(path: Path, known: Mapping[str, Collection[str]] | None = None) -> Experiment:

@@ -23,17 +23,25 @@ def percent(share: float) -> str:
 
 
 def shown_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """What a person reads of each row: the keys that it has, metrics as percent, counts."""
-    names = ("experiment", "dataset", "tuning", "max_steps", "temperature", *SHOWN_METRICS, *SHOWN_COUNTS)
-    kept = [
-        name
-        for name in names
-        if rows and name in rows[0] and not (name in {"tuning", "max_steps"} and "planned" in rows[0])
-    ]
-    return [
-        {column_title(name, row["n"]): percent(row[name]) if name in SHOWN_METRICS else str(row[name]) for name in kept}
-        for row in rows
-    ]
+    """What a person reads of each row, the same columns of all: keys, metrics as percent, counts.
+
+    `pass_n` has its number in the title where that is the same for all rows, otherwise there is a column `n`.
+    """
+    sizes = {row["n"] for row in rows}
+    names = [name for name in _shown_names(rows) if name != "n" or len(sizes) > 1]
+    titles = {name: column_title(name, *sizes) if len(sizes) == 1 else name for name in names}
+    return [{titles[name]: _shown(name, row[name]) for name in names} for row in rows]
+
+
+def _shown_names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Those that every row has; what was trained is told only where there are no temperatures to compare."""
+    compared = ("temperature",) if any("temperature" in row for row in rows) else ("tuning", "max_steps")
+    names = ("experiment", "dataset", *compared, "n", *SHOWN_METRICS, *SHOWN_COUNTS)
+    return [name for name in names if all(name in row for row in rows)]
+
+
+def _shown(name: str, value: Any) -> str:
+    return percent(value) if name in SHOWN_METRICS else str(value)
 
 
 def duration_rows(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

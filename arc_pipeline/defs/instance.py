@@ -42,7 +42,7 @@ def prepare() -> None:
 
 @contextmanager
 def locked(path: Path, refusal: str = "") -> Iterator[None]:
-    """Holds an exclusive lock on a file, among all processes; where there is a refusal, raises that instead of waiting."""
+    """Holds an exclusive lock on a file, among all processes; with a refusal, raises that instead of waiting."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         try:

@@ -1,10 +1,16 @@
 """Questions about test pairs, answered by a checkpoint. Knows prompts and how long answers can be."""
 
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from arc_pipeline.arc.encoder import LARGEST_GRID, GridEncoder
 from arc_pipeline.arc.prediction import Completion, Question
+from arc_pipeline.arc.task import MAX_SIDE, Grid
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 Report = Callable[[int, int], None]
 
@@ -20,9 +26,23 @@ def answer(
     """One completion for each question, in their order; `report(done, total)` counts distinct prompts."""
     from arc_pipeline.model.generation import AnswerLimit, Ask, complete
     from arc_pipeline.model.loading import load_checkpoint
-    from arc_pipeline.model.tokenization import encode_text
 
     model, tokenizer = load_checkpoint(checkpoint)
-    limit = AnswerLimit(len(encode_text(tokenizer, encoder.encode(LARGEST_GRID))) + 1, encoder.longest)
+    limit = AnswerLimit(longest_answer(tokenizer, encoder), encoder.longest)
     asks = [Ask(question.prompt(encoder), question.seed) for question in questions]
     return complete(model, tokenizer, asks, temperature, limit, batch_size, report)
+
+
+def longest_answer(tokenizer: "PreTrainedTokenizerBase", encoder: GridEncoder) -> int:
+    """Tokens of the longest answer, its end included."""
+    from arc_pipeline.model.tokenization import encode_text
+
+    return max(len(encode_text(tokenizer, encoder.encode(grid))) for grid in _largest_grids()) + 1
+
+
+def _largest_grids(patterns: int = 8) -> Iterator[Grid]:
+    """Grids of the largest size: one of a single colour, and some without runs, which a tokenizer cannot merge."""
+    yield LARGEST_GRID
+    for seed in range(patterns):
+        colours = random.Random(seed)
+        yield tuple(tuple(colours.choices(range(10), k=MAX_SIDE)) for _ in range(MAX_SIDE))

@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from arc_pipeline.arc.prediction import Completion
-from arc_pipeline.model.tokenization import encode_text
+from arc_pipeline.model.tokenization import decode_ids, encode_text
 
 PROMPT_TOO_LONG = "prompt too long for the model"
 
@@ -41,26 +41,39 @@ class AnswerLimit:
 
 
 class GumbelSampler(LogitsProcessor):
-    """Makes greedy decoding sample: adds each row's own noise, and sums the log-probabilities of what is chosen."""
+    """Makes greedy decoding sample: adds each row's own noise, and counts and weighs what is chosen until a row ends.
 
-    def __init__(self, seeds: Sequence[int], temperature: float, eos_token_id: int) -> None:
-        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    All of its state lives on the model's device, so that no step waits for a copy.
+    """
+
+    def __init__(
+        self, seeds: Sequence[int], temperature: float, eos_token_id: int, device: torch.device | str = "cpu"
+    ) -> None:
+        self._generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
         self._temperature, self._eos = temperature, eos_token_id
-        self._finished = torch.zeros(len(seeds), dtype=torch.bool)
-        self.logprob = torch.zeros(len(seeds), dtype=torch.float64)
+        self._finished = torch.zeros(len(seeds), dtype=torch.bool, device=device)
+        self.n_tokens = torch.zeros(len(seeds), dtype=torch.long, device=device)
+        self.logprob = torch.zeros(len(seeds), dtype=torch.float64, device=device)
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         logits = scores.float()
         noised = logits if self._temperature == 0 else logits / self._temperature + self._noise(logits)
         chosen = noised.argmax(-1, keepdim=True)
-        logprob = logits.log_softmax(-1).gather(-1, chosen).squeeze(-1).double().cpu()
+        logprob = logits.log_softmax(-1).gather(-1, chosen).squeeze(-1).double()
         self.logprob += logprob.masked_fill(self._finished, 0.0)
-        self._finished |= chosen.squeeze(-1).cpu() == self._eos
+        self.n_tokens += ~self._finished
+        self.end(chosen.squeeze(-1) == self._eos)
         return noised
 
+    def end(self, rows: torch.Tensor) -> None:
+        """Marks rows as ended: what follows in them is padding."""
+        self._finished |= rows
+
     def _noise(self, logits: torch.Tensor) -> torch.Tensor:
-        exponential = torch.stack([torch.empty(logits.shape[-1]).exponential_(generator=g) for g in self._generators])
-        return -exponential.log().to(logits.device)
+        exponential = torch.empty_like(logits)
+        for row, generator in zip(exponential, self._generators, strict=True):
+            row.exponential_(generator=generator)
+        return -exponential.log()
 
 
 class TooLong(StoppingCriteria):
@@ -68,15 +81,23 @@ class TooLong(StoppingCriteria):
 
     EVERY = 16
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, prompt_length: int, longest: Callable[[str], int]) -> None:
-        self._tokenizer, self._prompt_length, self._longest = tokenizer, prompt_length, longest
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        prompt_length: int,
+        longest: Callable[[str], int],
+        end: Callable[[torch.Tensor], None],
+    ) -> None:
+        self._tokenizer, self._prompt_length, self._longest, self._end = tokenizer, prompt_length, longest, end
 
     def __call__(self, input_ids: torch.LongTensor, scores: Any, **kwargs: Any) -> torch.BoolTensor:
         new = input_ids[:, self._prompt_length :]
         if new.shape[1] % self.EVERY:
             return torch.zeros(len(new), dtype=torch.bool, device=new.device)
-        texts = self._tokenizer.batch_decode(new)
-        return torch.tensor([len(text) > self._longest(text) for text in texts], device=new.device)
+        texts = [decode_ids(self._tokenizer, ids) for ids in new.tolist()]
+        ended = torch.tensor([len(text) > self._longest(text) for text in texts], device=new.device)
+        self._end(ended)
+        return ended
 
 
 def complete(
@@ -114,20 +135,21 @@ def _complete_batch(
     room = model.config.max_position_embeddings - max(len(ids) for ids, _ in batch)
     if room < 1:
         return iter([_one_by_one(model, tokenizer, each, temperature, limit) for each in batch])
-    sampler = GumbelSampler([ask.seed for _, ask in batch], temperature, tokenizer.eos_token_id)
+    sampler = GumbelSampler([ask.seed for _, ask in batch], temperature, tokenizer.eos_token_id, model.device)
     prompts = _left_padded([ids for ids, _ in batch], tokenizer.pad_token_id, model.device)
+    begin = prompts["input_ids"].shape[1]
     with torch.inference_mode():
         output = model.generate(
             **prompts,
             do_sample=False,
             max_new_tokens=min(limit.n_tokens, room),
             logits_processor=LogitsProcessorList([sampler]),
-            stopping_criteria=StoppingCriteriaList([TooLong(tokenizer, prompts["input_ids"].shape[1], limit.longest)]),
+            stopping_criteria=StoppingCriteriaList([TooLong(tokenizer, begin, limit.longest, sampler.end)]),
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )
-    new = output[:, prompts["input_ids"].shape[1] :].tolist()
-    return (_completion(tokenizer, ids, logprob) for ids, logprob in zip(new, sampler.logprob.tolist(), strict=True))
+    rows = zip(output[:, begin:].tolist(), sampler.n_tokens.tolist(), sampler.logprob.tolist(), strict=True)
+    return (_completion(tokenizer, ids[:n_tokens], logprob) for ids, n_tokens, logprob in rows)
 
 
 def _one_by_one(model: Any, tokenizer: Any, each: Any, temperature: float, limit: AnswerLimit) -> Completion:
@@ -144,7 +166,5 @@ def _left_padded(prompts: Sequence[list[int]], pad: int, device: torch.device) -
 
 
 def _completion(tokenizer: PreTrainedTokenizerBase, ids: list[int], logprob: float) -> Completion:
-    if tokenizer.eos_token_id in ids:
-        answer = ids[: ids.index(tokenizer.eos_token_id)]
-        return Completion(tokenizer.decode(answer), logprob, len(answer) + 1)
-    return Completion(tokenizer.decode(ids), logprob, len(ids))
+    answer = ids[:-1] if ids[-1] == tokenizer.eos_token_id else ids
+    return Completion(decode_ids(tokenizer, answer), logprob, len(ids))

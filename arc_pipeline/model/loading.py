@@ -74,10 +74,16 @@ def with_adapter(model: "PreTrainedModel", tuning: "Tuning", seed: int) -> "Peft
 
 
 def load_checkpoint(directory: Path) -> tuple["PreTrainedModel", Any]:
-    """(model in float32 and evaluation mode, tokenizer) of a checkpoint directory."""
-    from transformers import AutoModelForCausalLM
+    """(model in evaluation mode, tokenizer) of a checkpoint directory: bfloat16 on a GPU if there is one, else float32.
+
+    The model's own sampling defaults, such as a repetition penalty, are dropped: they would distort every answer.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, GenerationConfig
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    model = AutoModelForCausalLM.from_pretrained(str(directory), dtype="float32")
+    device, dtype = ("cuda", "bfloat16") if torch.cuda.is_available() else ("cpu", "float32")
+    model = AutoModelForCausalLM.from_pretrained(str(directory), dtype=dtype).to(device)
+    model.generation_config = GenerationConfig()
     return model.eval(), saved_tokenizer(directory)

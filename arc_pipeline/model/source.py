@@ -1,12 +1,13 @@
 """Where starting weights come from: `tiny`, a directory, a GGUF file in an installed package, or a hub id.
 
-Finds and fingerprints files; imports neither torch nor transformers.
+Finds and fingerprints files that are on this machine, downloads none; imports neither torch nor transformers.
 """
 
 import hashlib
 import importlib.util
 import os
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from arc_pipeline.arc.errors import ArcPipelineError
@@ -44,14 +45,17 @@ class ModelSource:
 
     @classmethod
     def _hub(cls, model: str) -> "ModelSource":
-        home = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface"))
-        snapshots = sorted((home / "hub" / f"models--{model.replace('/', '--')}" / "snapshots").glob("*"))
-        if not snapshots:
+        cached = _hub_cache() / f"models--{model.replace('/', '--')}"
+        main = cached / "refs" / "main"
+        revision = main.read_text().strip() if main.is_file() else ""
+        snapshot = cached / "snapshots" / revision
+        if not revision or not snapshot.is_dir():
             raise ArcPipelineError(
-                f"model {model!r} is neither `tiny`, nor a directory, nor a .gguf file, nor in the local model cache; "
-                f"put its weights into a directory and name that, or download it first: hf download {model}"
+                f"model {model!r} is neither `tiny`, nor a directory, nor a .gguf file, nor in the model cache "
+                f"{cached.parent}; put its weights into a directory and name that, or download it first: "
+                f"hf download {model}"
             )
-        return cls(str(snapshots[-1]), {}, (), snapshots[-1].name)
+        return cls(str(snapshot), {}, (), revision)
 
     def version(self) -> str:
         """SHA-256 over the files, or the revision of a hub snapshot."""
@@ -63,9 +67,18 @@ class ModelSource:
         return self.revision or _hash_files(own or self.files)
 
 
+def _hub_cache() -> Path:
+    """Where huggingface_hub keeps models; asked anew each time, the environment may change after an import."""
+    home = os.environ.get("HF_HOME") or "~/.cache/huggingface"
+    return Path(os.environ.get("HF_HUB_CACHE") or f"{home}/hub").expanduser()
+
+
 def _file_in_package(model: str) -> Path:
     package, _, inside = model.removeprefix(GGUF_PREFIX).partition("/")
-    spec = importlib.util.find_spec(package)
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):  # a missing parent package, an empty name
+        spec = None
     if spec is None or not spec.submodule_search_locations:
         raise ArcPipelineError(f"model {model!r}: the package {package!r} is not installed")
     return Path(spec.submodule_search_locations[0]) / inside
@@ -74,7 +87,14 @@ def _file_in_package(model: str) -> Path:
 def _hash_files(files: tuple[Path, ...]) -> str:
     digest = hashlib.sha256()
     for path in files:
+        status = path.stat()
         digest.update(path.name.encode())
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update(_file_hash(path, status.st_size, status.st_mtime_ns))
     return digest.hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _file_hash(path: Path, size: int, mtime_ns: int) -> bytes:
+    """The file's SHA-256, computed again only when its size or time has changed."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

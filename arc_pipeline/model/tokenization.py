@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from arc_pipeline.arc import vocabulary
+from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.prompt import Prompt
 from arc_pipeline.model.source import TINY, ModelSource
 
@@ -32,19 +33,37 @@ def load_tokenizer(model: str) -> "PreTrainedTokenizerBase":
     if model == TINY:
         return tiny_tokenizer()
     source = ModelSource.find(model)
-    if (Path(source.location) / "tokenizer.json").is_file():
-        return saved_tokenizer(Path(source.location))
+    directory = Path(source.location)
+    if not source.arguments and (directory / "tokenizer.json").is_file():
+        return _with_end_and_pad(_described_tokenizer(directory), model)
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(source.location, **source.arguments)
+    return _with_end_and_pad(AutoTokenizer.from_pretrained(source.location, **source.arguments), model)
 
 
 def saved_tokenizer(directory: Path) -> "PreTrainedTokenizerBase":
-    """The tokenizer that tokenizer.json describes. `AutoTokenizer` would take the class that is usual for the model's
-    architecture and split text by that class's rules."""
+    """The tokenizer that `save_tokenizer` wrote."""
+    return _with_end_and_pad(_described_tokenizer(directory), str(directory))
+
+
+def _described_tokenizer(directory: Path) -> "PreTrainedTokenizerBase":
+    """What tokenizer.json describes. `AutoTokenizer` would take the class that is usual for the model's architecture
+    and split text by that class's rules."""
     from transformers import PreTrainedTokenizerFast
 
     return PreTrainedTokenizerFast.from_pretrained(str(directory))
+
+
+def _with_end_and_pad(tokenizer: "PreTrainedTokenizerBase", model: str) -> "PreTrainedTokenizerBase":
+    """An answer needs an end; a padding needs none of its own, for it is masked."""
+    if tokenizer.eos_token_id is None:
+        raise ArcPipelineError(
+            f"model {model!r}: its tokenizer has no end token, so no answer could end; "
+            "name one as eos_token in its tokenizer_config.json"
+        )
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
 
 
 def tiny_tokenizer() -> "PreTrainedTokenizerBase":
@@ -62,6 +81,11 @@ def tiny_tokenizer() -> "PreTrainedTokenizerBase":
 def encode_text(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
     """Token ids of a prompt's text."""
     return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def decode_ids(tokenizer: "PreTrainedTokenizerBase", ids: list[int]) -> str:
+    """The text of ids, character by character: some tokenizers would remove spaces before punctuation."""
+    return tokenizer.decode(ids, clean_up_tokenization_spaces=False)
 
 
 def encode_example(tokenizer: "PreTrainedTokenizerBase", prompt: Prompt, supervise: str = "answer") -> EncodedExample:
@@ -98,5 +122,5 @@ def tokenizer_version(model: str) -> str:
 
 
 def save_tokenizer(tokenizer: "PreTrainedTokenizerBase", directory: Path) -> None:
-    """Writes the files that `AutoTokenizer` loads."""
+    """Writes the files that `saved_tokenizer` and `AutoTokenizer` load."""
     tokenizer.save_pretrained(str(directory))

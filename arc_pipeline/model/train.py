@@ -8,15 +8,18 @@ from arc_pipeline.model.process import end_with_parent
 end_with_parent()  # before the slow imports: a worker that dies meanwhile must not leave a training behind
 
 import sys  # noqa: E402
-from collections.abc import Iterator  # noqa: E402
+from collections.abc import Iterator, Sequence  # noqa: E402
 from contextlib import contextmanager  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 from dagster_pipes import DAGSTER_PIPES_CONTEXT_ENV_VAR, open_dagster_pipes  # noqa: E402
 
+from arc_pipeline.arc.errors import ArcPipelineError  # noqa: E402
 from arc_pipeline.model.job import TrainingJob, progress_line  # noqa: E402
 from arc_pipeline.model.process import is_main_process  # noqa: E402
+
+CHECKED_EXAMPLES = 8
 
 
 @contextmanager
@@ -46,22 +49,35 @@ def run(job: TrainingJob, report: Any) -> None:
 
     from arc_pipeline.model.checkpoint import parameter_count, save_checkpoint, write_log
     from arc_pipeline.model.loading import load_model, with_adapter
-    from arc_pipeline.model.tokenization import load_tokenizer
+    from arc_pipeline.model.tokenization import load_tokenizer, saved_tokenizer
     from arc_pipeline.model.training import ExampleDataset, train
 
     transformers.logging.set_verbosity_error()
     experiment = job.experiment
-    tokenizer = load_tokenizer(job.start)
+    tokenizer, recipes, tasks = load_tokenizer(job.start), job.recipes(), job.training_tasks()
     model = load_model(job.start, experiment.seed, len(tokenizer))
     if experiment.tuning.method == "lora":
         model = with_adapter(model, experiment.tuning, experiment.seed)
     total, trained = parameter_count(model)
     report({"parameters": total, "trained": trained})
-    examples = ExampleDataset(job.recipes(), job.training_tasks(), experiment, tokenizer)
+    examples = ExampleDataset(recipes, tasks, experiment, tokenizer)
     log = train(model, tokenizer, examples, experiment, job.work, report)
     if is_main_process():
         save_checkpoint(model, tokenizer, job.output)
+        refuse_other_ids(ExampleDataset(recipes, tasks, experiment, saved_tokenizer(job.output)), job.output)
         write_log(log, job.output)
+
+
+def refuse_other_ids(examples: Sequence[Any], output: Path) -> None:
+    """Raises if the saved tokenizer, by which `examples` are encoded, gives other ids than the training saw."""
+    for index in range(0, len(examples), max(1, len(examples) // CHECKED_EXAMPLES)):
+        try:
+            examples[index]
+        except ArcPipelineError as error:  # an example refuses ids that have another hash
+            raise ArcPipelineError(
+                f"{output}: the saved tokenizer gives other tokens than the training's for example {index}, so "
+                "predictions would not continue what was learned; use a model whose tokenizer.json describes it fully"
+            ) from error
 
 
 if __name__ == "__main__":

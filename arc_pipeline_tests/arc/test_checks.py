@@ -1,6 +1,8 @@
 """The checks pass what the experiment declares, always, and catch the seed's bug and each other fault by name."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -9,12 +11,14 @@ import pytest
 
 from arc_pipeline.arc.augmentation import TRANSFORM_NAMES
 from arc_pipeline.arc.checks import RECIPE_CHECKS, Verdict, check_recipes, exposures, summary
+from arc_pipeline.arc.datasets import Catalogue
 from arc_pipeline.arc.examples import RECIPE_SCHEMA, Recipe, RecipeDrawer, draw_examples
 from arc_pipeline.arc.experiment import AugmentationConfig, TrainingData
 from arc_pipeline.arc.task import Pair, Task
 
 TEST_PAIRS, EVEN, TRANSFORMS, COLOURS = RECIPE_CHECKS
 N_EXAMPLES = 4000
+DATA = Path(__file__).parents[2] / "data"
 Tasks = Mapping[str, Sequence[Task]]
 Tables = tuple[pa.Table, pa.Table]
 
@@ -59,6 +63,12 @@ def written(tasks: Tasks) -> Tasks:
 
 
 @pytest.fixture(scope="module")
+def short(one_test: Task) -> Tasks:
+    """So many tasks that a short table has hardly a draw of each; every third pair is a test pair."""
+    return {"many": [Task(f"{i:02}", one_test.train[:2], one_test.test) for i in range(80)]}
+
+
+@pytest.fixture(scope="module")
 def drawn(tasks: Tasks) -> Tables:
     return draw(tasks)
 
@@ -87,9 +97,27 @@ def test_a_dataset_of_the_size_of_a_corpus_passes(two_tests: Task) -> None:
     assert failed(draw(corpus), corpus) == {}
 
 
-def test_correct_drawings_never_fail(tasks: Tasks) -> None:
+@pytest.mark.parametrize("n", [3, 25, 120])
+def test_correct_drawings_never_fail(tasks: Tasks, n: int) -> None:
     for seed in range(200):
-        assert failed(draw(tasks, n=120, seed=seed), tasks) == {}, f"seed {seed}"
+        assert failed(draw(tasks, n=n, seed=seed), tasks) == {}, f"seed {seed}"
+
+
+@pytest.mark.parametrize("target", ["any", "test-only"])
+def test_correct_drawings_from_many_tasks_never_fail(short: Tasks, target: Literal["any", "test-only"]) -> None:
+    config = AugmentationConfig(target=target)
+    for seed in range(200):
+        assert failed(draw(short, config, n=100, seed=seed), short, config) == {}, f"seed {seed}"
+
+
+def test_test_pairs_that_never_fit_are_no_failure_in_a_short_table(short: Tasks) -> None:
+    def measure(recipe: Recipe, task: Task) -> tuple[int, int]:
+        return (500 if task.is_test(recipe.target) else 50), 0
+
+    for seed in range(20):
+        recipes, ledger = draw(short, measure=measure, n=200, seed=seed)
+        assert ledger.num_rows > 50
+        assert failed((recipes, ledger), short) == {}, f"seed {seed}"
 
 
 # --- the seed's bug
@@ -104,6 +132,36 @@ def test_the_legacy_swap_fails_both_target_checks_and_names_the_pairs(tasks: Tas
         assert [offender.split(":")[0] for offender in verdict.offenders] == expected
     assert verdicts[TEST_PAIRS].description == "3 of 3 test pairs, expected 20 times or more, are never a target"
     assert verdicts[TEST_PAIRS].offenders[0].startswith("written/one_test pair 3 (test): 0 drawn, 3")
+
+
+def test_the_legacy_swap_of_a_short_training_on_a_corpus_fails_both_target_checks() -> None:
+    tasks = {"arc-agi-1-training": Catalogue.read(DATA).load("arc-agi-1-training")}
+    assert failed(draw(tasks, n=1600), tasks) == {}
+    config = AugmentationConfig(target="legacy-swap")
+    tables = draw(tasks, config, n=1600)
+    assert not [each for each in exposures(*tables, tasks, config) if each.expected >= 20]
+    verdicts = failed(tables, tasks, config)
+    assert set(verdicts) == {TEST_PAIRS, EVEN}
+    together = "416 test pairs together: 0 of 1600 draws, "
+    assert verdicts[TEST_PAIRS].description.startswith(f"no test pair is ever a target; {together}")
+    assert together in verdicts[EVEN].description
+    for verdict in verdicts.values():
+        assert len(verdict.offenders) == 20
+        assert all(" (test): 0 drawn, " in offender for offender in verdict.offenders)
+
+
+def test_test_pairs_that_are_targets_too_rarely_are_uneven_in_a_short_table(short: Tasks) -> None:
+    def change(row: int, target: object) -> object:
+        return 0 if target == 2 and row % 20 else target
+
+    verdicts = failed(with_column(draw(short, n=200), "target", change), short)
+    assert set(verdicts) == {EVEN}
+    assert "80 test pairs together: " in verdicts[EVEN].description
+
+
+def test_a_few_draws_without_test_pairs_may_be_chance(short: Tasks) -> None:
+    config = AugmentationConfig(target="legacy-swap")
+    assert failed(draw(short, config, n=20), short, config) == {}
 
 
 def test_a_rarely_drawn_pair_is_uneven_though_it_occurs(written: Tasks) -> None:
@@ -231,8 +289,10 @@ def test_datasets_without_test_pairs_are_not_applicable(tasks: Tasks) -> None:
 
 
 def test_too_few_examples_are_not_applicable(tasks: Tasks) -> None:
-    verdicts = check_recipes(*draw(tasks, n=10), tasks, AugmentationConfig())
+    generated = {"generated": tasks["generated"]}
+    verdicts = check_recipes(*draw(generated, n=10), generated, AugmentationConfig())
     assert verdicts[EVEN].passed
+    assert verdicts[EVEN].description.startswith("not applicable: there are no test pairs")
     assert verdicts[EVEN].description.endswith("no task has two pairs that are expected 5 times or more")
 
 

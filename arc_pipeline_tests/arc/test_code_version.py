@@ -1,20 +1,22 @@
 """Code versions follow what a function calls, across modules, and see code only."""
 
-import ast
-import importlib.util
+import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from arc_pipeline.arc import code_version as module
-from arc_pipeline.arc.code_version import code_version, reachable
+from arc_pipeline.arc.code_version import FOR_PEOPLE, THIS_PACKAGE, Package, code_version, reachable
 
 MAIN = '''
 """A module."""
 from made.helper import used, Base
 import made.constants as constants
+from .near import close
+from . import nearer
+import made.deep.inner
+import json
 
 TABLE = {"a": used}
 UNUSED = 1
@@ -23,7 +25,18 @@ UNUSED = 1
 def entry(number: int) -> int:
     """Says what it does."""
     from made.lazy import late  # only when needed
-    return TABLE["a"](number) + late() + constants.LIMIT
+    result = TABLE["a"](number) + late() + constants.LIMIT + close() + nearer.closest() + made.deep.inner.far()
+    describe(result)
+    return json.loads(str(result))
+
+
+def describe(result):
+    print(result)
+
+
+@dg.asset(description="seen in the UI")
+def asset():
+    return 1
 
 
 def unrelated():
@@ -56,47 +69,47 @@ FILES = {
     "helper": HELPER,
     "lazy": "def late():\n    return 3\n",
     "constants": "LIMIT = 5\nOTHER = 6\n",
+    "near": "from made.deep import moved as close\n",
+    "nearer": "def closest():\n    return 7\n",
+    "deep/__init__": "from .inner import moved\n",
+    "deep/inner": "from ..helper import other\ndef far():\n    return 8\ndef moved():\n    return other()\n",
 }
 Edit = Callable[..., str]
 
 
-@pytest.fixture(autouse=True)
-def _fresh() -> Iterator[None]:
-    caches = (module._tree, module._definitions, module._imports)
-    for each in caches:
-        each.cache_clear()
-    yield
-    for each in caches:
-        each.cache_clear()
+@pytest.fixture
+def made(tmp_path: Path) -> Package:
+    """A small package."""
+    return write(tmp_path / "made")
+
+
+def write(root: Path, file: str = "main", old: str = "", new: str = "") -> Package:
+    """The package, one of whose files has one text replaced."""
+    assert old in FILES[file]
+    for name, text in FILES.items():
+        path = root / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.replace(old, new) if name == file and old else text)
+    return Package(root)
 
 
 @pytest.fixture
-def version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Edit:
-    """The code version of `entry` in a small package, one of whose files has one text replaced."""
-    package = tmp_path / "made"
-    package.mkdir()
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(module, "PACKAGE", "made")
+def version(tmp_path: Path) -> Edit:
+    """The code version of `entry` in the small package, edited."""
 
     def edited(file: str = "main", old: str = "", new: str = "", leave_out: tuple[str, ...] = ()) -> str:
-        assert old in FILES[file]
-        for name, text in FILES.items():
-            (package / f"{name}.py").write_text(text.replace(old, new) if name == file and old else text)
-        importlib.invalidate_caches()
-        for each in (module._tree, module._definitions, module._imports):
-            each.cache_clear()
-        return code_version("made.main", "entry", leave_out)
+        return code_version("made.main", "entry", leave_out, write(tmp_path / "made", file, old, new))
 
     return edited
 
 
-def test_what_is_reached(version: Edit) -> None:
-    version()
-    assert reachable("made.main", "entry") == {
+def test_what_is_reached(made: Package) -> None:
+    assert reachable("made.main", "entry", package=made) == {
         *(("made.main", "entry"), ("made.main", "TABLE"), ("made.helper", "used"), ("made.helper", "_inner")),
-        *(("made.lazy", "late"), ("made.constants", "LIMIT")),
+        *(("made.lazy", "late"), ("made.constants", "LIMIT"), ("made.nearer", "closest"), ("made.deep.inner", "far")),
+        *(("made.deep.inner", "moved"), ("made.helper", "other")),
     }
-    assert reachable("made.main", "base") == {
+    assert reachable("made.main", "base", package=made) == {
         *(("made.main", "base"), ("made.helper", "Base"), ("made.helper", "other")),
     }
     assert "made.main" not in sys.modules
@@ -113,7 +126,7 @@ def test_what_is_reached(version: Edit) -> None:
         ("main", 'TABLE = {"a": used}', "TABLE = {\n    'a': used,\n}"),
         ("main", "UNUSED = 1", "UNUSED = 2"),
         ("main", "return UNUSED", "return 0"),
-        ("helper", "return 0", "return 1"),
+        ("main", "print(result)", "print(result, 'grids')"),
         ("constants", "OTHER = 6", "OTHER = 7"),
     ],
 )
@@ -129,6 +142,10 @@ def test_what_changes_nothing(version: Edit, file: str, old: str, new: str) -> N
         ("helper", "return x", "return -x"),
         ("lazy", "return 3", "return 4"),
         ("constants", "LIMIT = 5", "LIMIT = 6"),
+        ("nearer", "return 7", "return 0"),  # from . import module
+        ("deep/inner", "return 8", "return 0"),  # import made.deep.inner
+        ("deep/inner", "return other()", "return -other()"),  # from .near import what a package passes on
+        ("helper", "return 0", "return 1"),  # from ..helper import
     ],
 )
 def test_what_changes_the_version(version: Edit, file: str, old: str, new: str) -> None:
@@ -140,12 +157,74 @@ def test_a_module_that_is_left_out_does_not_count(version: Edit) -> None:
     assert version("lazy", "return 3", "return 4", left_out) == version(leave_out=left_out) != version()
 
 
-def test_an_asset_decorator_describes_only(version: Edit) -> None:
-    version()
-    plain, described = ("def f():\n    return 1", "@dg.asset(description='x')\ndef f():\n    return 1")
-    other = "@cache\ndef f():\n    return 1"
-    dumps = [ast.dump(module._stripped(ast.parse(source).body[0])) for source in (plain, described, other)]
-    assert dumps[0] == dumps[1] != dumps[2]
+def test_a_definition_that_is_left_out_does_not_count_but_others_of_its_module_do(version: Edit) -> None:
+    left_out = ("made.deep.inner:far",)
+    assert version("deep/inner", "return 8", "return 0", left_out) == version(leave_out=left_out) != version()
+    assert version("deep/inner", "return other()", "return 1", left_out) != version(leave_out=left_out)
+
+
+@pytest.mark.parametrize(("name", "leave_out"), [("entyr", ()), ("entry", ("made.main",)), ("describe", ())])
+def test_nothing_to_hash_is_a_mistake(made: Package, name: str, leave_out: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=rf"made\.main has no {name}, or it is left out"):
+        code_version("made.main", name, leave_out, made)
+
+
+@pytest.mark.parametrize(
+    ("decorator", "same"),
+    [("", True), ('@dg.asset(description="other")\n', True), ("@dg.asset\n", True), ("@cache\n", False)],
+)
+def test_an_asset_decorator_describes_only(tmp_path: Path, decorator: str, same: bool) -> None:
+    before = code_version("made.main", "asset", package=write(tmp_path / "made"))
+    after = write(tmp_path / "made", "main", '@dg.asset(description="seen in the UI")\n', decorator)
+    assert (code_version("made.main", "asset", package=after) == before) == same
+
+
+# --- this package
+
+ASSETS = {
+    "augmented_examples": "arc_pipeline.defs.augmentation",
+    "predictions": "arc_pipeline.defs.prediction",
+    "metrics": "arc_pipeline.defs.evaluation",
+}
+
+
+def changed_assets(directory: Path, file: str, old: str, new: str) -> set[str]:
+    """The assets whose code version a change of a copy of this package changes."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    root = shutil.copytree(THIS_PACKAGE.root, directory / THIS_PACKAGE.root.name, ignore=ignored)
+    before = {asset: code_version(home, asset, package=Package(root)) for asset, home in ASSETS.items()}
+    assert before == {asset: code_version(home, asset) for asset, home in ASSETS.items()}
+    text = (root / file).read_text()
+    assert text.count(old) == 1
+    (root / file).write_text(text.replace(old, new))
+    return {
+        asset for asset, home in ASSETS.items() if code_version(home, asset, package=Package(root)) != before[asset]
+    }
+
+
+DRAW = "def draw_colour_map("
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("arc/augmentation.py", DRAW, f"# a comment\n\n\n{DRAW}\n    ", set()),
+        ("arc/augmentation.py", "A uniform permutation of the colours;", "Other words;", set()),
+        ("arc/augmentation.py", DRAW, f"def unused() -> None: ...\n\n\n{DRAW}", set()),
+        ("defs/evaluation.py", '"correct_pixels", "pass_n"', '"pass_n"', set()),
+        ("arc/augmentation.py", "first = 0 if rng", "first = 1 if rng", {"augmented_examples", "predictions"}),
+        ("arc/metrics.py", "decoded = sum(one.votes", "decoded = 2 * sum(one.votes", {"metrics"}),
+    ],
+)
+def test_what_an_edit_of_this_package_changes(
+    tmp_path: Path, file: str, old: str, new: str, expected: set[str]
+) -> None:
+    assert changed_assets(tmp_path, file, old, new) == expected
+
+
+def test_functions_for_people_never_count() -> None:
+    for asset, home in ASSETS.items():
+        assert not {name for _, name in reachable(home, asset)} & FOR_PEOPLE
 
 
 def test_rendering_reaches_the_encoders_and_transforms_of_the_package() -> None:

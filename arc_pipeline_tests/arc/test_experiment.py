@@ -166,6 +166,11 @@ def test_a_file_whose_name_can_be_no_partition_is_a_fault(tmp_path: Path, name: 
     assert (
         str(fault) == f"{name}.yaml: a name has only letters, digits and _ . - (no dot first, no ..) (found {name!r})"
     )
+    assert catalogue.misnamed() == (fault,)
+
+
+def test_other_faults_are_not_misnamed(tmp_path: Path) -> None:
+    assert ExperimentCatalogue.read(write(tmp_path, broken="[", good=LEAST), DATASETS).misnamed() == ()
 
 
 def test_a_faulty_file_takes_no_other_down(tmp_path: Path) -> None:
@@ -178,6 +183,24 @@ def test_a_faulty_file_takes_no_other_down(tmp_path: Path) -> None:
     with pytest.raises(FaultyInput) as caught:
         catalogue.get("typo")
     assert [fault.file for fault in caught.value.faults] == ["broken.yaml", "typo.yaml"]
+
+
+def test_experiments_that_start_from_each_other_are_faulty_and_take_no_other_down(tmp_path: Path) -> None:
+    starts = {"a": "b", "b": "c", "c": "a", "d": "e", "e": "d", "on_a_cycle": "a", "chain": "good"}
+    files = {name: LEAST | {"initial_checkpoint": start} for name, start in starts.items()}
+    catalogue = ExperimentCatalogue.read(write(tmp_path, good=LEAST, **files), DATASETS)
+    assert list(catalogue.experiments) == ["chain", "good", "on_a_cycle"]
+    assert catalogue.names() == sorted(["good", *starts])
+    words = "initial_checkpoint: experiments start from each other:"
+    assert {name: list(map(str, found)) for name, found in catalogue.faults.items()} == {
+        "a": [f"a.yaml: {words} a -> b -> c -> a (found 'b')"],
+        "b": [f"b.yaml: {words} b -> c -> a -> b (found 'c')"],
+        "c": [f"c.yaml: {words} c -> a -> b -> c (found 'a')"],
+        "d": [f"d.yaml: {words} d -> e -> d (found 'e')"],
+        "e": [f"e.yaml: {words} e -> d -> e (found 'd')"],
+    }
+    with pytest.raises(FaultyInput, match="a -> b -> c -> a"):
+        catalogue.get("a")
 
 
 def test_an_experiment_that_is_not_there(tmp_path: Path) -> None:

@@ -13,7 +13,15 @@ import yaml
 
 ASSETS = {
     *("arc_source", "tasks", "augmentation_config", "training_config", "prediction_config", "initial_weights"),
-    *("augmented_examples", "checkpoint", "evaluation_tasks", "predictions", "attempts", "metrics", "experiment_summary"),
+    *(
+        "augmented_examples",
+        "checkpoint",
+        "evaluation_tasks",
+        "predictions",
+        "attempts",
+        "metrics",
+        "experiment_summary",
+    ),
     *("results_table", "temperature_table", "duration_table", "failures", "prompt_samples"),
 }
 DATASET = {"pairs": [([[1, 2]], [[2, 1]]), ([[3, 4]], [[4, 3]]), ([[5, 6]], [[6, 5]])]}

@@ -52,3 +52,23 @@ def test_an_answer_that_is_too_long_to_be_a_grid_is_ended(model_and_tokenizer) -
     limit = AnswerLimit(200, lambda beginning: 5)
     answers = complete(*model_and_tokenizer, [Ask("123", seed) for seed in range(4)], 1.0, limit, 4)
     assert all(each.n_tokens <= 17 for each in answers)
+
+
+def test_an_answer_that_was_ended_does_not_depend_on_its_batch(model_and_tokenizer) -> None:
+    limit = AnswerLimit(40, lambda beginning: 5 if beginning[:1] < "M" else 1000)
+    asks = [Ask("123", seed) for seed in range(8)]
+    together = complete(*model_and_tokenizer, asks, 1.0, limit, batch_size=8)
+    alone = [complete(*model_and_tokenizer, [ask], 1.0, limit, batch_size=1)[0] for ask in asks]
+    assert len({each.n_tokens for each in together}) > 1
+    assert [(each.text, each.n_tokens) for each in together] == [(each.text, each.n_tokens) for each in alone]
+    assert [each.logprob for each in together] == pytest.approx([each.logprob for each in alone], abs=1e-3)
+
+
+def test_an_end_counts_as_a_token_and_what_follows_does_not() -> None:
+    sampler = GumbelSampler([1, 2], temperature=0.0, eos_token_id=0)
+    first, second = torch.tensor([[5.0, 0.0], [0.0, 5.0]]), torch.tensor([[0.0, 5.0], [5.0, 0.0]])
+    for logits in (first, second, first):
+        sampler(torch.zeros(2, 1, dtype=torch.long), logits)
+    step = float(first.log_softmax(-1).max())
+    assert sampler.n_tokens.tolist() == [1, 2]
+    assert sampler.logprob.tolist() == pytest.approx([step, 2 * step])

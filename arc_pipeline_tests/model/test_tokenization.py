@@ -5,11 +5,20 @@ from pathlib import Path
 import pytest
 
 from arc_pipeline.arc.datasets import Catalogue
-from arc_pipeline.arc.encoder import parse_encoder
+from arc_pipeline.arc.encoder import LARGEST_GRID, parse_encoder
+from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.examples import RecipeDrawer
 from arc_pipeline.arc.experiment import AugmentationConfig, TrainingData
 from arc_pipeline.arc.vocabulary import split
-from arc_pipeline.model.tokenization import encode_example, encode_text, saved_tokenizer, tiny_tokenizer
+from arc_pipeline.model.answering import longest_answer
+from arc_pipeline.model.tokenization import (
+    decode_ids,
+    encode_example,
+    encode_text,
+    load_tokenizer,
+    saved_tokenizer,
+    tiny_tokenizer,
+)
 
 DATA = Path(__file__).parents[2] / "data"
 ENCODER = parse_encoder("GridShapeEncoder(RowNumberEncoder(MinimalGridEncoder()))")
@@ -23,14 +32,44 @@ def prompts():
     return [recipe.render(task, ENCODER) for recipe, task in map(drawer.draw, range(60))]
 
 
-def test_a_prediction_prompt_is_the_beginning_of_the_training_example(prompts) -> None:
-    tokenizer = tiny_tokenizer()
+@pytest.fixture(scope="module")
+def bpe(prompts):
+    """A byte-level BPE whose merges know no word boundaries, so that they also cross from a prompt into its answer."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=500,
+        special_tokens=["<end>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([prompt.text + prompt.answer for prompt in prompts[:20]], trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>")
+
+
+@pytest.fixture(params=["tiny", "bpe"])
+def tokenizer(request: pytest.FixtureRequest):
+    """Every tokenizer of these tests in turn."""
+    return tiny_tokenizer() if request.param == "tiny" else request.getfixturevalue("bpe")
+
+
+def test_a_prediction_prompt_is_the_beginning_of_the_training_example(prompts, tokenizer) -> None:
     for prompt in prompts:
         ids = encode_text(tokenizer, prompt.text)
         example = encode_example(tokenizer, prompt)
         assert example.input_ids[: len(ids)] == ids
-        assert tokenizer.decode(example.input_ids[len(ids) : -1]) == prompt.answer
+        assert decode_ids(tokenizer, example.input_ids[len(ids) : -1]) == prompt.answer
+        assert decode_ids(tokenizer, example.input_ids[:-1]) == prompt.text + prompt.answer
         assert example.supervised == [False] * len(ids) + [True] * (len(example.input_ids) - len(ids))
+
+
+def test_the_bpe_of_these_tests_merges_across_the_seam(prompts, bpe) -> None:
+    joined = [encode_text(bpe, prompt.text + prompt.answer) for prompt in prompts]
+    assert all(ids != encode_example(bpe, prompt).input_ids[:-1] for ids, prompt in zip(joined, prompts, strict=True))
 
 
 def test_the_tiny_tokenizer_follows_the_rule_of_the_vocabulary(prompts) -> None:
@@ -39,13 +78,42 @@ def test_the_tiny_tokenizer_follows_the_rule_of_the_vocabulary(prompts) -> None:
         assert tokenizer.convert_ids_to_tokens(encode_text(tokenizer, prompt.text)) == split(prompt.text)
 
 
-def test_a_saved_tokenizer_gives_the_same_ids(prompts, tmp_path: Path) -> None:
-    tokenizer = tiny_tokenizer()
+def test_a_saved_tokenizer_gives_the_same_ids(prompts, tokenizer, tmp_path: Path) -> None:
     tokenizer.save_pretrained(str(tmp_path))
     (tmp_path / "config.json").write_text('{"model_type": "qwen2"}')
     loaded = saved_tokenizer(tmp_path)
     assert all(encode_text(loaded, prompt.text) == encode_text(tokenizer, prompt.text) for prompt in prompts)
     assert loaded.eos_token_id == tokenizer.eos_token_id
+
+
+@pytest.mark.parametrize("load", [lambda directory: load_tokenizer(str(directory)), saved_tokenizer])
+def test_a_tokenizer_without_padding_pads_with_its_end(bpe, tmp_path: Path, load) -> None:
+    bpe.save_pretrained(str(tmp_path))
+    loaded = load(tmp_path)
+    assert loaded.pad_token_id == loaded.eos_token_id == bpe.eos_token_id
+
+
+@pytest.mark.parametrize("load", [lambda directory: load_tokenizer(str(directory)), saved_tokenizer])
+def test_a_tokenizer_without_an_end_is_refused(bpe, tmp_path: Path, load) -> None:
+    bpe.backend_tokenizer.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(ArcPipelineError, match=f"model '{tmp_path}': its tokenizer has no end token"):
+        load(tmp_path)
+
+
+def test_padding_of_its_own_is_kept(tmp_path: Path) -> None:
+    tiny_tokenizer().save_pretrained(str(tmp_path))
+    assert saved_tokenizer(tmp_path).pad_token_id == tiny_tokenizer().pad_token_id
+
+
+def test_runs_that_a_tokenizer_merges_do_not_shorten_the_longest_answer(prompts, bpe) -> None:
+    zeros = len(encode_text(bpe, ENCODER.encode(LARGEST_GRID))) + 1
+    longest = longest_answer(bpe, ENCODER)
+    assert longest > 1.5 * zeros
+    assert all(len(encode_text(bpe, prompt.answer)) < longest for prompt in prompts)
+    assert (
+        longest_answer(tiny_tokenizer(), ENCODER)
+        == len(encode_text(tiny_tokenizer(), ENCODER.encode(LARGEST_GRID))) + 1
+    )
 
 
 def test_all_outputs_after_the_first_carry_loss(prompts) -> None:

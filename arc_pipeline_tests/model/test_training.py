@@ -10,6 +10,7 @@ import pytest
 
 from arc_pipeline.arc.artefact import write_table
 from arc_pipeline.arc.encoder import parse_encoder
+from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.examples import RECIPE_SCHEMA, RecipeDrawer, draw_examples
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.task import Pair, Task
@@ -17,6 +18,8 @@ from arc_pipeline.arc.task_table import tasks_table
 from arc_pipeline.model.checkpoint import read_log, weights_hash
 from arc_pipeline.model.job import TrainingJob
 from arc_pipeline.model.tokenization import encode_example, tiny_tokenizer, token_hash
+from arc_pipeline.model.train import refuse_other_ids
+from arc_pipeline.model.training import ExampleDataset
 
 PAIRS = (Pair(((1, 2),), ((2, 1),)), Pair(((3, 4),), ((4, 3),)), Pair(((5, 6),), ((6, 5),)))
 TASK = Task("mirror", PAIRS[:2], PAIRS[2:])
@@ -78,3 +81,13 @@ def test_examples_that_render_to_other_tokens_are_refused(tmp_path: Path) -> Non
     assert done.returncode != 0
     assert "task mirror" in done.stderr
     assert "materialize augmented_examples again" in done.stderr
+
+
+def test_a_saved_tokenizer_that_gives_other_ids_is_refused(tmp_path: Path) -> None:
+    job = TrainingJob.model_validate_json(a_job(tmp_path).read_bytes())
+    other = tiny_tokenizer()
+    refuse_other_ids(ExampleDataset(job.recipes(), job.training_tasks(), job.experiment, other), job.output)
+    other.add_tokens(["Input"])
+    examples = ExampleDataset(job.recipes(), job.training_tasks(), job.experiment, other)
+    with pytest.raises(ArcPipelineError, match=f"{job.output}: the saved tokenizer gives other tokens"):
+        refuse_other_ids(examples, job.output)
