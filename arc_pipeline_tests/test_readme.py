@@ -1,7 +1,7 @@
 """The README's pictures are true: the asset graph, the tree, and the commands."""
 
 import re
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ def drawn_edges(mermaid: str) -> set[tuple[str, str]]:
     edges = set()
     for line in mermaid.splitlines():
         stations = [re.split(r"\s*&\s*", each.strip()) for each in line.split("-->")]
-        for sources, targets in zip(stations, stations[1:], strict=False):
+        for sources, targets in pairwise(stations):
             edges |= set(product(sources, targets))
     return edges
 
