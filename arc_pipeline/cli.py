@@ -67,6 +67,7 @@ def refresh(
     select: Select = [],  # noqa: B006
     dry_run: Annotated[bool, typer.Option(help="Only say what would be redone.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    limit: Annotated[float, typer.Option(help="Ask before anything that may take longer than so many seconds.")] = 60,
 ) -> None:
     """Redo what is missing or stale, upstream first, and nothing else."""
     session = _session()
@@ -74,9 +75,9 @@ def refresh(
     if dry_run or not planned:
         _show_statuses(planned, as_json)
         return
-    if not yes:
+    if not yes and (words := _longer_than(limit, planned)):
         _print_table(_status_rows(planned), errors)
-        typer.confirm(f"make these {len(planned)} artefacts?", abort=True, err=True)
+        typer.confirm(f"make these {len(planned)} artefacts, {words}?", abort=True, err=True)
     outcomes = _refresh(session, select)
     made = {node for outcome in outcomes for node in outcome.made}
     ended = {each.node: "made" if each.node in made else "not made" for each in planned}
@@ -108,6 +109,95 @@ def score(submission: Path, dataset: str, as_json: Json = False) -> None:
 
 
 @app.command()
+def trace(
+    experiment: str,
+    decoding: str,
+    dataset: Annotated[str, typer.Option(help="The dataset of the cell; its first one if not given.")] = "",
+    metric: Annotated[str, typer.Option(help="The metric of the cell.")] = "vote_2",
+    version: Annotated[str, typer.Option(help="An older version: the beginning of its data version.")] = "",
+    as_json: Json = False,
+) -> None:
+    """The chain from a table cell down to the source bytes; works from the files alone."""
+    from arc_pipeline.arc.artefact import Artefact, Store, read_table
+    from arc_pipeline.arc.trace import lines
+    from arc_pipeline.arc.trace import trace as follow
+    from arc_pipeline.defs.location import data_directory
+
+    store, artefact = Store(data_directory() / "store"), Artefact("metrics", f"{experiment}/{decoding}")
+    entries = follow(store, artefact, version)
+    rows = read_table(store.version(artefact, entries[0]["data_version"]) or store.current(artefact), "metrics")
+    cell = _cell_of(rows.to_pylist(), dataset, metric)
+    for warning in _session().unrecorded(entries):
+        say(f"warning: {warning}", "yellow")
+    if as_json:
+        print(json.dumps([{**cell, "experiment": experiment, "decoding": decoding}, *entries]))
+    else:
+        print(f"{experiment} {decoding} {cell['dataset']}: {metric} = {cell['value']:.4f}")
+        print("\n".join(f"  {line}" for line in lines(entries)))
+
+
+def _cell_of(rows: list[dict[str, Any]], dataset: str, metric: str) -> dict[str, Any]:
+    found = [row for row in rows if dataset in {"", row["dataset"]}]
+    if not found or metric not in found[0]:
+        raise ArcPipelineError(
+            f"there is no {metric} of {dataset or 'any dataset'}; datasets: {[r['dataset'] for r in rows]}"
+        )
+    return {"dataset": found[0]["dataset"], "metric": metric, "value": found[0][metric]}
+
+
+@app.command()
+def diff(
+    a: Annotated[str, typer.Argument(help="EXPERIMENT, or EXPERIMENT@VERSION with a version of its metrics.")],
+    b: str,
+    decoding: Annotated[str, typer.Option(help="The way of decoding to compare at.")] = "t0.0",
+    metric: Annotated[str, typer.Option(help="The metric whose tasks are compared.")] = "vote_2",
+    as_json: Json = False,
+) -> None:
+    """What differs between two experiments, or two versions of one: config, data, code, tasks won and lost."""
+    from arc_pipeline.arc.artefact import Store
+    from arc_pipeline.arc.diff import Side, lines
+    from arc_pipeline.arc.diff import diff as compare
+    from arc_pipeline.defs.location import data_directory
+
+    store = Store(data_directory() / "store")
+    found = compare(store, Side.parse(a, decoding), Side.parse(b, decoding), metric)
+    print(json.dumps(found) if as_json else "\n".join(lines(found)))
+
+
+@app.command()
+def history(experiment: str, decoding: str = "t0.0", as_json: Json = False) -> None:
+    """Every kept version of an experiment's metrics, oldest first: the table before and after a fix."""
+    from arc_pipeline.arc.artefact import Artefact, Store, read_table
+    from arc_pipeline.defs.location import data_directory
+
+    store, artefact = Store(data_directory() / "store"), Artefact("metrics", f"{experiment}/{decoding}")
+    versions = [(path, store.read_lineage(path)) for path in store.versions(artefact)]
+    current = store.current(artefact)
+    rows = [
+        {"version": path.name, "made": record.created_at, "current": path == current}
+        | {name: row[name] for name in ("dataset", "accuracy", "correct_pixels", "vote_2")}
+        for path, record in versions
+        if record
+        for row in read_table(path, "metrics").to_pylist()
+    ]
+    if as_json:
+        print(json.dumps(rows))
+    else:
+        _print_table(rows, Console(width=None if sys.stdout.isatty() else 200))
+
+
+@app.command()
+def accept(
+    asset: str,
+    partition: Annotated[str, typer.Argument(help="As `stale` shows it, for example demo-fixed or demo-fixed/t0.0.")],
+    reason: Annotated[str, typer.Option(help="Why the change of code does not matter; kept in the record.")],
+) -> None:
+    """Declare that a change of code leaves an artefact valid, so that it is not made again."""
+    record = _session().accept(asset, partition, reason)
+    say(f"accepted {record.artefact}: {record.accepted[-1]['changed']}")
+
+
+@app.command()
 def dev(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
     """Open the Dagster UI, with its daemon, on the instance that the command line uses."""
     _session()
@@ -123,7 +213,7 @@ def _session() -> "Session":
     from arc_pipeline.definitions import defs
     from arc_pipeline.defs.session import Session
 
-    session = Session(defs)
+    session = Session.of(defs)
     for fault in session.misnamed():
         say(f"ignored: {fault}", "yellow")
     return session
@@ -139,6 +229,19 @@ def _refresh(session: "Session", select: list[str]) -> "list[Outcome]":
         if outcome.failed:
             say(f"failed (run {outcome.run_id}): {outcome.failed}", "bold red")
     return outcomes
+
+
+def _longer_than(limit: float, planned: "list[Status]") -> str:
+    """How long it will take in words, if that is longer than the limit or not known."""
+    from arc_pipeline.model.job import duration
+
+    unknown = sorted({each.node.key for each in planned if each.seconds is None})
+    total = sum(each.seconds or 0 for each in planned)
+    if not unknown and total <= limit:
+        return ""
+    return f"about {duration(total)}" + (
+        f" and what was never made before takes: {', '.join(unknown)}" if unknown else ""
+    )
 
 
 def _exit_on_failure(outcomes: "list[Outcome]") -> None:
@@ -172,6 +275,10 @@ def _show_statuses(statuses: "list[Status]", as_json: bool, ended: "dict[Node, s
         _print_table(rows, Console(width=None if sys.stdout.isatty() else 200))
     else:
         say("nothing is missing or stale")
+        return
+    say(
+        f"{len(rows)} artefacts; as far as it is known, redoing them takes {sum(r['seconds'] or 0 for r in rows):.0f} s"
+    )
 
 
 def _status_rows(statuses: "list[Status]", ended: "dict[Node, str] | None" = None) -> list[dict[str, Any]]:

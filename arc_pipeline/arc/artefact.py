@@ -52,6 +52,8 @@ class Lineage(BaseModel):
     artefact: str
     data_version: str
     code_version: str
+    code: dict[str, str] = {}
+    accepted: list[dict[str, str]] = []
     upstream: dict[str, str]
     checks: dict[str, Any] = {}
     config: dict[str, Any] = {}
@@ -81,8 +83,32 @@ class Store:
 
     def lineage(self, artefact: Artefact) -> Lineage | None:
         """The record of the current version, or None if there is none."""
-        path = self.place(artefact) / CURRENT / LINEAGE
+        return self.read_lineage(self.place(artefact) / CURRENT)
+
+    @staticmethod
+    def read_lineage(version: Path) -> Lineage | None:
+        """The record in the directory of a version, or None if there is none."""
+        path = version / LINEAGE
         return Lineage.model_validate_json(path.read_bytes()) if path.is_file() else None
+
+    def versions(self, artefact: Artefact) -> list[Path]:
+        """The directories of all versions that are kept, oldest first."""
+        found = [path.parent for path in self.place(artefact).glob(f"*/{LINEAGE}") if not path.parent.is_symlink()]
+        return sorted(found, key=lambda path: path.stat().st_ctime)
+
+    def version(self, artefact: Artefact, data_version: str) -> Path | None:
+        """The directory of a version, given by the beginning of its data version: the current one if that fits."""
+        link = self.place(artefact) / CURRENT
+        candidates = [*reversed(self.versions(artefact)), *([link.resolve()] if link.exists() else [])]
+        fitting = [path for path in candidates if path.name.startswith(data_version[:16])]
+        return fitting[-1] if fitting else None
+
+    def rewrite(self, lineage: Lineage) -> None:
+        """Replaces the record of the current version."""
+        record = self.current(Artefact.parse(lineage.artefact)) / LINEAGE
+        fresh = record.with_suffix(".new")
+        fresh.write_text(lineage.model_dump_json(indent=2))
+        os.replace(fresh, record)
 
     @contextmanager
     def writing(self, artefact: Artefact) -> Iterator[Path]:

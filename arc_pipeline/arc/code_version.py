@@ -6,7 +6,7 @@ annotations of functions change nothing. Knows nothing of assets.
 
 import ast
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
@@ -96,19 +96,36 @@ class Package:
 THIS_PACKAGE = Package(Path(__file__).parents[1])
 
 
-def code_version(module: str, function: str, leave_out: Iterable[str] = (), package: Package = THIS_PACKAGE) -> str:
-    """SHA-256 over the definitions that `function` of `module` reaches.
+def definition_versions(
+    module: str, function: str, leave_out: Iterable[str] = (), package: Package = THIS_PACKAGE
+) -> dict[str, str]:
+    """`module:name` -> a hash, of every definition that `function` of `module` reaches.
 
     `leave_out` has what does not count, each a `module` or a `module:name`; nor do the functions FOR_PEOPLE.
     """
     reached = reachable(module, function, leave_out, package)
     if (module, function) not in reached:
         raise ValueError(f"{module} has no {function}, or it is left out")
-    lines = []
-    for name, symbol in sorted(reached):
-        found = package.module(name)
-        lines.append(f"{name}:{symbol}:{''.join(map(ast.dump, found.definitions[symbol])) if found else ''}")
+    return {":".join(symbol): _hash(package, *symbol) for symbol in sorted(reached)}
+
+
+def _hash(package: Package, module: str, name: str) -> str:
+    found = package.module(module)
+    # not ast.dump: its text differs between the minor versions of Python
+    source = "\n".join(map(ast.unparse, found.definitions[name])) if found else ""
+    return hashlib.sha256(source.encode()).hexdigest()[:16]
+
+
+def code_version(definitions: Mapping[str, str]) -> str:
+    """SHA-256 over the versions of definitions: the code version of what they make."""
+    lines = [f"{name}={version}" for name, version in sorted(definitions.items())]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def changed_definitions(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """The definitions that are not the same in both, without the package's name."""
+    names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    return [name.partition(".")[2].replace(":", " ") for name in names]
 
 
 def reachable(

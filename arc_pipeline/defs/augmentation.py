@@ -6,12 +6,13 @@ import dagster as dg
 import pyarrow as pa
 
 from arc_pipeline.arc.checks import RECIPE_CHECKS, check_recipes, exposures
-from arc_pipeline.arc.code_version import code_version
 from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.examples import RECIPE_SCHEMA, Recipe, RecipeDrawer, draw_examples
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.task import Task
 from arc_pipeline.arc.task_table import tasks_from_table
+from arc_pipeline.defs.automatic import FOLLOWS_ITS_DATA
+from arc_pipeline.defs.code import asset_code
 from arc_pipeline.defs.configs import augmentation_config
 from arc_pipeline.defs.partitions import experiment_partitions, trained_on
 from arc_pipeline.defs.tasks import tasks
@@ -29,7 +30,8 @@ from arc_pipeline.defs.workspace import Workspace, markdown_table
     ],
     group_name="augmentation",
     kinds={"parquet"},
-    code_version=code_version(__name__, "augmented_examples"),
+    code_version=asset_code("augmented_examples", __name__),
+    automation_condition=FOLLOWS_ITS_DATA,
 )
 def augmented_examples(context: dg.AssetExecutionContext, workspace: Workspace):
     """The training examples as recipes, one row each, and the ledger of the draws that were too long.

@@ -7,7 +7,6 @@ import dagster as dg
 import pyarrow as pa
 
 from arc_pipeline.arc import metrics as arc_metrics
-from arc_pipeline.arc.code_version import code_version
 from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.errors import MissingArtefact
 from arc_pipeline.arc.failures import failures_table
@@ -15,6 +14,8 @@ from arc_pipeline.arc.prediction import DECODINGS
 from arc_pipeline.arc.prompt_samples import prompt_samples_table
 from arc_pipeline.arc.results import DURATION_COLUMNS, TEMPERATURE_COLUMNS, duration_rows, shown_rows
 from arc_pipeline.arc.voting import attempts_table, submission
+from arc_pipeline.defs.automatic import FOLLOWS_ITS_DATA
+from arc_pipeline.defs.code import asset_code
 from arc_pipeline.defs.configs import prediction_config
 from arc_pipeline.defs.partitions import candidate_partitions, experiment_partitions, experiments
 from arc_pipeline.defs.prediction import evaluation_tasks, predictions, tasks_asked
@@ -29,7 +30,8 @@ Result = dg.MaterializeResult[None]
     deps=[predictions, evaluation_tasks],
     group_name="evaluation",
     kinds={"parquet", "json"},
-    code_version=code_version(__name__, "attempts"),
+    code_version=asset_code("attempts", __name__),
+    automation_condition=FOLLOWS_ITS_DATA,
 )
 def attempts(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """Candidates ranked by votes, and for each dataset the submission.json that they make."""
@@ -47,7 +49,8 @@ def attempts(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     deps=[predictions, attempts, evaluation_tasks, prediction_config],
     group_name="evaluation",
     kinds={"parquet"},
-    code_version=code_version(__name__, "metrics"),
+    code_version=asset_code("metrics", __name__),
+    automation_condition=FOLLOWS_ITS_DATA,
 )
 def metrics(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """accuracy, correct_pixels, correct_size, pass_n and vote_n: per test pair, per task, and per dataset."""
@@ -72,7 +75,8 @@ def plotted(rows: list[dict[str, Any]]) -> dict[str, float]:
     deps=[metrics, checkpoint],
     group_name="evaluation",
     kinds={"parquet"},
-    code_version=code_version(__name__, "experiment_summary"),
+    code_version=asset_code("experiment_summary", __name__),
+    automation_condition=FOLLOWS_ITS_DATA,
 )
 def experiment_summary(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """The metrics of one experiment at all its decodings, one row for each dataset and decoding."""
@@ -104,7 +108,8 @@ def _all_rows(making: Making) -> list[dict[str, Any]]:
     deps=[experiment_summary],
     group_name="evaluation",
     kinds={"parquet"},
-    code_version=code_version(__name__, "results_table"),
+    code_version=asset_code("results_table", __name__),
+    automation_condition=FOLLOWS_ITS_DATA,
 )
 def results_table(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """All experiments x datasets x decodings with all metrics, their intervals, counts and trace ids."""
@@ -118,7 +123,8 @@ def results_table(context: dg.AssetExecutionContext, workspace: Workspace) -> Re
     deps=[experiment_summary],
     group_name="evaluation",
     kinds={"parquet"},
-    code_version=code_version(__name__, "temperature_table"),
+    code_version=asset_code("temperature_table", __name__),
+    automation_condition=FOLLOWS_ITS_DATA,
 )
 def temperature_table(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """Does the temperature matter: accuracy, pass_n and vote_2 of each experiment at each temperature."""
@@ -132,7 +138,8 @@ def temperature_table(context: dg.AssetExecutionContext, workspace: Workspace) -
     deps=[experiment_summary],
     group_name="evaluation",
     kinds={"parquet"},
-    code_version=code_version(__name__, "duration_table"),
+    code_version=asset_code("duration_table", __name__),
+    automation_condition=FOLLOWS_ITS_DATA,
 )
 def duration_table(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """Does longer training or more capacity help: steps x tuning, greedy decoding."""
@@ -147,7 +154,8 @@ def duration_table(context: dg.AssetExecutionContext, workspace: Workspace) -> R
     deps=[predictions, attempts, evaluation_tasks],
     group_name="evaluation",
     kinds={"parquet"},
-    code_version=code_version(__name__, "failures"),
+    code_version=asset_code("failures", __name__),
+    automation_condition=FOLLOWS_ITS_DATA,
 )
 def failures(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """Why each test pair failed at each decoding: wrong size, wrong pixels, undecodable, or found but outvoted."""
@@ -170,7 +178,8 @@ def failures(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     deps=[predictions, evaluation_tasks, prediction_config],
     group_name="evaluation",
     kinds={"parquet"},
-    code_version=code_version(__name__, "prompt_samples"),
+    code_version=asset_code("prompt_samples", __name__),
+    automation_condition=FOLLOWS_ITS_DATA,
 )
 def prompt_samples(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """Prompts, right answers and what the model wrote, of a few tasks, to read."""

@@ -9,13 +9,14 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from arc_pipeline.arc.code_version import code_version
 from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.prediction import DECODED, PREDICTION_SCHEMA, candidate_row, questions
 from arc_pipeline.arc.task import Task
 from arc_pipeline.arc.task_table import tasks_from_table
 from arc_pipeline.defs.accelerator import POOL, accelerator
+from arc_pipeline.defs.automatic import FOLLOWS_ITS_DATA
+from arc_pipeline.defs.code import asset_code
 from arc_pipeline.defs.configs import prediction_config
 from arc_pipeline.defs.partitions import candidate_partitions, evaluated_on, experiment_partitions
 from arc_pipeline.defs.tasks import tasks
@@ -31,7 +32,8 @@ REPORT_EVERY_SECONDS = 10
     deps=[prediction_config, dg.AssetDep(tasks, partition_mapping=evaluated_on())],
     group_name="prediction",
     kinds={"parquet"},
-    code_version=code_version(__name__, "evaluation_tasks"),
+    code_version=asset_code("evaluation_tasks", __name__),
+    automation_condition=FOLLOWS_ITS_DATA,
 )
 def evaluation_tasks(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
     """The tasks that an experiment is asked, of all its prediction datasets: what its candidates are compared with."""
@@ -60,7 +62,7 @@ def tasks_asked(making: Making) -> dict[str, list[Task]]:
     group_name="prediction",
     kinds={"pytorch", "parquet"},
     pool=POOL,
-    code_version=code_version(__name__, "predictions"),
+    code_version=asset_code("predictions", __name__),
 )
 def predictions(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
     """Candidates for every test pair: prompts under augmentation, completed, decoded, the augmentation undone.

@@ -99,10 +99,10 @@ def _same_kind(node: Node, batch: Batch) -> bool:
     return not batch.nodes or (node.key in {"arc_source", "tasks"}) == (batch.nodes[0].key in {"arc_source", "tasks"})
 
 
-def run_batch(definitions: dg.Definitions, instance: DagsterInstance, store: Store, batch: Batch) -> Outcome:
+def run_batch(job: dg.JobDefinition, instance: DagsterInstance, store: Store, batch: Batch) -> Outcome:
     """One Dagster run in this process, recorded on the instance like any other."""
     before = {node: store.lineage(node.artefact) for node in batch.nodes}
-    result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+    result = job.execute_in_process(
         instance=instance,
         partition_key=batch.partition_key,
         asset_selection=[dg.AssetKey(node.key) for node in batch.nodes],
@@ -166,7 +166,7 @@ def refresh(
     pending = list(planned)
     while pending:
         scanner = new_scanner()
-        pending = [node for node in pending if scanner.status(node).status != FRESH]
+        pending = [node for node in pending if not _settled(scanner, node, set(pending))]
         if not pending:
             break
         batch = next_batch(scanner, pending)
@@ -178,6 +178,11 @@ def refresh(
             lost = set(batch.nodes) - set(outcome.made)
             pending = [node for node in pending if node.key in FAN_IN or not lost & _upstream(scanner, node)]
     return outcomes
+
+
+def _settled(scanner: Scanner, node: Node, pending: set[Node]) -> bool:
+    """Whether a node is fresh and will stay so: a table over all experiments is fresh before a new one is made."""
+    return scanner.status(node).status == FRESH and not pending & set(scanner.parents(node))
 
 
 def _upstream(scanner: Scanner, node: Node) -> set[Node]:

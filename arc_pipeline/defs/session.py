@@ -1,12 +1,17 @@
 """One command's view of the project: its definitions, instance and store. What the command line and tests drive."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
-from arc_pipeline.arc.artefact import Store
-from arc_pipeline.arc.errors import Fault
+from arc_pipeline.arc.artefact import Artefact, Lineage, Store
+from arc_pipeline.arc.code_version import changed_definitions, code_version
+from arc_pipeline.arc.errors import ArcPipelineError, Fault, MissingArtefact
 from arc_pipeline.defs import refresh
+from arc_pipeline.defs.code import CODE
 from arc_pipeline.defs.instance import locked
 from arc_pipeline.defs.location import data_directory
 from arc_pipeline.defs.partitions import read_datasets, read_experiments
@@ -18,9 +23,20 @@ Report = Callable[[int, int, refresh.Batch], None]
 class Session:
     """Call `instance.prepare` first."""
 
-    def __init__(self, definitions: dg.Definitions) -> None:
-        self.definitions, self.store = definitions, Store(data_directory() / "store")
-        self.instance = dg.DagsterInstance.get()
+    def __init__(self, graph: AssetGraph, job: dg.JobDefinition, instance: dg.DagsterInstance) -> None:
+        self.graph, self.job, self.instance = graph, job, instance
+        self.store = Store(data_directory() / "store")
+
+    @classmethod
+    def of(cls, definitions: dg.Definitions) -> "Session":
+        """The session of a process that has loaded the definitions itself."""
+        job = definitions.resolve_implicit_global_asset_job_def()
+        return cls(definitions.resolve_asset_graph(), job, dg.DagsterInstance.get())
+
+    @classmethod
+    def within(cls, repository: dg.RepositoryDefinition, instance: dg.DagsterInstance) -> "Session":
+        """The session of a run or a sensor, which know the repository that they are of."""
+        return cls(repository.asset_graph, repository.get_implicit_global_asset_job_def(), instance)
 
     def experiments(self) -> list[str]:
         """The names of all experiments."""
@@ -32,16 +48,45 @@ class Session:
 
     def scanner(self) -> Scanner:
         """A fresh look at what there is."""
-        return Scanner(self.definitions, self.instance, self.store)
+        return Scanner(self.graph, self.instance, self.store)
 
     def plan(self, select: Sequence[str] = ()) -> list[Status]:
         """What a refresh would make now, upstream first."""
         scanner = self.scanner()
         return refresh.selected(scanner, scanner.scan(), select)
 
+    def accept(self, asset: str, partition: str, reason: str) -> Lineage:
+        """Declares that a change of code does not change this artefact; the reason is kept in its record."""
+        record = self.store.lineage(Artefact(asset, partition))
+        node = self.scanner().node(Artefact(asset, partition))
+        if record is None:
+            raise MissingArtefact(f"{node.artefact} is not there yet, there is nothing to accept")
+        now = code_version(CODE[asset]) if asset in CODE else ""
+        if record.code_version == now:
+            raise ArcPipelineError(f"{node.artefact} was made by the current code, there is nothing to accept")
+        changed = ", ".join(changed_definitions(record.code, CODE.get(asset, {})))
+        note = {"reason": reason, "changed": changed, "from": record.code_version, "to": now}
+        note["at"] = datetime.now(UTC).isoformat(timespec="seconds")
+        update = {"code_version": now, "code": CODE.get(asset, {}), "accepted": [*record.accepted, note]}
+        accepted = record.model_copy(update=update)
+        self.store.rewrite(accepted)
+        refresh.report_again(self.instance, self.store, node)
+        return accepted
+
+    def unrecorded(self, entries: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Where Dagster's database disagrees with a chain from the files, in words."""
+        scanner = self.scanner()
+        found = [(entry, scanner.recorded(scanner.node(Artefact.parse(entry["artefact"])))) for entry in entries]
+        return [
+            f"{entry['artefact']}: the file has version {entry['data_version'][:8]}, Dagster's database "
+            + (f"has {known[:8]}" if known else "does not know it")
+            for entry, known in found
+            if entry.get("current") and known != entry["data_version"]
+        ]
+
     def run(self, batch: refresh.Batch) -> refresh.Outcome:
         """One Dagster run."""
-        return refresh.run_batch(self.definitions, self.instance, self.store, batch)
+        return refresh.run_batch(self.job, self.instance, self.store, batch)
 
     def refresh(self, select: Sequence[str], report: Report = lambda *_: None) -> list[refresh.Outcome]:
         """Makes what is missing or stale among the selected; empty when nothing was."""

@@ -6,15 +6,21 @@ versions. Dagster's own status is neither transitive nor complete past 99 upstre
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterInstance
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from arc_pipeline.arc.artefact import Artefact, Lineage, Store
+from arc_pipeline.arc.code_version import changed_definitions
+from arc_pipeline.arc.differences import changed
 from arc_pipeline.arc.errors import ArcPipelineError
+from arc_pipeline.defs.code import CODE
 from arc_pipeline.defs.config_versions import CONFIG_FIELDS, config_version
 from arc_pipeline.defs.partitions import partition_path, read_datasets, read_experiments
 
+NAMED_DEFINITIONS = 5
 FRESH, MISSING, STALE = "fresh", "missing", "stale"
 # whole on disk, but Dagster's database does not know it: to be reported again, not to be made again
 UNRECORDED = "unrecorded"
@@ -53,10 +59,10 @@ class Status:
 class Scanner:
     """Walks the asset graph once; answers are kept, so make a new one after anything was materialized."""
 
-    def __init__(self, definitions: dg.Definitions, instance: DagsterInstance, store: Store) -> None:
+    def __init__(self, graph: AssetGraph, instance: DagsterInstance, store: Store) -> None:
         self._instance, self._store = instance, store
         self._datasets, self._experiments = read_datasets(), read_experiments()
-        self._graph = definitions.resolve_asset_graph()
+        self._graph = graph
         self._known: dict[Node, Status] = {}
         self._visiting: list[Node] = []
 
@@ -73,6 +79,23 @@ class Scanner:
             for key in self._graph.toposorted_asset_keys
             for partition in self._partitions(key)
         ]
+
+    def node(self, artefact: Artefact) -> Node:
+        """The node of an artefact; ArcPipelineError if the graph has none."""
+        for node in self.nodes():
+            if node.artefact == artefact:
+                return node
+        raise ArcPipelineError(f"there is no {artefact}: no such asset, or no such partition of it")
+
+    def seconds(self, node: Node) -> float | None:
+        """What making a node takes: as last time, or as the longest of its asset's other partitions."""
+        records = [self._store.lineage(each.artefact) for each in self.nodes() if each.key == node.key]
+        known = self._store.lineage(node.artefact)
+        return known.seconds if known else max((each.seconds for each in records if each), default=None)
+
+    def recorded(self, node: Node) -> str:
+        """The data version that Dagster's database has of a node, empty if it has none."""
+        return self._recorded.get(node, "")
 
     def _partitions(self, key: dg.AssetKey) -> list[str | None]:
         definition = self._graph.get(key).partitions_def
@@ -104,7 +127,8 @@ class Scanner:
     def _judge(self, node: Node, upstream: list[Status]) -> Status:
         record = self._store.lineage(node.artefact)
         if record is None:
-            return Status(node, MISSING, ["was never materialized", *self._root_causes(node, None)])
+            causes = ["was never materialized", *self._root_causes(node, None)]
+            return Status(node, MISSING, causes, self.seconds(node))
         own = [*self._own_causes(node, record), *self._changed_upstream(node, record, upstream)]
         inherited = [f"{each.node.artefact} is {each.status}" for each in upstream if not _tolerated(node, each)]
         if own or inherited:
@@ -114,16 +138,20 @@ class Scanner:
         return Status(node, FRESH, [], record.seconds)
 
     def _own_causes(self, node: Node, record: Lineage) -> list[str]:
-        causes = []
-        if record.code_version != (self._graph.get(dg.AssetKey(node.key)).code_version or ""):
-            causes.append("its code changed")
-        causes += self._root_causes(node, record)
+        causes = self._code_causes(node, record) + self._root_causes(node, record)
         causes += [
             f"its check {name} failed: {verdict['description']}"
             for name, verdict in record.checks.items()
             if not verdict["passed"] and not verdict["expected"]
         ]
         return causes
+
+    def _code_causes(self, node: Node, record: Lineage) -> list[str]:
+        if record.code_version == (self._graph.get(dg.AssetKey(node.key)).code_version or ""):
+            return []
+        names = changed_definitions(record.code, CODE.get(node.key, {})) or ["the list of what it calls"]
+        more = f" and {len(names) - NAMED_DEFINITIONS} more" if len(names) > NAMED_DEFINITIONS else ""
+        return [f"its code changed: {', '.join(names[:NAMED_DEFINITIONS])}{more}"]
 
     def _root_causes(self, node: Node, record: Lineage | None) -> list[str]:
         """What the files say against the record of a root: other content, or faults."""
@@ -133,8 +161,15 @@ class Scanner:
             return [f"its file cannot be used: {error}"]
         if now is None or record is None or now == record.data_version:
             return []
-        what = "its files or their derivation" if node.key == "arc_source" else "the experiment file"
-        return [f"{what} changed ({record.data_version[:8]} -> {now[:8]})"]
+        fields = changed(record.config, self._config(node)) or ["how it is derived"]
+        file = "datasets" if node.key == "arc_source" else node.artefact.partition
+        return [f"{file} changed: {'; '.join(fields)} (version {record.data_version[:8]} -> {now[:8]})"]
+
+    def _config(self, node: Node) -> dict[str, Any]:
+        """What the record of a root would have as its configuration now."""
+        if node.key == "arc_source":
+            return dict(self._datasets.source_files(node.artefact.partition))
+        return CONFIG_FIELDS[node.key](self._experiments.get(node.artefact.partition))
 
     def _expected_version(self, node: Node) -> str | None:
         """The data version that a root would have now, None for what is no root."""

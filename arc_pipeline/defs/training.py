@@ -10,11 +10,11 @@ import yaml
 
 from arc_pipeline.arc.artefact import hash_json
 from arc_pipeline.arc.checks import RECIPE_CHECKS
-from arc_pipeline.arc.code_version import code_version
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.defs.accelerator import POOL
 from arc_pipeline.defs.augmentation import augmented_examples
+from arc_pipeline.defs.code import asset_code
 from arc_pipeline.defs.configs import initial_weights, training_config
 from arc_pipeline.defs.launcher import accelerate_command, run_group
 from arc_pipeline.defs.partitions import experiment_partitions
@@ -32,7 +32,7 @@ SHOWN_STEPS = 20
     group_name="training",
     kinds={"pytorch", "huggingface"},
     pool=POOL,
-    code_version=code_version("arc_pipeline.model.train", "run", RENDERING),
+    code_version=asset_code("checkpoint", "arc_pipeline.model.train", "run", RENDERING),
 )
 def checkpoint(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
     """The fine-tuned model: weights, tokenizer and log in one directory, named by the hash of the weights.

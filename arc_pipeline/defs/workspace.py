@@ -18,6 +18,7 @@ from arc_pipeline.arc.environment import environment
 from arc_pipeline.arc.errors import ArcPipelineError, MissingArtefact
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction import DECODINGS
+from arc_pipeline.defs.code import CODE
 from arc_pipeline.defs.config_versions import config_version
 from arc_pipeline.defs.location import data_directory
 from arc_pipeline.defs.partitions import partition_path, read_experiments
@@ -116,6 +117,7 @@ class Making:
             artefact=str(self.artefact),
             data_version=data_version,
             code_version=self.code_version,
+            code=CODE.get(self.artefact.asset, {}),
             upstream=self.upstream,
             checks={name: summary(each) | {"expected": name in expected} for name, each in verdicts.items()},
             config=dict(config or {}),

@@ -1,0 +1,11 @@
+"""The code of each asset: which definitions make it, with their versions, computed from the source."""
+
+from arc_pipeline.arc.code_version import code_version, definition_versions
+
+CODE: dict[str, dict[str, str]] = {}
+
+
+def asset_code(asset: str, module: str, function: str = "", leave_out: tuple[str, ...] = ()) -> str:
+    """The code version of an asset that `function` of `module` makes (of the asset's name unless given)."""
+    CODE[asset] = definition_versions(module, function or asset, leave_out)
+    return code_version(CODE[asset])
