@@ -53,11 +53,11 @@ def _only(per_task: pa.Table, common: Set[TaskKey]) -> pa.Table:
 
 
 def _candidates(per_task: pa.Table) -> int:
-    return max(per_task.column("n").to_pylist())
+    return int(max(per_task.column("n").to_pylist()))
 
 
 def _mean(per_task: pa.Table, metric: str) -> float:
-    return sum(per_task.column(metric).to_pylist()) / per_task.num_rows
+    return float(sum(per_task.column(metric).to_pylist()) / per_task.num_rows)
 
 
 def _outcomes(a: pa.Table, b: pa.Table, metric: str) -> dict[str, list[str]]:

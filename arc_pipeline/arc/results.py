@@ -14,6 +14,7 @@ RESULT_FIELDS = (
     *KEYS,
     *("n", "accuracy", "correct_pixels", "correct_size", "unanswered", "pass_n", "vote_1", "vote_2", "task_score"),
     *("task_solved", "pair_score", "planned", "answered", "decoded", "tasks", "test_pairs", "intervals", "trace"),
+    "contamination",
 )
 
 
@@ -36,7 +37,7 @@ def shown_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
 def _shown_names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Those that every row has; what was trained is told only where there are no temperatures to compare."""
     compared = ("temperature",) if any("temperature" in row for row in rows) else ("tuning", "max_steps")
-    names = ("experiment", "dataset", *compared, "n", *SHOWN_METRICS, *SHOWN_COUNTS)
+    names = ("experiment", "dataset", *compared, "n", *SHOWN_METRICS, *SHOWN_COUNTS, "contamination")
     return [name for name in names if all(name in row for row in rows)]
 
 

@@ -18,7 +18,7 @@ from arc_pipeline.defs.automatic import FOLLOWS_ITS_DATA
 from arc_pipeline.defs.code import asset_code
 from arc_pipeline.defs.configs import prediction_config
 from arc_pipeline.defs.partitions import candidate_partitions, experiment_partitions, experiments
-from arc_pipeline.defs.prediction import evaluation_tasks, predictions, tasks_asked
+from arc_pipeline.defs.prediction import contamination, evaluation_tasks, predictions, tasks_asked
 from arc_pipeline.defs.training import checkpoint
 from arc_pipeline.defs.workspace import Making, Workspace, markdown_table
 
@@ -72,7 +72,7 @@ def plotted(rows: list[dict[str, Any]]) -> dict[str, float]:
 
 @dg.asset(
     partitions_def=experiment_partitions,
-    deps=[metrics, checkpoint],
+    deps=[metrics, checkpoint, contamination],
     group_name="evaluation",
     kinds={"parquet"},
     code_version=asset_code("experiment_summary", __name__),
@@ -84,10 +84,12 @@ def experiment_summary(context: dg.AssetExecutionContext, workspace: Workspace) 
         name = making.artefact.partition
         making.read("checkpoint", name)
         trained = making.lineage("checkpoint", name).config
+        labels = {row["dataset"]: row["label"] for row in making.table("contamination", name).to_pylist()}
         about = {"experiment": name, "model": trained["model"], "max_steps": trained["max_steps"]}
         about |= {"tuning": trained["tuning"]["method"], "rank": trained["tuning"]["rank"]}
         rows = [
             {**about, "decoding": decoding, "temperature": DECODINGS[decoding], **row, "trace": trace}
+            | {"contamination": labels[row["dataset"]]}
             for decoding in making.present("metrics", name)
             for row in making.table("metrics", f"{name}/{decoding}").to_pylist()
             for trace in [making.trace("metrics", f"{name}/{decoding}")]

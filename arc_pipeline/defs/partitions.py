@@ -50,6 +50,20 @@ def evaluated_on() -> dg.StaticPartitionMapping:
     )
 
 
+def read_by() -> dg.StaticPartitionMapping:
+    """Each dataset -> the experiments that train on it or predict it."""
+    return dg.StaticPartitionMapping(
+        {
+            dataset: [
+                name
+                for name, each in experiments.experiments.items()
+                if any(dataset in named for named in each.datasets().values())
+            ]
+            for dataset in datasets.names()
+        }
+    )
+
+
 def candidate_key(experiment: str, decoding: str) -> dg.MultiPartitionKey:
     """The partition key of one experiment at one decoding."""
     return dg.MultiPartitionKey({"experiment": experiment, "decoding": decoding})

@@ -9,6 +9,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from arc_pipeline.arc.contamination import evaluation_pairs_are_not_in_training, labels, shared_pairs
 from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.prediction import DECODED, PREDICTION_SCHEMA, candidate_row, questions
@@ -17,8 +18,8 @@ from arc_pipeline.arc.task_table import tasks_from_table
 from arc_pipeline.defs.accelerator import POOL, accelerator
 from arc_pipeline.defs.automatic import FOLLOWS_ITS_DATA
 from arc_pipeline.defs.code import asset_code
-from arc_pipeline.defs.configs import prediction_config
-from arc_pipeline.defs.partitions import candidate_partitions, evaluated_on, experiment_partitions
+from arc_pipeline.defs.configs import augmentation_config, prediction_config
+from arc_pipeline.defs.partitions import candidate_partitions, evaluated_on, experiment_partitions, read_by
 from arc_pipeline.defs.tasks import tasks
 from arc_pipeline.defs.training import checkpoint
 from arc_pipeline.defs.workspace import Making, Workspace
@@ -44,6 +45,37 @@ def evaluation_tasks(context: dg.AssetExecutionContext, workspace: Workspace) ->
             raise ArcPipelineError(f"predict.datasets: {', '.join(silent)} has no test pairs, so nothing can be asked")
         parts = [table.add_column(0, "dataset", pa.array([name] * len(table))) for name, table in tables.items()]
         return making.save_tables({"evaluation_tasks": pa.concat_tables(parts)})
+
+
+@dg.asset(
+    partitions_def=experiment_partitions,
+    deps=[evaluation_tasks, augmentation_config, dg.AssetDep(tasks, partition_mapping=read_by())],
+    check_specs=[
+        dg.AssetCheckSpec(
+            evaluation_pairs_are_not_in_training.__name__,
+            asset="contamination",
+            description=evaluation_pairs_are_not_in_training.__doc__,
+            partitions_def=experiment_partitions,
+        )
+    ],
+    group_name="prediction",
+    kinds={"parquet"},
+    code_version=asset_code("contamination", __name__),
+    automation_condition=FOLLOWS_ITS_DATA,
+)
+def contamination(context: dg.AssetExecutionContext, workspace: Workspace):
+    """The test pairs that an experiment is asked and, up to augmentation, trains on as well."""
+    with workspace.making(context) as making:
+        names = making.configured("augmentation_config").datasets()["train"]
+        trained, asked = {name: tasks_from_table(making.table("tasks", name)) for name in names}, tasks_asked(making)
+        shared = shared_pairs(trained, asked)
+        said = labels(names, asked, shared)
+        verdict = evaluation_pairs_are_not_in_training(names, asked, shared)
+        table = pa.Table.from_pylist([{"dataset": name, "label": label} for name, label in said.items()])
+        metadata = {"shared_test_pairs": shared.num_rows, "labels": dg.MetadataValue.json(said)}
+        tables = {"contamination": table, "shared_pairs": shared}
+        warned = [evaluation_pairs_are_not_in_training.__name__]
+        return making.save_tables(tables, metadata=metadata, verdicts={warned[0]: verdict}, warnings=warned)
 
 
 def tasks_asked(making: Making) -> dict[str, list[Task]]:

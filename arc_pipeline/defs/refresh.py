@@ -166,7 +166,7 @@ def refresh(
     pending = list(planned)
     while pending:
         scanner = new_scanner()
-        pending = [node for node in pending if not _settled(scanner, node, set(pending))]
+        pending = unsettled(scanner, pending)
         if not pending:
             break
         batch = next_batch(scanner, pending)
@@ -180,9 +180,13 @@ def refresh(
     return outcomes
 
 
-def _settled(scanner: Scanner, node: Node, pending: set[Node]) -> bool:
-    """Whether a node is fresh and will stay so: a table over all experiments is fresh before a new one is made."""
-    return scanner.status(node).status == FRESH and not pending & set(scanner.parents(node))
+def unsettled(scanner: Scanner, pending: Sequence[Node]) -> list[Node]:
+    """Those that are not fresh, or will not stay so: a table over all experiments is fresh until a new one is made."""
+    kept: list[Node] = []
+    for node in pending:
+        if scanner.status(node).status != FRESH or set(kept) & set(scanner.parents(node)):
+            kept.append(node)
+    return kept
 
 
 def _upstream(scanner: Scanner, node: Node) -> set[Node]:

@@ -108,10 +108,14 @@ class Making:
         metadata: Mapping[str, Any] | None = None,
         verdicts: Mapping[str, Verdict] | None = None,
         expected_violations: list[str] | None = None,
+        warnings: list[str] | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> dg.MaterializeResult[None]:
-        """Commits what was written to `directory` as the current version and reports it to Dagster."""
-        verdicts, expected = verdicts or {}, expected_violations or []
+        """Commits what was written to `directory` as the current version and reports it to Dagster.
+
+        A check that fails is an error, unless the experiment expects it to fail or it is one that only warns.
+        """
+        verdicts, expected = verdicts or {}, [*(expected_violations or []), *(warnings or [])]
         seconds = time.monotonic() - self._started
         record = Lineage(
             artefact=str(self.artefact),
@@ -147,7 +151,9 @@ class Making:
 
 
 def _check_result(name: str, verdict: Verdict, expected: bool) -> dg.AssetCheckResult:
-    words = verdict.description + (" (an expected violation of this experiment)" if expected else "")
+    words = verdict.description + (
+        " (a warning, or expected by this experiment)" if expected and not verdict.passed else ""
+    )
     return dg.AssetCheckResult(
         check_name=name,
         passed=verdict.passed,

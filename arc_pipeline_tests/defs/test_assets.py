@@ -9,8 +9,8 @@ import pytest
 
 ASSETS = """
 arc_source tasks augmentation_config training_config prediction_config initial_weights augmented_examples checkpoint
-evaluation_tasks predictions attempts metrics experiment_summary results_table temperature_table duration_table failures
-prompt_samples
+evaluation_tasks contamination predictions attempts metrics experiment_summary results_table temperature_table
+duration_table failures prompt_samples
 """
 
 

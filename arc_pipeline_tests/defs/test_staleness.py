@@ -52,7 +52,7 @@ def test_a_prediction_dataset_more(two) -> None:
     two.write_tasks("other", ("cc",))
     two.write_experiment("straight", predict={"datasets": ["mirror", "other"], "predictions": 2})
     found = set(stale(two)) - {"arc_source[other]", "tasks[other]"}
-    asked = {"prediction_config[straight]", "evaluation_tasks[straight]"}
+    asked = {"prediction_config[straight]", "evaluation_tasks[straight]", "contamination[straight]"}
     assert found == asked | downstream_of_checkpoint("straight")
 
 
