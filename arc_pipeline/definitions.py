@@ -1,4 +1,4 @@
-"""The code location: loads the assets of `defs/` and adds only what concerns all of them."""
+"""The code location: loads the assets and the automation of `defs/` and adds only what concerns all of them."""
 
 import dagster as dg
 
@@ -8,12 +8,18 @@ from arc_pipeline.defs.workspace import Workspace
 
 STAGES = (tasks, configs, augmentation, training, prediction, evaluation)
 
-defs = dg.Definitions(
-    assets=dg.load_assets_from_modules(STAGES),
-    jobs=[automatic.refresh_job],
-    sensors=[automatic.training_proposals_sensor],
-    resources={"workspace": Workspace()},
-    # one process a run: when the run's worker dies, its step dies with it
-    executor=dg.in_process_executor,
-    loggers={"console": dg.colored_console_logger, "progress": progress_logger},
-)
+
+def everything() -> dg.Definitions:
+    """All definitions; jobs and sensors that look at what is missing or stale get those of the assets."""
+    assets = dg.Definitions(
+        assets=dg.load_assets_from_modules(STAGES),
+        resources={"workspace": Workspace()},
+        # one process a run: when the run's worker dies, its step dies with it
+        executor=dg.in_process_executor,
+        loggers={"console": dg.colored_console_logger, "progress": progress_logger},
+    )
+    automation = dg.Definitions(jobs=[automatic.refresh_job(assets)], sensors=[automatic.training_proposals(assets)])
+    return dg.Definitions.merge(assets, automation)
+
+
+defs = everything()

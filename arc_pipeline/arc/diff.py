@@ -43,7 +43,7 @@ def diff(store: Store, a: Side, b: Side, metric: str = "vote_2") -> dict[str, An
     return {
         "a": f"{a.artefact}@{old['metrics'].data_version[:16]}",
         "b": f"{b.artefact}@{new['metrics'].data_version[:16]}",
-        "config": sorted({line for each in _configs(old, new) for line in changed(*each)}),
+        "config": sorted({line for each in _configs(old, new) for line in changed(*each)} - _versions(old, new)),
         "data": changed(_counts(old), _counts(new)),
         "code": {asset: names for asset in shared if (names := changed_definitions(old[asset].code, new[asset].code))},
         "tasks": compare_tasks(_per_task(store, a), _per_task(store, b), metric),
@@ -54,6 +54,14 @@ def _configs(old: Mapping[str, Lineage], new: Mapping[str, Lineage]) -> Iterator
     for asset in ("augmentation_config", "training_config", "initial_weights", "prediction_config"):
         if asset in old and asset in new:
             yield old[asset].config, new[asset].config
+
+
+def _versions(old: Mapping[str, Lineage], new: Mapping[str, Lineage]) -> set[str]:
+    """What the starting weights' version would add: it only repeats the fields that it was made from."""
+    if "initial_weights" not in old or "initial_weights" not in new:
+        return set()
+    sides = [{"version": found["initial_weights"].config.get("version", "")} for found in (old, new)]
+    return set(changed(*sides))
 
 
 def _counts(found: Mapping[str, Lineage]) -> dict[str, Any]:

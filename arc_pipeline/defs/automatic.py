@@ -24,18 +24,34 @@ class RefreshConfig(dg.Config):
     dry_run: bool = True
 
 
-@dg.op(description="Lists what is missing or stale with its causes; makes it, upstream first, unless it is a dry run.")
-def refresh_stale(context: dg.OpExecutionContext, config: RefreshConfig) -> None:
+def refresh_job(assets: dg.Definitions) -> dg.JobDefinition:
+    """`arc-pipeline refresh` for the UI; `assets` has what there is to make."""
+
+    @dg.op(description="Lists what is missing or stale with its causes; makes it, upstream first, if no dry run.")
+    def refresh_stale(context: dg.OpExecutionContext, config: RefreshConfig) -> None:
+        session = Session.of(assets, context.instance)
+        planned = session.plan(config.select)
+        context.add_output_metadata({"planned": dg.MetadataValue.md(_listed(planned)), "count": len(planned)})
+        for status in planned:
+            context.log.info(f"{status.node.artefact} is {status.status}: {'; '.join(status.causes)}")
+        if config.dry_run or not planned:
+            context.log.info(f"{len(planned)} artefacts to make; nothing was made" + " (dry run)" * config.dry_run)
+        else:
+            _make(context, session, config.select)
+
+    @dg.job(
+        name="refresh_job",
+        description="Redo what is missing or stale and nothing else. A dry run unless the run config says otherwise.",
+    )
+    def job() -> None:
+        refresh_stale()
+
+    return job
+
+
+def _make(context: dg.OpExecutionContext, session: Session, select: list[str]) -> None:
     """Runs of their own, which the log names, make what is stale: this one only leads them."""
-    session = Session.within(context.repository_def, context.instance)
-    planned = session.plan(config.select)
-    for status in planned:
-        context.log.info(f"{status.node.artefact} is {status.status}: {'; '.join(status.causes)}")
-    context.add_output_metadata({"planned": dg.MetadataValue.md(_listed(planned)), "count": len(planned)})
-    if config.dry_run or not planned:
-        context.log.info(f"{len(planned)} artefacts to make; nothing was made" + " (dry run)" * config.dry_run)
-        return
-    outcomes = session.refresh(config.select)
+    outcomes = session.refresh(select)
     for outcome in outcomes:
         context.log.info(f"run {outcome.run_id}: made {', '.join(str(node.artefact) for node in outcome.made)}")
     if failed := [f"run {each.run_id}: {each.failed}" for each in outcomes if each.failed]:
@@ -47,30 +63,34 @@ def _listed(planned: list[Status]) -> str:
     return "\n".join(lines) or "nothing is missing or stale"
 
 
-@dg.job(description="Redo what is missing or stale and nothing else. A dry run unless the run config says otherwise.")
-def refresh_job() -> None:
-    """`arc-pipeline refresh` for the UI."""
-    refresh_stale()
+def training_proposals(assets: dg.Definitions) -> dg.SensorDefinition:
+    """Proposes trainings; each state of an experiment once. The preview of a tick lists the proposals."""
+
+    @dg.sensor(
+        name="training_proposals_sensor",
+        target=dg.AssetSelection.assets("checkpoint"),
+        minimum_interval_seconds=3600,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Proposes a training for each experiment whose checkpoint is missing or stale; off by default.",
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        planned = Session.of(assets, context.instance).plan(["checkpoint"])
+        proposed = [status for status in planned if status.node.key == "checkpoint"]
+        if not proposed:
+            yield dg.SkipReason("every checkpoint is fresh")
+        for status in proposed:
+            yield _request(status, [each for each in planned if each.node.partition_key == status.node.partition_key])
+
+    return sensor
 
 
-@dg.sensor(
-    target=dg.AssetSelection.assets("checkpoint"),
-    minimum_interval_seconds=3600,
-    default_status=dg.DefaultSensorStatus.STOPPED,
-    description="Proposes a training for each experiment whose checkpoint is missing or stale; off until turned on.",
-)
-def training_proposals_sensor(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Each state of an experiment is proposed once; the preview of a tick lists the proposals."""
-    planned = Session.within(context.repository_def, context.instance).plan(["checkpoint"])
-    proposed = [status for status in planned if status.node.key == "checkpoint"]
-    if not proposed:
-        yield dg.SkipReason("every checkpoint is fresh")
-    for status in proposed:
-        name = str(status.node.partition_key)
-        wanted = [each for each in planned if each.node.partition_key == name]
-        yield dg.RunRequest(
-            run_key=f"{name}-{hash_json([[str(each.node.artefact), each.causes] for each in wanted])[:12]}",
-            partition_key=name,
-            asset_selection=[dg.AssetKey(each.node.key) for each in wanted],
-            tags={"arc_pipeline/cause": "; ".join(status.causes)[:200]},
-        )
+def _request(checkpoint: Status, wanted: list[Status]) -> dg.RunRequest:
+    """The run that makes a checkpoint and what is stale before it, of its own partition."""
+    name = str(checkpoint.node.partition_key)
+    state = hash_json([[str(each.node.artefact), each.causes] for each in wanted])
+    return dg.RunRequest(
+        run_key=f"{name}-{state[:12]}",
+        partition_key=name,
+        asset_selection=[dg.AssetKey(each.node.key) for each in wanted],
+        tags={"arc_pipeline/cause": "; ".join(checkpoint.causes)[:200]},
+    )

@@ -17,7 +17,7 @@ from arc_pipeline.arc.voting import attempts_table, submission
 from arc_pipeline.defs.automatic import FOLLOWS_ITS_DATA
 from arc_pipeline.defs.code import asset_code
 from arc_pipeline.defs.configs import prediction_config
-from arc_pipeline.defs.partitions import candidate_partitions, experiment_partitions, experiments
+from arc_pipeline.defs.partitions import candidate_partitions, experiment_partitions
 from arc_pipeline.defs.prediction import contamination, evaluation_tasks, predictions, tasks_asked
 from arc_pipeline.defs.training import checkpoint
 from arc_pipeline.defs.workspace import Making, Workspace, markdown_table
@@ -100,7 +100,7 @@ def experiment_summary(context: dg.AssetExecutionContext, workspace: Workspace) 
 
 
 def _all_rows(making: Making) -> list[dict[str, Any]]:
-    present = [name for name in experiments.names() if making.exists("experiment_summary", name)]
+    present = making.experiments_with("experiment_summary")
     if not present:
         raise MissingArtefact("there is no experiment_summary yet, materialize one first")
     return [row for name in present for row in making.table("experiment_summary", name).to_pylist()]

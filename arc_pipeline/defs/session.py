@@ -28,15 +28,10 @@ class Session:
         self.store = Store(data_directory() / "store")
 
     @classmethod
-    def of(cls, definitions: dg.Definitions) -> "Session":
-        """The session of a process that has loaded the definitions itself."""
+    def of(cls, definitions: dg.Definitions, instance: dg.DagsterInstance | None = None) -> "Session":
+        """A session on the assets of some definitions, and on an instance or that of DAGSTER_HOME."""
         job = definitions.resolve_implicit_global_asset_job_def()
-        return cls(definitions.resolve_asset_graph(), job, dg.DagsterInstance.get())
-
-    @classmethod
-    def within(cls, repository: dg.RepositoryDefinition, instance: dg.DagsterInstance) -> "Session":
-        """The session of a run or a sensor, which know the repository that they are of."""
-        return cls(repository.asset_graph, repository.get_implicit_global_asset_job_def(), instance)
+        return cls(definitions.resolve_asset_graph(), job, instance or dg.DagsterInstance.get())
 
     def experiments(self) -> list[str]:
         """The names of all experiments."""

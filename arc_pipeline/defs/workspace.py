@@ -83,6 +83,10 @@ class Making:
         """Whether another artefact has been materialized."""
         return self._store.lineage(Artefact(asset, partition)) is not None
 
+    def experiments_with(self, asset: str) -> list[str]:
+        """The experiments, as their files are there now, of which another asset has been materialized."""
+        return [name for name in read_experiments().names() if self.exists(asset, name)]
+
     def present(self, asset: str, experiment: str) -> list[str]:
         """The decodings at which an experiment has been materialized, in their order."""
         return [decoding for decoding in DECODINGS if self.exists(asset, f"{experiment}/{decoding}")]

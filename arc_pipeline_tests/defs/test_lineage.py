@@ -1,0 +1,111 @@
+"""Trace, diff and history answer from the files; the job and the sensor of the UI do what the command line does."""
+
+import importlib
+import shutil
+
+import dagster as dg
+import pytest
+
+from arc_pipeline.arc.artefact import Artefact, Store
+from arc_pipeline.arc.diff import Side, diff, lines
+from arc_pipeline.arc.errors import MissingArtefact
+from arc_pipeline.arc.trace import trace
+
+CELL = Artefact("metrics", "straight/t0.0")
+
+
+def store_of(project) -> Store:
+    return Store(project.data / "store")
+
+
+def test_a_cell_is_traced_to_the_bytes_without_the_database(two) -> None:
+    shutil.rmtree(two.data / "dagster_home")
+    entries = {entry["artefact"]: entry for entry in trace(store_of(two), CELL)}
+    chain = ["metrics[straight/t0.0]", "predictions[straight/t0.0]", "checkpoint[straight]"]
+    assert next(iter(entries)) == chain[0]
+    assert {*chain, "augmented_examples[straight]", "tasks[mirror]", "arc_source[mirror]"} <= entries.keys()
+    assert not [name for name in entries if "turned" in name]
+    assert all(entry["kept"] and entry["current"] for entry in entries.values())
+    assert {"python", "packages", "hardware", "git_commit", "run_id", "seconds"} <= entries[
+        "checkpoint[straight]"
+    ].keys()
+
+
+def test_where_database_and_files_disagree_is_said(two) -> None:
+    session = two.load()
+    entries = trace(session.store, CELL)
+    assert session.unrecorded(entries) == []
+    record = session.store.lineage(CELL)
+    session.instance.report_runless_asset_event(
+        dg.AssetMaterialization("metrics", partition="t0.0|straight", tags={"dagster/data_version": "elsewhere"})
+    )
+    assert session.unrecorded(entries) == [
+        f"metrics[straight/t0.0]: the file has version {record.data_version[:8]}, Dagster's database has elsewher"
+    ]
+
+
+def test_two_versions_of_one_experiment_are_compared(two) -> None:
+    before = store_of(two).lineage(CELL).data_version
+    two.write_experiment("straight", learning_rate=0.5, seed=8)
+    two.load().refresh(["straight"])
+    store = store_of(two)
+    old, new = Side.parse(f"straight@{before[:12]}", "t0.0"), Side.parse("straight", "t0.0")
+    found = diff(store, old, new)
+    assert found["config"] == ["learning_rate: 0.0001 -> 0.5", "seed: 7 -> 8"]
+    assert found["code"] == {}
+    assert found["tasks"]["tasks"] == 2
+    assert "config: learning_rate: 0.0001 -> 0.5" in list(lines(found))
+    # the table before the change stays
+    assert len(store.versions(CELL)) == 2
+    assert trace(store, CELL, before[:12])[0]["current"] is False
+
+
+def test_a_version_that_is_not_kept_is_named(two) -> None:
+    with pytest.raises(MissingArtefact, match="has no version abc; there are: "):
+        trace(store_of(two), CELL, "abc")
+
+
+def test_the_job_of_the_ui_lists_first_and_makes_on_demand(two) -> None:
+    two.write_experiment("straight", learning_rate=0.5)
+    session = two.load()
+    definitions = importlib.import_module("arc_pipeline.definitions").defs
+    job = definitions.resolve_job_def("refresh_job")
+    dry = job.execute_in_process(instance=session.instance)
+    assert dry.success
+    assert "training_config[straight]" in names(session.plan())
+    config = {"ops": {"refresh_stale": {"config": {"dry_run": False, "select": ["straight"]}}}}
+    assert job.execute_in_process(instance=session.instance, run_config=config).success
+    assert session.plan() == []
+
+
+def names(statuses) -> set[str]:
+    return {str(status.node.artefact) for status in statuses}
+
+
+def test_the_sensor_proposes_each_training_once_and_only_stale_ones(two) -> None:
+    two.write_experiment("straight", learning_rate=0.5)
+    session = two.load()
+    definitions = importlib.import_module("arc_pipeline.definitions").defs
+    sensor = definitions.resolve_sensor_def("training_proposals_sensor")
+    context = dg.build_sensor_context(instance=session.instance, definitions=definitions)
+    requests = sensor.evaluate_tick(context).run_requests
+    assert [request.partition_key for request in requests] == ["straight"]
+    assert {key.to_user_string() for key in requests[0].asset_selection} >= {"checkpoint", "training_config"}
+    assert sensor.default_status == dg.DefaultSensorStatus.STOPPED
+
+
+def test_nothing_trains_or_predicts_by_itself(two) -> None:
+    two.load()
+    graph = importlib.import_module("arc_pipeline.definitions").defs.resolve_asset_graph()
+    automatic = {key.to_user_string() for key in graph.get_all_asset_keys() if graph.get(key).automation_condition}
+    assert not {"checkpoint", "predictions", "arc_source"} & automatic
+    assert {"tasks", "augmented_examples", "metrics", "results_table"} <= automatic
+
+
+def test_the_same_data_again_starts_nothing(two) -> None:
+    session = two.load()
+    definitions = importlib.import_module("arc_pipeline.definitions").defs
+    first = dg.evaluate_automation_conditions(definitions, session.instance)
+    session.run(two.batch("mirror", "tasks"))
+    second = dg.evaluate_automation_conditions(definitions, session.instance, cursor=first.cursor)
+    assert second.total_requested == 0
