@@ -56,7 +56,8 @@ def selected(scanner: Scanner, statuses: Sequence[Status], patterns: Sequence[st
     for status in statuses:
         if not patterns or _matches(status.node, patterns):
             add(status.node)
-    return [status for status in statuses if status.node in wanted or _follows(scanner, status, wanted)]
+    matching = {status.node for status in statuses if not patterns or _matches(status.node, patterns)}
+    return [status for status in statuses if status.node in wanted or _follows(scanner, status, wanted, matching)]
 
 
 def refuse_unknown(statuses: Sequence[Status], patterns: Sequence[str]) -> None:
@@ -71,8 +72,10 @@ def _names(node: Node) -> list[str]:
     return [node.key, str(node.artefact), node.artefact.partition, *node.artefact.partition.split("/")]
 
 
-def _follows(scanner: Scanner, status: Status, wanted: set[Node]) -> bool:
-    return status.node.key in FAN_IN and any(parent in wanted for parent in scanner.parents(status.node))
+def _follows(scanner: Scanner, status: Status, wanted: set[Node], matching: set[Node]) -> bool:
+    """Whether it is a table over all experiments that the selected ones change, or should have changed before."""
+    parents = set(scanner.parents(status.node)) if status.node.key in FAN_IN else set()
+    return bool(parents & wanted or (parents & matching and status.status != FRESH))
 
 
 def _matches(node: Node, patterns: Sequence[str]) -> bool:

@@ -89,6 +89,12 @@ def test_a_new_checkpoint_marks_what_starts_from_it(two) -> None:
     assert stale(two) == {}
 
 
+def test_a_table_that_missed_an_experiment_follows_its_selection(two) -> None:
+    two.edit_record("results_table", upstream={})
+    planned = {str(status.node.artefact) for status in two.load().plan(["straight"])}
+    assert planned == {"results_table"}
+
+
 def test_an_accepted_change_of_code_is_recorded_and_redoes_nothing(two) -> None:
     two.edit_record("checkpoint/straight", code_version="before", code={"arc_pipeline.model.training:train": "0"})
     found = stale(two)
