@@ -165,7 +165,9 @@ def diff(
 
 
 @app.command()
-def history(experiment: str, decoding: str = "t0.0", as_json: Json = False) -> None:
+def history(
+    experiment: str, decoding: Annotated[str, typer.Option(help="The way of decoding.")] = "t0.0", as_json: Json = False
+) -> None:
     """Every kept version of an experiment's metrics, oldest first: the table before and after a fix."""
     from arc_pipeline.arc.artefact import Artefact, Store, read_table
     from arc_pipeline.defs.location import data_directory

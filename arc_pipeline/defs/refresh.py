@@ -141,12 +141,20 @@ def report_again(instance: DagsterInstance, store: Store, node: Node) -> None:
 
 
 def _reason(result: dg.ExecuteInProcessResult) -> str:
+    """What a failed run stumbled over: failed blocking checks first, then errors."""
+    checks = [f"its check {each.check_name} failed: {each.description}" for each in _failed_checks(result)]
     failures = [event.step_failure_data for event in result.all_events if event.is_step_failure]
-    words = [
+    errors = [
         str((each.user_failure_data and each.user_failure_data.description) or _innermost(each.error))
         for each in failures
     ]
-    return "\n".join(words) or "a blocking check failed"
+    # a blocking check makes its step fail with words that only say that it did
+    return "\n".join(checks or errors) or "failed without a message"
+
+
+def _failed_checks(result: dg.ExecuteInProcessResult) -> list[dg.AssetCheckEvaluation]:
+    evaluations = result.get_asset_check_evaluations()
+    return [each for each in evaluations if each.blocking and not each.passed and each.severity.value == "ERROR"]
 
 
 def _innermost(error: Any) -> str:
