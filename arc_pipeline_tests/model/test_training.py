@@ -16,10 +16,10 @@ from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.task import Pair, Task
 from arc_pipeline.arc.task_table import tasks_table
 from arc_pipeline.model.checkpoint import read_log, weights_hash
+from arc_pipeline.model.examples import ExampleDataset
 from arc_pipeline.model.job import TrainingJob
 from arc_pipeline.model.tokenization import encode_example, tiny_tokenizer, token_hash
 from arc_pipeline.model.train import refuse_other_ids
-from arc_pipeline.model.training import ExampleDataset
 
 PAIRS = (Pair(((1, 2),), ((2, 1),)), Pair(((3, 4),), ((4, 3),)), Pair(((5, 6),), ((6, 5),)))
 TASK = Task("mirror", PAIRS[:2], PAIRS[2:])
