@@ -291,5 +291,5 @@ def test_states_are_saved_about_fifty_times() -> None:
 
 
 def test_evaluation_of_nothing_is_a_fault() -> None:
-    with pytest.raises(ValidationError, match="eval_steps: 5 evaluates nothing"):
+    with pytest.raises(ValidationError, match="eval_steps 5 has nothing to evaluate"):
         Experiment.model_validate({"name": "x", "eval_steps": 5} | LEAST)
