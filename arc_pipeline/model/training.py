@@ -125,7 +125,7 @@ def training_arguments(experiment: Experiment, work: Path) -> TrainingArguments:
         seed=experiment.seed,
         bf16=use_bf16(experiment.precision),
         use_cpu=not torch.cuda.is_available(),
-        gradient_checkpointing=experiment.gradient_checkpointing,
+        activation_checkpointing=experiment.gradient_checkpointing,
         ddp_find_unused_parameters=False,
         report_to=list(experiment.report_to) or "none",
         remove_unused_columns=False,

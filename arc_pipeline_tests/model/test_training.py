@@ -36,6 +36,7 @@ def test_a_training_leaves_a_checkpoint_that_stands_alone(tmp_path: Path, make_j
     assert (output / "tokenizer.json").is_file()
     assert (output / "adapter").is_dir() == (method == "lora")
     assert len(weights_hash(output)) == 64
+    assert "segmented" not in (output / "config.json").read_text()
 
 
 def test_examples_that_render_to_other_tokens_are_refused(tmp_path: Path, make_job: MakeJob) -> None:
@@ -45,7 +46,7 @@ def test_examples_that_render_to_other_tokens_are_refused(tmp_path: Path, make_j
     job.write_text(json.dumps(changed))
     done = train(job)
     assert done.returncode != 0
-    assert "task mirror" in done.stderr
+    assert "error: example 0 (task " in done.stderr
     assert "materialize augmented_examples again" in done.stderr
 
 
