@@ -3,9 +3,11 @@
 import os
 import random
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,30 +15,29 @@ import pytest
 import torch
 
 from arc_pipeline.model.checkpoint import read_log, weights_hash
-from arc_pipeline.model.states import newest_sound, problem, state_path, states
+from arc_pipeline.model.job import TrainingJob, progress_line
+from arc_pipeline.model.states import problem, state_path, states
+from arc_pipeline.model.train import run
 
+KILLED = Path(__file__).parent / "killed_training.py"
 STEPS = 20
 FIELDS = {"max_steps": STEPS, "save_steps": 4, "logging_steps": 3, "micro_batch_size": 2, "learning_rate": 1e-3}
 LORA = {"method": "lora", "rank": 4, "dropout": 0.2}
 TIMES = ["seconds", "seconds_left", "tokens_per_second"]
 
 
-def start(job: Path, **options: Any) -> "subprocess.Popen[str]":
-    """The program in a process of its own, with one thread."""
-    command = [sys.executable, "-m", "arc_pipeline.model.train", str(job)]
+def start(*command: str, **options: Any) -> "subprocess.Popen[str]":
+    """A training in a process of its own, with one thread."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, **options)
+    return subprocess.Popen([sys.executable, *command], stderr=subprocess.PIPE, text=True, env=environment, **options)
 
 
-def killed_after(job: Path, step: int) -> None:
-    """Starts the program and ends it without warning some time after it reports a step from `step` on."""
-    process = start(job)
-    assert process.stderr
-    with process, process.stderr:
-        for line in process.stderr:
-            if line.startswith("step ") and int(line.split("/")[0].removeprefix("step ")) >= step:
-                break
-        process.kill()
+def trained(job: Path) -> tuple[TrainingJob, list[str]]:
+    """Trains in this process; the job, and what was said."""
+    said: list[str] = []
+    order = TrainingJob.model_validate_json(job.read_bytes())
+    run(order, lambda row: said.append(progress_line(row)))
+    return order, said
 
 
 def optimizer(work: Path) -> dict[int, dict[str, torch.Tensor]]:
@@ -50,13 +51,11 @@ def test_a_training_killed_three_times_is_the_same(
 ) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     fields = {**FIELDS, "tuning": tuning, "validation": [{"dataset": "d"}], "eval_steps": 5}
-    uninterrupted = start(make_job(whole, **fields))
-    job = make_job(killed, **fields)
-    for step in sorted(random.Random().sample(range(4, STEPS), 3)):
-        killed_after(job, step)
-    ending = start(job).communicate()[1]
-    assert "the training continues from" in ending
+    uninterrupted = start("-m", "arc_pipeline.model.train", str(make_job(whole, **fields)))
+    steps = sorted(random.Random().sample(range(4, STEPS), 3))
+    said = start(str(KILLED), str(make_job(killed, **fields)), *map(str, steps)).communicate()[1]
     assert "step 20/20" in uninterrupted.communicate()[1]
+    assert said.count("the training continues from") >= 2, said
 
     logs = [read_log(each / "output").drop_columns(TIMES).to_pylist() for each in (whole, killed)]
     assert logs[0] == logs[1]
@@ -71,28 +70,27 @@ def test_a_training_killed_three_times_is_the_same(
 
 def test_a_full_disk_ends_the_training_in_one_sentence(tmp_path: Path, make_job: Callable[..., Path]) -> None:
     job = make_job(tmp_path, **FIELDS)
-    killed_after(job, 4)
-    before = newest_sound(tmp_path / "work", print)
-    assert before
+    trained(job)
+    shutil.rmtree(state_path(tmp_path / "work", STEPS))
     limit = 1_000_000  # bytes a file: less than the weights
-    process = start(job, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+    limited = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (limit, limit))
+    process = start("-m", "arc_pipeline.model.train", str(job), preexec_fn=limited)
     said = process.communicate()[1]
     assert process.returncode == 1
     assert "Traceback" not in said
-    assert "could not be written" in said.splitlines()[-1]
+    assert said.splitlines()[-1].startswith(f"error: {state_path(tmp_path / 'work', STEPS)} could not be written: ")
     assert "free some disk space and start again" in said.splitlines()[-1]
-    assert states(tmp_path / "work")[0] == before
-    assert problem(before) is None
+    assert [problem(state) for state in states(tmp_path / "work")] == [None, None]
 
 
 def test_a_state_cut_short_is_skipped_with_a_warning(tmp_path: Path, make_job: Callable[..., Path]) -> None:
-    job = make_job(tmp_path, **FIELDS)
-    assert start(job).wait() == 0
-    newest = states(tmp_path / "work")[0]
-    with (newest / "optimizer.pt").open("r+b") as file:
-        file.truncate(100)
-    log = read_log(tmp_path / "output").drop_columns(TIMES)
-    said = start(job).communicate()[1]
-    assert f"{newest} is skipped, optimizer.pt is not what was written" in said
-    assert f"the training continues from {state_path(tmp_path / 'work', 16)}" in said
-    assert read_log(tmp_path / "output").drop_columns(TIMES) == log
+    job, _ = trained(make_job(tmp_path, **FIELDS))
+    newest, before = states(job.work)[:2]
+    os.truncate(newest / "optimizer.pt", 100)
+    log = read_log(job.output).drop_columns(TIMES)
+    _, said = trained(tmp_path / "job.json")
+    assert said[1:3] == [
+        f"{newest} is skipped, optimizer.pt is not what was written",
+        f"the training continues from {before}",
+    ]
+    assert read_log(job.output).drop_columns(TIMES) == log
