@@ -40,8 +40,8 @@ def validation_loss_follows_training(log: Sequence[Mapping[str, Any]]) -> Verdic
     best, last = min(evaluated, key=lambda row: row["eval_loss"]), evaluated[-1]
     before, after = _training_loss(log, best["step"]), _training_loss(log, last["step"])
     words = (
-        f"validation loss ends at {last['eval_loss']:.4g}, its minimum was {best['eval_loss']:.4g} at step "
-        f"{best['step']}; training loss went from {before:.4g} to {after:.4g} since"
+        f"validation loss is {last['eval_loss']:.4g} at step {last['step']}, its minimum was {best['eval_loss']:.4g} "
+        f"at step {best['step']}; training loss went from {before:.4g} to {after:.4g} since"
     )
     diverged = last["eval_loss"] >= CLEARLY_ABOVE * best["eval_loss"] and after < before
     return Verdict(not diverged, words)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
 from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerBase
@@ -43,10 +44,9 @@ class ExampleDataset(Dataset[Example]):
             )
         return labelled(example)
 
-    def n_tokens(self) -> list[int]:
+    def n_tokens(self) -> np.ndarray:
         """The length of each example, without rendering it."""
-        lengths: list[int] = self._recipes["n_tokens"].to_pylist()
-        return lengths
+        return self._recipes["n_tokens"].to_numpy()
 
 
 def labelled(example: EncodedExample) -> Example:

@@ -1,16 +1,17 @@
 """How long a training takes and how fast it goes, also across interruptions. Knows steps, not what they compute."""
 
 import time
-from collections.abc import Sequence
-from itertools import accumulate
 from typing import Any
+
+import numpy as np
 
 
 class Meter:
     """Seconds and tokens since the last reading; `lengths` has the tokens of every example of the training."""
 
-    def __init__(self, lengths: Sequence[int], batch_size: int) -> None:
-        self._tokens, self._batch_size = [0, *accumulate(lengths)], batch_size
+    def __init__(self, lengths: np.ndarray, batch_size: int) -> None:
+        self._tokens = np.concatenate([[0], lengths.cumsum(dtype=np.int64)])
+        self._batch_size = batch_size
 
     def start(self, step: int, seconds: float) -> None:
         """Begins after `step`, which took `seconds` in former processes."""
@@ -28,4 +29,4 @@ class Meter:
         return {"seconds": self._before + elapsed, "seconds_left": left, "tokens_per_second": speed}
 
     def _seen(self, step: int) -> int:
-        return self._tokens[step * self._batch_size]
+        return int(self._tokens[step * self._batch_size])

@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase, PrinterCallback, Trainer, Trai
 
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.experiment import Experiment
+from arc_pipeline.arc.validation import validation_loss_follows_training
 from arc_pipeline.model.attention import SEGMENTED, can_segment
 from arc_pipeline.model.batching import Example, Padded, can_keep_few, packed
 from arc_pipeline.model.checkpoint import log_row, log_rows
@@ -72,6 +73,9 @@ class ExactTrainer(Trainer):
         loss_sum, n_tokens = self.accelerator.reduce(totals.to(self.args.device)).tolist()
         metrics = {"eval_loss": loss_sum / n_tokens}
         self.log(metrics)
+        verdict = validation_loss_follows_training(log_rows(self.state.log_history, self.state.max_steps))
+        if not verdict.passed:
+            self._report({"message": verdict.description})
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
