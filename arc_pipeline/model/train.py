@@ -58,6 +58,7 @@ def run(job: TrainingJob, report: Any) -> None:
     from arc_pipeline.model.training import train
 
     transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     experiment = job.experiment
     tokenizer, recipes, tasks = load_tokenizer(job.start), job.recipes(), job.training_tasks()
     model = load_model(job.start, experiment.seed, len(tokenizer))

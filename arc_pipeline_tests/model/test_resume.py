@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from arc_pipeline.model.checkpoint import read_log, weights_hash
+from arc_pipeline.model.examples import ExampleDataset
 from arc_pipeline.model.job import TrainingJob, progress_line
 from arc_pipeline.model.states import problem, state_path, states
 from arc_pipeline.model.train import run
@@ -83,14 +84,19 @@ def test_a_full_disk_ends_the_training_in_one_sentence(tmp_path: Path, make_job:
     assert [problem(state) for state in states(tmp_path / "work")] == [None, None]
 
 
-def test_a_state_cut_short_is_skipped_with_a_warning(tmp_path: Path, make_job: Callable[..., Path]) -> None:
+def test_a_state_cut_short_is_skipped_with_a_warning(
+    tmp_path: Path, make_job: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     job, _ = trained(make_job(tmp_path, **FIELDS))
     newest, before = states(job.work)[:2]
     os.truncate(newest / "optimizer.pt", 100)
     log = read_log(job.output).drop_columns(TIMES)
+    rendered, render = [], ExampleDataset.__getitem__
+    monkeypatch.setattr(ExampleDataset, "__getitem__", lambda *each: rendered.append(each[1]) or render(*each))
     _, said = trained(tmp_path / "job.json")
     assert said[1:3] == [
         f"{newest} is skipped, optimizer.pt is not what was written",
         f"the training continues from {before}",
     ]
     assert read_log(job.output).drop_columns(TIMES) == log
+    assert rendered[:4] == [64, 65, 66, 67]  # sixteen steps of four examples are skipped, none of them rendered
