@@ -18,7 +18,7 @@ from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.validation import validation_loss_follows_training
 from arc_pipeline.model.attention import SEGMENTED, can_segment
-from arc_pipeline.model.batching import Example, Padded, can_keep_few, packed
+from arc_pipeline.model.batching import IGNORED, Example, Padded, can_keep_few, packed
 from arc_pipeline.model.checkpoint import log_row, log_rows
 from arc_pipeline.model.examples import ExampleDataset
 from arc_pipeline.model.meter import Meter
@@ -62,22 +62,26 @@ class ExactTrainer(Trainer):
             self._report(row)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Mean loss of a supervised token over all validation examples, without a random number."""
-        totals = torch.zeros(2, dtype=torch.float64)
-        self.model.eval()
-        with torch.no_grad():
-            for batch in self._validation_batches():
-                n_tokens = batch["labels"][:, 1:].ne(-100).sum()
-                loss = self.model(**self._prepare_inputs(batch), num_items_in_batch=1).loss
-                totals += torch.tensor([loss.double().item(), n_tokens.item()], dtype=torch.float64)
-        loss_sum, n_tokens = self.accelerator.reduce(totals.to(self.args.device)).tolist()
-        metrics = {"eval_loss": loss_sum / n_tokens}
+        """Measures validation loss, and says at once if it leaves the training's."""
+        metrics = {"eval_loss": self._validation_loss()}
         self.log(metrics)
         verdict = validation_loss_follows_training(log_rows(self.state.log_history, self.state.max_steps))
         if not verdict.passed:
             self._report({"message": verdict.description})
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    def _validation_loss(self) -> float:
+        """Mean over all supervised tokens of all ranks, as the training's loss; draws no random number."""
+        sums = torch.zeros(2, dtype=torch.float64)
+        self.model.eval()
+        with torch.no_grad():
+            for batch in self._validation_batches():
+                loss = self.model(**self._prepare_inputs(batch), num_items_in_batch=1).loss
+                n_tokens = batch["labels"][:, 1:].ne(IGNORED).sum()
+                sums += torch.tensor([loss.item(), n_tokens.item()], dtype=torch.float64)
+        loss_sum, n_tokens = self.accelerator.reduce(sums.to(self.args.device)).tolist()
+        return loss_sum / n_tokens
 
     def _validation_batches(self) -> Iterator[dict[str, Any]]:
         size, rank = self.args.per_device_train_batch_size, self.args.process_index

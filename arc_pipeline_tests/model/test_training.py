@@ -14,6 +14,7 @@ from arc_pipeline.model.checkpoint import read_log, weights_hash
 from arc_pipeline.model.examples import ExampleDataset, validation_examples
 from arc_pipeline.model.job import TrainingJob, progress_line
 from arc_pipeline.model.loading import load_model
+from arc_pipeline.model.states import states
 from arc_pipeline.model.tokenization import load_tokenizer, tiny_tokenizer
 from arc_pipeline.model.train import refuse_other_ids, run
 
@@ -124,3 +125,11 @@ def test_a_validation_set_that_does_not_fit_is_refused(tmp_path: Path, make_job:
     short = job.experiment.model_copy(update={"max_seq_len": 16})
     with pytest.raises(ArcPipelineError, match="no test pair of d fits max_seq_len 16"):
         validation_examples(short, job.validated_tasks(), tiny_tokenizer())
+
+
+def test_the_state_with_the_least_validation_loss_is_kept(tmp_path: Path, make_job: MakeJob) -> None:
+    """At a learning rate of almost zero none is better than the first."""
+    fields = {"validation": [{"dataset": "d"}], "eval_steps": 1, "save_steps": 1, "learning_rate": 1e-30}
+    job = TrainingJob.model_validate_json(make_job(tmp_path, max_steps=6, **fields).read_bytes())
+    run(job, lambda row: None)
+    assert [state.name for state in states(job.work)] == [f"checkpoint-{step}" for step in (6, 5, 4, 1)]
