@@ -3,6 +3,7 @@
 Each consumer's part of the file is a version of its own, so that a prediction setting never makes a checkpoint stale.
 """
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,9 @@ from arc_pipeline.arc.names import NAME_RULE, did_you_mean_or_all, is_name
 from arc_pipeline.arc.settings import AugmentationConfig, Prediction, Section, TrainingData, Tuning
 
 __all__ = ["AugmentationConfig", "Experiment", "ExperimentCatalogue", "Prediction", "TrainingData", "Tuning"]
+
+SAVED_STATES = 50
+SAVED_AT_LEAST_EVERY = 50
 
 RecipeCheck = Literal[
     "every_test_pair_is_a_target",
@@ -33,6 +37,7 @@ class Experiment(Section):
     model: str = "tiny"
     tuning: Tuning = Tuning()
     train: list[TrainingData] = Field(min_length=1)
+    validation: list[TrainingData] = []
     grid_encoder: str = "GridShapeEncoder(RowNumberEncoder(MinimalGridEncoder()))"
     augmentation: AugmentationConfig = AugmentationConfig()
     supervise: Literal["answer", "all-outputs"] = "answer"
@@ -43,11 +48,13 @@ class Experiment(Section):
     warmup_ratio: float = Field(0.1, ge=0, le=1)
     lr_scheduler: Literal["linear", "cosine", "constant"] = "linear"
     logging_steps: int = Field(10, ge=1)
+    eval_steps: int | None = Field(None, ge=1)
     save_steps: int | None = Field(None, ge=1)
     seed: int = Field(7, ge=0, lt=2**63)
     gradient_checkpointing: bool = False
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     micro_batch_size: int | None = Field(None, ge=1)
+    packing: Literal["auto", "on", "off"] = "auto"
     processes: int = Field(1, ge=1)
     report_to: list[Literal["tensorboard", "wandb"]] = []
     initial_checkpoint: str | None = None
@@ -77,6 +84,19 @@ class Experiment(Section):
             raise ValueError(f"batch_size must be a multiple of {product}, found {self.batch_size}")
         return self
 
+    @model_validator(mode="after")
+    def _evaluates_something(self) -> "Experiment":
+        if self.eval_steps and not self.validation:
+            raise ValueError(
+                f"eval_steps {self.eval_steps} has nothing to evaluate; add validation: [{{dataset: ...}}]"
+            )
+        return self
+
+    @property
+    def save_interval(self) -> int:
+        """Steps between two states to resume from: about 2 % of the training, if the file does not say."""
+        return self.save_steps or max(SAVED_AT_LEAST_EVERY, math.ceil(self.max_steps / SAVED_STATES))
+
     @property
     def n_examples(self) -> int:
         """Examples that the whole training consumes."""
@@ -92,7 +112,7 @@ class Experiment(Section):
         return self.model_dump(
             include={
                 *("tuning", "supervise", "max_steps", "batch_size", "micro_batch_size", "learning_rate", "seed"),
-                *("warmup_ratio", "lr_scheduler", "gradient_checkpointing", "precision"),
+                *("warmup_ratio", "lr_scheduler", "gradient_checkpointing", "precision", "packing", "validation"),
             }
         )
 
@@ -106,7 +126,8 @@ class Experiment(Section):
     def datasets(self) -> dict[str, list[str]]:
         """The datasets it names, by the field that names them."""
         trained = [each.dataset for each in self.train]
-        return {"train": trained, "predict.datasets": list(self.predict.datasets)}
+        validated = [each.dataset for each in self.validation]
+        return {"train": trained, "validation": validated, "predict.datasets": list(self.predict.datasets)}
 
 
 class ExperimentCatalogue:
@@ -191,6 +212,7 @@ def _fault(file: str, error: ErrorDetails) -> Fault:
 SECTIONS: Mapping[str, type[BaseModel]] = {
     "tuning": Tuning,
     "train": TrainingData,
+    "validation": TrainingData,
     "augmentation": AugmentationConfig,
     "predict": Prediction,
 }

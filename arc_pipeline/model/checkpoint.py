@@ -1,6 +1,7 @@
 """A checkpoint on disk: weights, tokenizer and the log of its training in one self-contained directory."""
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
 
 ADAPTER = "adapter"
 TRAINING_LOG = "training_log.parquet"
+LOG_SCHEMA = pa.schema(
+    [
+        *((name, pa.int64()) for name in ("step", "max_steps")),
+        *((name, pa.float64()) for name in ("loss", "learning_rate", "grad_norm", "eval_loss")),
+        *((name, pa.float64()) for name in ("seconds", "seconds_left", "tokens_per_second")),
+    ]
+)
 
 
 def save_checkpoint(model: Any, tokenizer: "PreTrainedTokenizerBase", directory: Path) -> None:
@@ -25,9 +33,24 @@ def save_checkpoint(model: Any, tokenizer: "PreTrainedTokenizerBase", directory:
     save_tokenizer(tokenizer, directory)
 
 
+def log_row(entry: Mapping[str, Any], max_steps: int) -> dict[str, Any]:
+    """What an entry of the trainer's history says of training or validation; empty if it says neither."""
+    row = {name: entry[name] for name in LOG_SCHEMA.names if name in entry}
+    return row | {"max_steps": max_steps} if {"loss", "eval_loss"} & row.keys() else {}
+
+
+def log_rows(history: Iterable[Mapping[str, Any]], max_steps: int) -> list[dict[str, Any]]:
+    """One row a logged step, in which validation loss stands beside training loss."""
+    rows: dict[int, dict[str, Any]] = {}
+    for row in (log_row(entry, max_steps) for entry in history):
+        if row:
+            rows[row["step"]] = rows.get(row["step"], {}) | row
+    return list(rows.values())
+
+
 def write_log(rows: list[dict[str, Any]], directory: Path) -> None:
-    """The log of the training, one row a logged step."""
-    pq.write_table(pa.Table.from_pylist(rows), directory / TRAINING_LOG)
+    """The log of the training."""
+    pq.write_table(pa.Table.from_pylist(rows, schema=LOG_SCHEMA), directory / TRAINING_LOG)
 
 
 def read_log(directory: Path) -> pa.Table:

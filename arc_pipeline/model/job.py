@@ -1,5 +1,6 @@
 """The order for one training, as a file: what to train, on which tables, from which weights. Imports no torch."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ class TrainingJob(BaseModel):
     start: str
     examples: Path
     tasks: dict[str, Path]
+    validation_tasks: dict[str, Path] = {}
     work: Path
     output: Path
 
@@ -28,14 +30,28 @@ class TrainingJob(BaseModel):
 
     def training_tasks(self) -> dict[str, list[Task]]:
         """The tasks by dataset."""
-        return {name: tasks_from_table(read_table(path, "tasks")) for name, path in self.tasks.items()}
+        return _read_tasks(self.tasks)
+
+    def validated_tasks(self) -> dict[str, list[Task]]:
+        """The tasks that validation loss is measured on, by dataset."""
+        return _read_tasks(self.validation_tasks)
+
+
+def _read_tasks(paths: Mapping[str, Path]) -> dict[str, list[Task]]:
+    return {name: tasks_from_table(read_table(path, "tasks")) for name, path in paths.items()}
 
 
 def progress_line(row: dict[str, Any]) -> str:
     """One row of the log for a person."""
+    if "message" in row:
+        return str(row["message"])
     if "step" not in row:
         return ", ".join(f"{value:,} {key}" for key, value in row.items())
-    return f"step {row['step']}/{row['max_steps']}, loss {row['loss']:.4f}, {duration(row['seconds_left'])} left"
+    place = f"step {row['step']}/{row['max_steps']}"
+    if "loss" not in row:
+        return f"{place}, validation loss {row['eval_loss']:.4f}"
+    speed = f"{row['tokens_per_second']:,.0f} tokens/s"
+    return f"{place}, loss {row['loss']:.4f}, {speed}, {duration(row['seconds_left'])} left"
 
 
 def duration(seconds: float) -> str:

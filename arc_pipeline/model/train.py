@@ -39,8 +39,11 @@ def reporting() -> Iterator[Any]:
 def main(job_file: str) -> None:
     """Trains what the job file describes and leaves a checkpoint in its output directory."""
     job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
-    with reporting() as report:
-        run(job, report)
+    try:
+        with reporting() as report:
+            run(job, report)
+    except ArcPipelineError as error:
+        sys.exit(f"error: {error}")
 
 
 def run(job: TrainingJob, report: Any) -> None:
@@ -48,11 +51,14 @@ def run(job: TrainingJob, report: Any) -> None:
     import transformers
 
     from arc_pipeline.model.checkpoint import parameter_count, save_checkpoint, write_log
+    from arc_pipeline.model.examples import ExampleDataset, validation_examples
     from arc_pipeline.model.loading import load_model, with_adapter
+    from arc_pipeline.model.states import whole_or_nothing
     from arc_pipeline.model.tokenization import load_tokenizer, saved_tokenizer
-    from arc_pipeline.model.training import ExampleDataset, train
+    from arc_pipeline.model.training import train
 
     transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     experiment = job.experiment
     tokenizer, recipes, tasks = load_tokenizer(job.start), job.recipes(), job.training_tasks()
     model = load_model(job.start, experiment.seed, len(tokenizer))
@@ -61,11 +67,13 @@ def run(job: TrainingJob, report: Any) -> None:
     total, trained = parameter_count(model)
     report({"parameters": total, "trained": trained})
     examples = ExampleDataset(recipes, tasks, experiment, tokenizer)
-    log = train(model, tokenizer, examples, experiment, job.work, report)
+    validation = validation_examples(experiment, job.validated_tasks(), tokenizer)
+    log = train(model, tokenizer, examples, experiment, job.work, report, validation)
     if is_main_process():
-        save_checkpoint(model, tokenizer, job.output)
+        with whole_or_nothing(job.output):
+            save_checkpoint(model, tokenizer, job.output)
+            write_log(log, job.output)
         refuse_other_ids(ExampleDataset(recipes, tasks, experiment, saved_tokenizer(job.output)), job.output)
-        write_log(log, job.output)
 
 
 def refuse_other_ids(examples: Sequence[Any], output: Path) -> None:

@@ -1,118 +1,119 @@
-"""Fine-tuning on a table of recipes with transformers' Trainer. Knows nothing of Dagster or of where tables live."""
+"""Fine-tuning on a table of recipes with transformers' Trainer. Knows nothing of Dagster or of where tables live.
+
+A training that is interrupted and resumed ends with the same bits as one that is not: examples are functions of their
+index, what is logged begins anew at every saved state, and evaluation draws no random number.
+"""
 
 import math
-import os
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import torch
-from torch.utils.data import Dataset, SequentialSampler
-from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
+from torch.utils.data import SequentialSampler
+from transformers import PreTrainedTokenizerBase, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.errors import ArcPipelineError
-from arc_pipeline.arc.examples import Recipe
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.task import Task
-from arc_pipeline.model.tokenization import encode_example, token_hash
+from arc_pipeline.arc.validation import validation_loss_follows_training
+from arc_pipeline.model.attention import SEGMENTED, can_segment
+from arc_pipeline.model.batching import IGNORED, Example, Padded, can_keep_few, packed
+from arc_pipeline.model.checkpoint import log_row, log_rows
+from arc_pipeline.model.examples import ExampleDataset
+from arc_pipeline.model.meter import Meter
+from arc_pipeline.model.states import newest_sound, prune, seal, state_path, whole_or_nothing
 
-IGNORED = -100
 Progress = Callable[[dict[str, Any]], None]
+Collator = Callable[[Sequence[Example]], dict[str, Any]]
 
 
-class ExampleDataset(Dataset[dict[str, list[int]]]):
-    """Example i of the training, rendered and tokenized when it is asked for, and compared with its hash."""
+class LogAtStates(TrainerCallback):
+    """Logs whenever a state is saved or validation is measured, so that no mean of losses straddles either."""
 
-    def __init__(
-        self,
-        recipes: pa.Table,
-        tasks: Mapping[str, Sequence[Task]],
-        experiment: Experiment,
-        tokenizer: PreTrainedTokenizerBase,
-    ) -> None:
-        self._recipes, self._tokenizer, self._supervise = recipes, tokenizer, experiment.supervise
-        self._tasks = {(name, task.task_id): task for name, each in tasks.items() for task in each}
-        self._encoder = parse_encoder(experiment.grid_encoder)
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
 
-    def __len__(self) -> int:
-        return self._recipes.num_rows
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        seconds = [row["seconds"] for row in state.log_history if "seconds" in row]
+        self._meter.start(state.global_step, seconds[-1] if seconds else 0.0)
 
-    def __getitem__(self, index: int) -> dict[str, list[int]]:
-        row = self._recipes.slice(index, 1).to_pylist()[0]
-        recipe = Recipe.from_row(row)
-        prompt = recipe.render(self._tasks[recipe.dataset, recipe.task_id], self._encoder)
-        example = encode_example(self._tokenizer, prompt, self._supervise)
-        if token_hash(example.input_ids) != row["token_hash"]:
-            raise ArcPipelineError(
-                f"example {index} (task {recipe.task_id}) renders to other tokens than those that were checked; "
-                "materialize augmented_examples again"
-            )
-        labels = [token if keep else IGNORED for token, keep in zip(example.input_ids, example.supervised, strict=True)]
-        return {"input_ids": example.input_ids, "labels": labels}
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        control.should_log |= control.should_save or control.should_evaluate or state.global_step == state.max_steps
 
 
-@dataclass(frozen=True)
-class Padding:
-    """Collates examples into tensors of shape (batch, longest)."""
+class ExactTrainer(Trainer):
+    """Takes the examples in the order of the table, measures validation as it trains, and seals its states."""
 
-    pad_token_id: int
-
-    def __call__(self, examples: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
-        longest = max(len(example["input_ids"]) for example in examples)
-        return {
-            "input_ids": self._padded(examples, "input_ids", self.pad_token_id, longest),
-            "labels": self._padded(examples, "labels", IGNORED, longest),
-            "attention_mask": torch.tensor(
-                [[1] * len(e["input_ids"]) + [0] * (longest - len(e["input_ids"])) for e in examples]
-            ),
-        }
-
-    @staticmethod
-    def _padded(examples: list[dict[str, list[int]]], key: str, filler: int, longest: int) -> torch.Tensor:
-        return torch.tensor([example[key] + [filler] * (longest - len(example[key])) for example in examples])
-
-
-class InOrderTrainer(Trainer):
-    """Takes the examples in the order of the table: their order is part of what was checked."""
+    def __init__(self, meter: Meter, report: Progress, **options: Any) -> None:
+        super().__init__(callbacks=[LogAtStates(meter)], **options)
+        self.remove_callback(PrinterCallback)
+        self._meter, self._report = meter, report
 
     def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
         return SequentialSampler(train_dataset if train_dataset is not None else self.train_dataset)
 
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Adds times to a row, and reports it from the main process."""
+        times = self._meter.read(self.state.global_step, self.state.max_steps) if "loss" in logs else {}
+        super().log(logs | times, start_time)
+        row = log_row(self.state.log_history[-1], self.state.max_steps)
+        if row and self.is_world_process_zero():
+            self._report(row)
 
-class ProgressCallback(TrainerCallback):
-    """Turns the trainer's log into rows {step, loss, learning_rate, grad_norm, ...} for a person and for the table."""
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Measures validation loss, and says at once if it leaves the training's."""
+        metrics = {"eval_loss": self._validation_loss()}
+        self.log(metrics)
+        verdict = validation_loss_follows_training(log_rows(self.state.log_history, self.state.max_steps))
+        if not verdict.passed:
+            self._report({"message": verdict.description})
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
 
-    def __init__(self, report: Progress) -> None:
-        self._report, self.rows = report, []
+    def _validation_loss(self) -> float:
+        """Mean over all supervised tokens of all ranks, as the training's loss; draws no random number."""
+        sums = torch.zeros(2, dtype=torch.float64)
+        self.model.eval()
+        with torch.no_grad():
+            for batch in self._validation_batches():
+                loss = self.model(**self._prepare_inputs(batch), num_items_in_batch=1).loss
+                n_tokens = batch["labels"][:, 1:].ne(IGNORED).sum()
+                sums += torch.tensor([loss.item(), n_tokens.item()], dtype=torch.float64)
+        loss_sum, n_tokens = self.accelerator.reduce(sums.to(self.args.device)).tolist()
+        return loss_sum / n_tokens
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._started, self._first_step = time.monotonic(), state.global_step
+    def _validation_batches(self) -> Iterator[dict[str, Any]]:
+        size, rank = self.args.per_device_train_batch_size, self.args.process_index
+        batches = [self.eval_dataset[begin : begin + size] for begin in range(0, len(self.eval_dataset), size)]
+        yield from map(self.data_collator, batches[rank :: self.args.world_size])
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        control.should_log |= state.global_step == state.max_steps
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        """A new best is saved, so that it can be kept."""
+        is_best = super()._determine_best_metric(metrics, trial)
+        self.control.should_save |= is_best
+        return is_best
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
-        if not state.is_world_process_zero or not logs or "loss" not in logs:
-            return
-        elapsed = time.monotonic() - self._started
-        done = state.global_step - self._first_step
-        row = {"step": state.global_step, "max_steps": state.max_steps, "seconds": elapsed}
-        row |= {key: logs[key] for key in ("loss", "learning_rate", "grad_norm") if key in logs}
-        row["seconds_left"] = elapsed / max(done, 1) * (state.max_steps - state.global_step)
-        self.rows.append(row)
-        self._report(row)
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Writes a state, seals it, and only then removes older ones."""
+        work = Path(self.args.output_dir)
+        state = state_path(work, self.state.global_step)
+        with whole_or_nothing(state):
+            if self.args.should_save:
+                shutil.rmtree(state, ignore_errors=True)
+            self.accelerator.wait_for_everyone()
+            super()._save_checkpoint(model, trial)
+            self.accelerator.wait_for_everyone()
+            if self.args.should_save:
+                seal(state)
+                prune(work, self.state.best_global_step)
 
 
 def training_arguments(experiment: Experiment, work: Path) -> TrainingArguments:
     """The experiment in the trainer's words."""
     per_process = experiment.batch_size // experiment.processes
     micro = experiment.micro_batch_size or per_process
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(work),
         max_steps=experiment.max_steps,
         per_device_train_batch_size=micro,
@@ -123,18 +124,24 @@ def training_arguments(experiment: Experiment, work: Path) -> TrainingArguments:
         weight_decay=0.0,
         logging_steps=experiment.logging_steps,
         logging_nan_inf_filter=False,
-        save_strategy="steps" if experiment.save_steps else "no",
-        save_steps=experiment.save_steps or 500,
-        save_total_limit=3,
+        save_strategy="steps",
+        save_steps=experiment.save_interval,
+        eval_strategy="steps" if experiment.validation else "no",
+        eval_steps=experiment.eval_steps or experiment.save_interval,
+        metric_for_best_model="eval_loss" if experiment.validation else None,
+        greater_is_better=False if experiment.validation else None,
         seed=experiment.seed,
         bf16=use_bf16(experiment.precision),
         use_cpu=not torch.cuda.is_available(),
-        gradient_checkpointing=experiment.gradient_checkpointing,
+        activation_checkpointing=experiment.gradient_checkpointing,
+        ddp_find_unused_parameters=False,
         report_to=list(experiment.report_to) or "none",
         remove_unused_columns=False,
         disable_tqdm=True,
         dataloader_pin_memory=torch.cuda.is_available(),
     )
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # one process uses one GPU; else batches would be split over all
+    return arguments
 
 
 def use_bf16(precision: str) -> bool:
@@ -146,6 +153,18 @@ def use_bf16(precision: str) -> bool:
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
+def collator(model: Any, packing: str, pad_token_id: int) -> Collator:
+    """Packs several examples in a row where that is exact, which changes the model's attention; else pads them."""
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    able = can_segment(base) and can_keep_few(base)
+    if packing == "on" and not able:
+        raise ArcPipelineError(f"packing: on, but examples in one row of {type(base).__name__} would see each other")
+    if packing == "off" or not able:
+        return Padded(pad_token_id, keep_all=not can_keep_few(base))
+    base.set_attn_implementation(SEGMENTED)
+    return packed
+
+
 def train(
     model: Any,
     tokenizer: PreTrainedTokenizerBase,
@@ -153,15 +172,20 @@ def train(
     experiment: Experiment,
     work: Path,
     report: Progress,
+    validation: Sequence[Example] = (),
 ) -> list[dict[str, Any]]:
-    """Trains `model` in place and returns the log; continues from the last state in `work` if there is one."""
-    callback = ProgressCallback(report)
-    trainer = InOrderTrainer(
+    """Trains `model` in place and returns the log; continues from the last sound state in `work` if there is one."""
+    trainer = ExactTrainer(
+        Meter(examples.n_tokens(), experiment.batch_size),
+        report,
         model=model,
         args=training_arguments(experiment, work),
         train_dataset=examples,
-        data_collator=Padding(tokenizer.pad_token_id),
-        callbacks=[callback],
+        eval_dataset=list(validation) or None,
+        data_collator=collator(model, experiment.packing, tokenizer.pad_token_id),
     )
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(work)) if os.path.isdir(work) else None)
-    return callback.rows
+    state = newest_sound(work, lambda message: report({"message": message}))
+    if state:
+        report({"message": f"the training continues from {state}"})
+    trainer.train(resume_from_checkpoint=str(state) if state else None)
+    return log_rows(trainer.state.log_history, experiment.max_steps)

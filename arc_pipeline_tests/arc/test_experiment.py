@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from arc_pipeline.arc.checks import RECIPE_CHECKS
 from arc_pipeline.arc.errors import FaultyInput
@@ -49,7 +50,7 @@ def test_the_shortest_file(tmp_path: Path) -> None:
         predict=Prediction(datasets=["val_rs7"]),
     )
     assert experiment.n_examples == 160
-    assert experiment.datasets() == {"train": ["train_rs7"], "predict.datasets": ["val_rs7"]}
+    assert experiment.datasets() == {"train": ["train_rs7"], "validation": [], "predict.datasets": ["val_rs7"]}
 
 
 # --- faults
@@ -238,6 +239,9 @@ READ_BY: dict[str, tuple[Any, set[str]]] = {
     "warmup_ratio": (0.5, {TRAINING}),
     "lr_scheduler": ("cosine", {TRAINING}),
     "logging_steps": (1, set()),
+    "validation": ([{"dataset": "train_rs7"}], {TRAINING}),
+    "eval_steps": (5, set()),
+    "packing": ("off", {TRAINING}),
     "save_steps": (5, set()),
     "seed": (8, {EXAMPLES, TRAINING, PREDICTIONS}),
     "gradient_checkpointing": (True, {TRAINING}),
@@ -251,8 +255,8 @@ READ_BY: dict[str, tuple[Any, set[str]]] = {
 
 
 def changed_versions(change: dict[str, Any]) -> set[str]:
-    before = Experiment.model_validate({"name": "x"} | LEAST)
-    after = Experiment.model_validate({"name": "x"} | LEAST | change)
+    fields = {"name": "x", "validation": [{"dataset": "val_rs7"}]} | LEAST
+    before, after = Experiment.model_validate(fields), Experiment.model_validate(fields | change)
     assert before != after
     versions = {
         EXAMPLES: Experiment.augmentation_fields,
@@ -278,3 +282,14 @@ def test_predictions_follow_every_augmentation_but_the_target(field: str) -> Non
 def test_how_many_answers_are_made_at_once_changes_nothing() -> None:
     assert changed_versions({"predict": {"datasets": ["val_rs7"], "batch_size": 1}}) == set()
     assert changed_versions({"predict": {"datasets": ["val_rs7"], "predictions": 1}}) == {PREDICTIONS}
+
+
+def test_states_are_saved_about_fifty_times() -> None:
+    saved = {steps: Experiment.model_validate({"name": "x"} | LEAST | {"max_steps": steps}) for steps in (600, 100_000)}
+    assert [each.save_interval for each in saved.values()] == [50, 2000]
+    assert Experiment.model_validate({"name": "x", "save_steps": 7} | LEAST).save_interval == 7
+
+
+def test_evaluation_of_nothing_is_a_fault() -> None:
+    with pytest.raises(ValidationError, match="eval_steps 5 has nothing to evaluate"):
+        Experiment.model_validate({"name": "x", "eval_steps": 5} | LEAST)

@@ -3,55 +3,22 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
-from arc_pipeline.arc.artefact import write_table
-from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.errors import ArcPipelineError
-from arc_pipeline.arc.examples import RECIPE_SCHEMA, RecipeDrawer, draw_examples
-from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.task import Pair, Task
-from arc_pipeline.arc.task_table import tasks_table
+from arc_pipeline.model.batching import Padded
 from arc_pipeline.model.checkpoint import read_log, weights_hash
-from arc_pipeline.model.job import TrainingJob
-from arc_pipeline.model.tokenization import encode_example, tiny_tokenizer, token_hash
-from arc_pipeline.model.train import refuse_other_ids
-from arc_pipeline.model.training import ExampleDataset
+from arc_pipeline.model.examples import ExampleDataset, validation_examples
+from arc_pipeline.model.job import TrainingJob, progress_line
+from arc_pipeline.model.loading import load_model
+from arc_pipeline.model.states import states
+from arc_pipeline.model.tokenization import load_tokenizer, tiny_tokenizer
+from arc_pipeline.model.train import refuse_other_ids, run
 
-PAIRS = (Pair(((1, 2),), ((2, 1),)), Pair(((3, 4),), ((4, 3),)), Pair(((5, 6),), ((6, 5),)))
-TASK = Task("mirror", PAIRS[:2], PAIRS[2:])
-
-
-def a_job(directory: Path, **changes: object) -> Path:
-    """The file of a job that trains four steps."""
-    fields = {"name": "x", "train": [{"dataset": "d"}], "max_steps": 4, "batch_size": 4, "seed": 3}
-    fields |= {"predict": {"datasets": ["d"]}, "logging_steps": 2}
-    experiment = Experiment.model_validate(fields | changes)
-    tokenizer, encoder = tiny_tokenizer(), parse_encoder(experiment.grid_encoder)
-
-    def measure(recipe, task):
-        ids = encode_example(tokenizer, recipe.render(task, encoder)).input_ids
-        return len(ids), token_hash(ids)
-
-    drawer = RecipeDrawer(experiment.train, {"d": [TASK]}, experiment.augmentation, experiment.seed)
-    rows = [row for _, row in draw_examples(drawer, experiment.n_examples, 4096, measure)]
-    for name in ("output", "work"):
-        (directory / name).mkdir(parents=True)
-    write_table(pa.Table.from_pylist(rows, schema=RECIPE_SCHEMA), directory, "augmented_examples")
-    write_table(tasks_table([TASK]), directory, "tasks")
-    job = TrainingJob(
-        experiment=experiment,
-        start="tiny",
-        examples=directory,
-        tasks={"d": directory},
-        work=directory / "work",
-        output=directory / "output",
-    )
-    (directory / "job.json").write_text(job.model_dump_json())
-    return directory / "job.json"
+MakeJob = Callable[..., Path]
 
 
 def train(job: Path) -> subprocess.CompletedProcess[str]:
@@ -61,8 +28,8 @@ def train(job: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
-def test_a_training_leaves_a_checkpoint_that_stands_alone(tmp_path: Path, method: str) -> None:
-    done = train(a_job(tmp_path, tuning={"method": method, "rank": 4}))
+def test_a_training_leaves_a_checkpoint_that_stands_alone(tmp_path: Path, make_job: MakeJob, method: str) -> None:
+    done = train(make_job(tmp_path, tuning={"method": method, "rank": 4}))
     assert done.returncode == 0, done.stderr
     output = tmp_path / "output"
     assert [row["step"] for row in read_log(output).to_pylist()] == [2, 4]
@@ -70,24 +37,99 @@ def test_a_training_leaves_a_checkpoint_that_stands_alone(tmp_path: Path, method
     assert (output / "tokenizer.json").is_file()
     assert (output / "adapter").is_dir() == (method == "lora")
     assert len(weights_hash(output)) == 64
+    assert "segmented" not in (output / "config.json").read_text()
 
 
-def test_examples_that_render_to_other_tokens_are_refused(tmp_path: Path) -> None:
-    job = a_job(tmp_path)
+def test_examples_that_render_to_other_tokens_are_refused(tmp_path: Path, make_job: MakeJob) -> None:
+    job = make_job(tmp_path)
     changed = json.loads(job.read_text())
     changed["experiment"]["grid_encoder"] = "MinimalGridEncoder()"
     job.write_text(json.dumps(changed))
     done = train(job)
     assert done.returncode != 0
-    assert "task mirror" in done.stderr
+    assert "error: example 0 (task " in done.stderr
     assert "materialize augmented_examples again" in done.stderr
 
 
-def test_a_saved_tokenizer_that_gives_other_ids_is_refused(tmp_path: Path) -> None:
-    job = TrainingJob.model_validate_json(a_job(tmp_path).read_bytes())
+def test_a_saved_tokenizer_that_gives_other_ids_is_refused(tmp_path: Path, make_job: MakeJob) -> None:
+    job = TrainingJob.model_validate_json(make_job(tmp_path).read_bytes())
     other = tiny_tokenizer()
     refuse_other_ids(ExampleDataset(job.recipes(), job.training_tasks(), job.experiment, other), job.output)
     other.add_tokens(["Input"])
     examples = ExampleDataset(job.recipes(), job.training_tasks(), job.experiment, other)
     with pytest.raises(ArcPipelineError, match=f"{job.output}: the saved tokenizer gives other tokens"):
         refuse_other_ids(examples, job.output)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"gradient_checkpointing": True},
+        {"lr_scheduler": "cosine"},
+        {"lr_scheduler": "constant"},
+        {"tuning": {"method": "lora", "rank": 4, "rslora": True, "dropout": 0.1}, "gradient_checkpointing": True},
+        {"tuning": {"method": "lora", "rank": 4, "dora": True}},
+        {"packing": "off", "micro_batch_size": 2, "supervise": "all-outputs"},
+    ],
+    ids=str,
+)
+def test_each_way_to_train_does_its_steps(tmp_path: Path, make_job: MakeJob, changes: dict[str, object]) -> None:
+    job = TrainingJob.model_validate_json(make_job(tmp_path, max_steps=2, **changes).read_bytes())
+    rows: list[dict[str, object]] = []
+    run(job, rows.append)
+    assert [row["step"] for row in rows if "loss" in row] == [2]
+    assert read_log(job.output).num_rows == 1
+
+
+def test_progress_says_how_fast_it_goes(tmp_path: Path, make_job: MakeJob) -> None:
+    job = TrainingJob.model_validate_json(make_job(tmp_path).read_bytes())
+    rows: list[dict[str, object]] = []
+    run(job, rows.append)
+    tokens = sum(job.recipes()["n_tokens"].to_pylist())
+    logged = [row for row in rows if "loss" in row]
+    seconds = [logged[0]["seconds"], logged[1]["seconds"] - logged[0]["seconds"]]
+    assert sum(row["tokens_per_second"] * each for row, each in zip(logged, seconds, strict=True)) == pytest.approx(
+        tokens
+    )
+    assert "tokens/s" in progress_line(logged[0])
+
+
+def test_validation_loss_is_computed_as_training_loss_is(tmp_path: Path, make_job: MakeJob) -> None:
+    """At a learning rate of almost zero, the loss on the validation examples is that of a training on them."""
+    fields = {"validation": [{"dataset": "d"}], "eval_steps": 1, "precision": "fp32", "learning_rate": 1e-30}
+    job = TrainingJob.model_validate_json(make_job(tmp_path, max_steps=2, micro_batch_size=1, **fields).read_bytes())
+    rows: list[dict[str, object]] = []
+    run(job, rows.append)
+    tokenizer = load_tokenizer("tiny")
+    batch = Padded(0, keep_all=True)(validation_examples(job.experiment, job.validated_tasks(), tokenizer))
+    loss = load_model("tiny", job.experiment.seed, len(tokenizer))(**batch).loss.item()
+    assert [row["eval_loss"] for row in rows if "eval_loss" in row] == pytest.approx([loss, loss], abs=1e-6)
+    assert [progress_line(row) for row in rows][2] == f"step 1/2, validation loss {loss:.4f}"
+    assert [row["eval_loss"] for row in read_log(job.output).to_pylist()] == pytest.approx([loss, loss], abs=1e-6)
+
+
+def test_evaluation_changes_no_weight(tmp_path: Path, make_job: MakeJob) -> None:
+    lora = {"method": "lora", "rank": 4, "dropout": 0.3}
+    hashes = []
+    for steps in (1, 3):
+        directory = tmp_path / str(steps)
+        fields = {"validation": [{"dataset": "d"}], "eval_steps": steps, "save_steps": 5 - steps, "tuning": lora}
+        job = TrainingJob.model_validate_json(make_job(directory, **fields).read_bytes())
+        run(job, lambda row: None)
+        hashes.append(weights_hash(job.output))
+    assert hashes[0] == hashes[1]
+
+
+def test_a_validation_set_that_does_not_fit_is_refused(tmp_path: Path, make_job: MakeJob) -> None:
+    job = TrainingJob.model_validate_json(make_job(tmp_path, validation=[{"dataset": "d"}]).read_bytes())
+    short = job.experiment.model_copy(update={"max_seq_len": 16})
+    with pytest.raises(ArcPipelineError, match="no test pair of d fits max_seq_len 16"):
+        validation_examples(short, job.validated_tasks(), tiny_tokenizer())
+
+
+def test_the_state_with_the_least_validation_loss_is_kept(tmp_path: Path, make_job: MakeJob) -> None:
+    """At a learning rate of almost zero none is better than the first."""
+    fields = {"validation": [{"dataset": "d"}], "eval_steps": 1, "save_steps": 1, "learning_rate": 1e-30}
+    job = TrainingJob.model_validate_json(make_job(tmp_path, max_steps=6, **fields).read_bytes())
+    run(job, lambda row: None)
+    assert [state.name for state in states(job.work)] == [f"checkpoint-{step}" for step in (6, 5, 4, 1)]
