@@ -1,17 +1,25 @@
-"""The code location: loads the assets of `defs/` and adds only what concerns all of them."""
+"""The code location: loads the assets and the automation of `defs/` and adds only what concerns all of them."""
 
 import dagster as dg
 
-from arc_pipeline.defs import augmentation, configs, evaluation, prediction, tasks, training
+from arc_pipeline.defs import augmentation, automation, configs, evaluation, prediction, tasks, training
 from arc_pipeline.defs.progress import progress_logger
 from arc_pipeline.defs.workspace import Workspace
 
 STAGES = (tasks, configs, augmentation, training, prediction, evaluation)
 
-defs = dg.Definitions(
-    assets=dg.load_assets_from_modules(STAGES),
-    resources={"workspace": Workspace()},
-    # one process a run: when the run's worker dies, its step dies with it
-    executor=dg.in_process_executor,
-    loggers={"console": dg.colored_console_logger, "progress": progress_logger},
-)
+
+def everything() -> dg.Definitions:
+    """All definitions; the queue gets those of the assets, to look at what is missing or stale."""
+    assets = dg.Definitions(
+        assets=dg.load_assets_from_modules(STAGES),
+        resources={"workspace": Workspace()},
+        # one process a run: when the run's worker dies, its step dies with it
+        executor=dg.in_process_executor,
+        loggers={"console": dg.colored_console_logger, "progress": progress_logger},
+    )
+    queue = dg.Definitions(jobs=[automation.training_job], schedules=[automation.training_queue(assets)])
+    return dg.Definitions.merge(assets, queue)
+
+
+defs = everything()
