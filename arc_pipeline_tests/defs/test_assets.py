@@ -5,11 +5,9 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import yaml
 
 ASSETS = {
     *("arc_source", "tasks", "augmentation_config", "training_config", "prediction_config", "initial_weights"),
@@ -24,50 +22,6 @@ ASSETS = {
     ),
     *("results_table", "temperature_table", "duration_table", "failures", "prompt_samples"),
 }
-DATASET = {"pairs": [([[1, 2]], [[2, 1]]), ([[3, 4]], [[4, 3]]), ([[5, 6]], [[6, 5]])]}
-EXPERIMENT = {
-    "model": "tiny",
-    "train": [{"dataset": "mirror"}],
-    "augmentation": {"geometric": False, "colours": False},
-    "max_steps": 8,
-    "batch_size": 8,
-    "max_seq_len": 256,
-    "predict": {"datasets": ["mirror"], "predictions": 2},
-}
-
-
-def write_experiment(data: Path, name: str, **changes: object) -> None:
-    """Writes the YAML of a small experiment."""
-    (data / "experiments" / f"{name}.yaml").write_text(yaml.safe_dump(EXPERIMENT | changes))
-
-
-def write_tasks(data: Path) -> None:
-    """Two tasks that mirror their input."""
-    pairs = [{"input": a, "output": b} for a, b in DATASET["pairs"]]
-    tasks = {name: {"train": pairs[:2], "test": pairs[2:]} for name in ("aa", "bb")}
-    (data / "raw" / "mirror.json").write_text(json.dumps(tasks))
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """A data directory of its own, and `load()`, which loads the code location from it anew."""
-    for name in ("raw", "experiments"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "datasets.yaml").write_text("{}")
-    write_tasks(tmp_path)
-    monkeypatch.setenv("ARC_PIPELINE_DATA", str(tmp_path))
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster_home"))
-    monkeypatch.setattr("arc_pipeline.arc.prediction.DECODINGS", {"t0.0": 0.0, "t1.0": 1.0})
-
-    def load():
-        for name in list(sys.modules):
-            if name.startswith("arc_pipeline.def"):
-                del sys.modules[name]
-        importlib.import_module("arc_pipeline.defs.instance").prepare()
-        defs = importlib.import_module("arc_pipeline.definitions").defs
-        return importlib.import_module("arc_pipeline.defs.session").Session(defs)
-
-    return SimpleNamespace(data=tmp_path, load=load)
 
 
 def names(statuses) -> set[str]:
@@ -75,13 +29,13 @@ def names(statuses) -> set[str]:
 
 
 def test_the_graph_has_all_assets(project: SimpleNamespace) -> None:
-    write_experiment(project.data, "one")
+    project.write("one")
     keys = project.load().definitions.resolve_asset_graph().get_all_asset_keys()
     assert {key.to_user_string() for key in keys} == ASSETS
 
 
 def test_a_life_of_one_experiment(project: SimpleNamespace) -> None:
-    write_experiment(project.data, "one")
+    project.write("one")
     session = project.load()
     outcomes = session.refresh([])
     assert not [outcome.failed for outcome in outcomes if outcome.failed]
@@ -97,14 +51,14 @@ def test_a_life_of_one_experiment(project: SimpleNamespace) -> None:
     assert session.plan() == []
 
     # a prediction setting leaves the checkpoint alone, and stages refuse to mix the file with what is recorded of it
-    write_experiment(project.data, "one", predict={"datasets": ["mirror"], "predictions": 3})
+    project.write("one", predict={"datasets": ["mirror"], "predictions": 3})
     session = project.load()
     stale = names(session.plan())
     assert not {name for name in stale if name.startswith(("checkpoint", "augmented", "tasks", "training", "initial"))}
     assert {"prediction_config[one]", "predictions[one/t0.0]", "metrics[one/t1.0]", "results_table"} <= stale
     outcome = session.run(batch("t0.0|one", "metrics"))
     assert "one.yaml or its starting weights changed since prediction_config[one]" in outcome.failed
-    write_experiment(project.data, "one")
+    project.write("one")
 
     # the loss of Dagster's database loses no work
     shutil.rmtree(project.data / "dagster_home")
@@ -114,7 +68,7 @@ def test_a_life_of_one_experiment(project: SimpleNamespace) -> None:
     assert session.plan() == []
 
     # an experiment that is gone leaves the tables
-    write_experiment(project.data, "two")
+    project.write("two")
     (project.data / "experiments" / "one.yaml").unlink()
     causes = {str(each.node.artefact): each.causes for each in project.load().plan(["results_table"])}
     assert causes["results_table"] == ["experiment_summary[one] is gone"]
@@ -136,7 +90,7 @@ def batch(partition_key: str, *assets: str):
 
 def test_the_bug_is_stopped_before_training(project: SimpleNamespace) -> None:
     changed = {"geometric": False, "colours": False, "target": "legacy-swap"}
-    write_experiment(project.data, "bug", augmentation=changed, max_steps=40)
+    project.write("bug", augmentation=changed, max_steps=40)
     session = project.load()
     outcomes = session.refresh([])
     assert "augmented_examples[bug]" in made(outcomes)
@@ -149,7 +103,7 @@ def test_the_bug_is_stopped_before_training(project: SimpleNamespace) -> None:
 
 
 def test_a_faulty_file_takes_no_other_dataset_down(project: SimpleNamespace) -> None:
-    write_experiment(project.data, "one")
+    project.write("one")
     broken = {"x": {"train": [{"input": [[10]], "output": [[1]]}], "test": []}}
     (project.data / "raw" / "broken.json").write_text(json.dumps(broken))
     session = project.load()
@@ -161,19 +115,19 @@ def test_a_faulty_file_takes_no_other_dataset_down(project: SimpleNamespace) -> 
 
 
 def test_faults_of_a_file_are_shown_before_anything_is_run(project: SimpleNamespace) -> None:
-    write_experiment(project.data, "one", max_stepps=3)
+    project.write("one", max_stepps=3)
     causes = {str(each.node.artefact): each.causes for each in project.load().plan(["one"])}
     assert "did you mean 'max_steps'" in " ".join(causes["training_config[one]"])
 
 
 def test_a_selection_that_matches_nothing_is_an_error(project: SimpleNamespace) -> None:
-    write_experiment(project.data, "one")
+    project.write("one")
     with pytest.raises(Exception, match="did you mean 'one'"):
         project.load().plan(["onne"])
 
 
 def test_a_run_whose_process_was_killed_is_ended(project: SimpleNamespace) -> None:
-    write_experiment(project.data, "one")
+    project.write("one")
     session = project.load()
     code = (
         "import os, dagster as dg; from arc_pipeline.defs.refresh import PROCESS_TAG, process_name;"
