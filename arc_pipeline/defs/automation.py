@@ -71,9 +71,7 @@ def read_queue(path: Path) -> list[str]:
     return names
 
 
-def next_training(
-    scanner: Scanner, instance: DagsterInstance, queue: Sequence[str]
-) -> dg.RunRequest | dg.SkipReason:
+def next_training(scanner: Scanner, instance: DagsterInstance, queue: Sequence[str]) -> dg.RunRequest | dg.SkipReason:
     """What to launch now, or why nothing. Those whose last training failed come after all others."""
     if running := unfinished_trainings(instance):
         run = running[0]
@@ -114,9 +112,9 @@ def obstacles(scanner: Scanner, needed: Sequence[Status]) -> Iterator[str]:
     """Why a run of these stages could not succeed: what is not theirs to make, and what only a person can mend."""
     for stage in needed:
         for parent in map(scanner.status, scanner.parents(stage.node)):
-            if parent.node.key not in STAGE_NAMES or parent.node.partition_key != stage.node.partition_key:
-                if parent.status not in USABLE:
-                    yield f"{parent.node.artefact} is {parent.status}, materialize it first"
+            own = parent.node.key in STAGE_NAMES and parent.node.partition_key == stage.node.partition_key
+            if not own and parent.status not in USABLE:
+                yield f"{parent.node.artefact} is {parent.status}, materialize it first"
         for cause in stage.causes:
             if cause.startswith("its file cannot be used") or _only_failed_checks(stage):
                 yield f"{stage.node.artefact}: {cause}"

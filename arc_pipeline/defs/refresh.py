@@ -20,6 +20,7 @@ QUIET = {"loggers": {"progress": {}}}
 # names the process of a run, so that the run can be ended when its process is gone
 PROCESS_TAG = "arc_pipeline/process"
 CODE_VERSION_TAG = "dagster/code_version"
+FAILURE_REASON_TAG = "dagster/failure_reason"
 
 
 @dataclass
@@ -110,8 +111,15 @@ def run_batch(definitions: dg.Definitions, instance: DagsterInstance, store: Sto
         run_config=QUIET,
         tags={PROCESS_TAG: process_name()},
     )
+    if _interrupted(instance, result.run_id):
+        raise KeyboardInterrupt  # Dagster has recorded it and would let the next batch begin
     made = tuple(node for node in batch.nodes if store.lineage(node.artefact) != before[node])
     return Outcome(batch, result.run_id, made, "" if result.success else _reason(result))
+
+
+def _interrupted(instance: DagsterInstance, run_id: str) -> bool:
+    run = instance.get_run_by_id(run_id)
+    return run is not None and run.tags.get(FAILURE_REASON_TAG) == "UNEXPECTED_TERMINATION"
 
 
 def process_name() -> str:

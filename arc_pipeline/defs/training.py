@@ -45,9 +45,7 @@ class Training(dg.Config):
     retry_policy=dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL),
     code_version=code_version("arc_pipeline.model.train", "run", RENDERING),
 )
-def checkpoint(
-    context: dg.AssetExecutionContext, config: Training, workspace: Workspace
-) -> dg.MaterializeResult[None]:
+def checkpoint(context: dg.AssetExecutionContext, config: Training, workspace: Workspace) -> dg.MaterializeResult[None]:
     """The fine-tuned model: weights, tokenizer and log in one directory, named by the hash of the weights.
 
     A finished one whose inputs and code have not changed is kept. An interrupted training goes on where it was.
@@ -66,9 +64,7 @@ def checkpoint(
             return train(context, making, job, held)
 
 
-def train(
-    context: dg.AssetExecutionContext, making: Making, job: TrainingJob, held: int
-) -> dg.MaterializeResult[None]:
+def train(context: dg.AssetExecutionContext, making: Making, job: TrainingJob, held: int) -> dg.MaterializeResult[None]:
     """Runs the training program and commits what it made; its states to resume from are gone afterwards."""
     job.work.mkdir(parents=True, exist_ok=True)
     job_file = job.work / "job.json"

@@ -11,7 +11,6 @@ from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.task import Task
 from arc_pipeline.arc.task_table import tasks_from_table
 
-
 # the key of the message by which the training program says that it refuses its job, so that none tries again
 REFUSAL = "refusal"
 

@@ -49,7 +49,9 @@ def enter_run(instance: dg.DagsterInstance, experiment: str, status: dg.DagsterR
 
 
 def test_the_first_of_the_queue_that_is_missing_or_stale(automation, instance) -> None:
-    scanner = Statuses(automation, {"checkpoint[b]": "stale", "checkpoint[a]": "missing", "training_config[b]": "stale"})
+    scanner = Statuses(
+        automation, {"checkpoint[b]": "stale", "checkpoint[a]": "missing", "training_config[b]": "stale"}
+    )
     request = automation.next_training(scanner, instance, ["c", "b", "a"])
     assert request.partition_key == "b"
     assert {key.to_user_string() for key in request.asset_selection} == {"training_config", "checkpoint"}

@@ -9,8 +9,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -91,7 +90,7 @@ def test_ctrl_c_ends_the_training_and_the_next_refresh_goes_on(watched: SimpleNa
         watched.saved(run)
         process.send_signal(signal.SIGINT)
         watched.ended()
-        assert eventually(lambda: process.poll()) is not None
+        eventually(lambda: process.poll() is not None)
     assert len(watched.trainings()) == 1  # what was planned after it was not begun
     outcome = watched.load().refresh(["checkpoint[one]"])[-1]
     assert not outcome.failed
@@ -142,8 +141,8 @@ def skips() -> list[str]:
 def worker_of(run_id: str) -> int:
     """The process of a run's worker, from what it said of itself."""
     with dg.DagsterInstance.get() as instance:
-        messages = [entry.message for entry in instance.all_logs(run_id)]
-    return next(int(found[1]) for text in messages if (found := re.search(r"Started process for run \(pid: (\d+)\)", text)))
+        messages = "\n".join(entry.message for entry in instance.all_logs(run_id))
+    return int(re.search(r"Started process for run \(pid: (\d+)\)", messages)[1])
 
 
 def test_a_finished_checkpoint_is_kept_and_a_crashed_program_tried_again(
