@@ -22,6 +22,10 @@ LOOK_EVERY_SECONDS = 0.05
 SHOWN_LINES = 25
 
 
+class ProgramCrashed(Exception):
+    """The program ended with a failure that another attempt may not have."""
+
+
 def accelerate_command(module: str, arguments: Sequence[str], processes: int) -> list[str]:
     """The command that starts `processes` ranks of a module on this machine."""
     launch = [sys.executable, "-m", "accelerate.commands.launch", f"--num_processes={processes}", "--num_machines=1"]
@@ -36,7 +40,7 @@ def run_group(
 ) -> None:
     """Runs the command to its end; its output goes to `log`, its Pipes messages into the run.
 
-    It inherits `held`, the lock on the accelerator. A refusal is an ArcPipelineError, a crash may be retried.
+    It inherits `held`, the lock on the accelerator. A refusal is an ArcPipelineError, anything else that went wrong is ProgramCrashed.
     """
     with (
         log.open("ab") as output,
@@ -62,7 +66,7 @@ def run_group(
     if refusals := [message[REFUSAL] for message in session.get_custom_messages() if REFUSAL in message]:
         raise ArcPipelineError("\n".join(refusals))
     if process.returncode:
-        raise dg.Failure(f"{_ending(process.returncode)}; the end of {log}:\n{_tail(log)}")
+        raise ProgramCrashed(f"{_ending(process.returncode)}; the end of {log}:\n{_tail(log)}")
 
 
 def end_group(process: "subprocess.Popen[bytes]") -> None:

@@ -17,7 +17,7 @@ from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.defs.accelerator import POOL, accelerator
 from arc_pipeline.defs.augmentation import augmented_examples
 from arc_pipeline.defs.configs import initial_weights, training_config
-from arc_pipeline.defs.launcher import accelerate_command, run_group
+from arc_pipeline.defs.launcher import ProgramCrashed, accelerate_command, run_group
 from arc_pipeline.defs.partitions import experiment_partitions
 from arc_pipeline.defs.workspace import Making, Workspace, markdown_table
 from arc_pipeline.model.job import TrainingJob
@@ -25,6 +25,7 @@ from arc_pipeline.model.job import TrainingJob
 # what the hash of the tokens in the table of recipes covers
 RENDERING = tuple(f"arc_pipeline.arc.{name}" for name in ("encoder", "prompt", "augmentation", "vocabulary"))
 SHOWN_STEPS = 20
+RETRIES_AFTER_CRASHES, RETRY_AFTER_SECONDS = 3, 5
 # columns of the log whose last values are numeric metadata, where the log has them
 PLOTTED = ("loss", "validation_loss", "tokens_per_second")
 
@@ -41,8 +42,6 @@ class Training(dg.Config):
     group_name="training",
     kinds={"pytorch", "huggingface"},
     pool=POOL,
-    # a crashed program resumes; what a user must mend first is no crash
-    retry_policy=dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL),
     code_version=code_version("arc_pipeline.model.train", "run", RENDERING),
 )
 def checkpoint(context: dg.AssetExecutionContext, config: Training, workspace: Workspace) -> dg.MaterializeResult[None]:
@@ -71,10 +70,21 @@ def train(context: dg.AssetExecutionContext, making: Making, job: TrainingJob, h
     job_file.write_text(job.model_dump_json(indent=2))
     processes = job.experiment.processes
     command = accelerate_command("arc_pipeline.model.train", [str(job_file)], processes)
-    run_group(context, command, job.work / "output.log", held, _threads(processes))
+    try:
+        run_group(context, command, job.work / "output.log", held, _threads(processes))
+    except ProgramCrashed as crash:
+        raise another_attempt(context, str(crash)) from crash
     result = save(making, job)
     shutil.rmtree(job.work, ignore_errors=True)
     return result
+
+
+def another_attempt(context: dg.AssetExecutionContext, crash: str) -> dg.RetryRequested | dg.Failure:
+    """What to raise after a crash. Not a RetryPolicy: that tries again also after a person's cancel (Dagster 1.13)."""
+    if context.retry_number >= RETRIES_AFTER_CRASHES:
+        return dg.Failure(crash, allow_retries=False)
+    context.log.warning(f"{crash}\nit goes on from its last state in {RETRY_AFTER_SECONDS} s")
+    return dg.RetryRequested(max_retries=RETRIES_AFTER_CRASHES, seconds_to_wait=RETRY_AFTER_SECONDS)
 
 
 def finished(making: Making) -> Lineage | None:
