@@ -40,7 +40,8 @@ def run_group(
 ) -> None:
     """Runs the command to its end; its output goes to `log`, its Pipes messages into the run.
 
-    It inherits `held`, the lock on the accelerator. A refusal is an ArcPipelineError, anything else that went wrong is ProgramCrashed.
+    It inherits `held`, the lock on the accelerator. What it refuses is an ArcPipelineError, any other failure
+    ProgramCrashed.
     """
     with (
         log.open("ab") as output,

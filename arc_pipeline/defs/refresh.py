@@ -77,7 +77,8 @@ def _follows(scanner: Scanner, status: Status, wanted: set[Node]) -> bool:
 
 
 def _matches(node: Node, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatch(name, pattern) for name in _names(node) for pattern in patterns)
+    """A name with brackets is a name first: `checkpoint[one]` as a pattern would be a class of characters."""
+    return any(name == each or fnmatch.fnmatch(name, each) for name in _names(node) for each in patterns)
 
 
 def next_batch(scanner: Scanner, pending: Sequence[Node]) -> Batch:
