@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -97,7 +98,7 @@ def test_ctrl_c_ends_the_training_and_the_next_refresh_goes_on(watched: SimpleNa
     assert min(watched.steps(outcome.run_id)) > SAVE_STEPS
 
 
-def test_the_queue_a_killed_worker_and_a_cancel(watched: SimpleNamespace, eventually) -> None:
+def test_the_queue_a_killed_launcher_a_killed_worker_and_a_cancel(watched: SimpleNamespace, eventually) -> None:
     watched.write("one", **LONG)
     watched.write("two", **LONG)
     watched.load().refresh(["tasks"])
@@ -114,6 +115,9 @@ def test_the_queue_a_killed_worker_and_a_cancel(watched: SimpleNamespace, eventu
         assert re.match(r"a training \(two\) is \w+ in run", reasons[0])
 
         watched.saved(run.run_id)
+        os.kill(launcher(watched.processes()), signal.SIGKILL)
+        assert eventually(lambda: resumed_at(watched.steps(run.run_id))) > SAVE_STEPS
+
         os.kill(worker_of(run.run_id), signal.SIGKILL)
         watched.ended()
         again = eventually(lambda: watched.trainings()[1:])[0]
@@ -128,6 +132,17 @@ def test_the_queue_a_killed_worker_and_a_cancel(watched: SimpleNamespace, eventu
         assert [run.status.value for run in watched.trainings()[:2]] == ["FAILURE", "CANCELED"]
     states = [path for path in (watched.data / "store" / "training" / "two").glob("*/*") if path.is_dir()]
     assert states
+
+
+def launcher(processes: set[int]) -> int:
+    """The one among them that is accelerate's."""
+    commands = {process: Path(f"/proc/{process}/cmdline").read_bytes() for process in processes}
+    return next(process for process, command in commands.items() if b"accelerate" in command)
+
+
+def resumed_at(steps: list[int]) -> int | None:
+    """The first step that does not follow the one before it upwards."""
+    return next((after for before, after in pairwise(steps) if after <= before), None)
 
 
 def skips() -> list[str]:
