@@ -18,8 +18,12 @@ def everything() -> dg.Definitions:
         executor=dg.in_process_executor,
         loggers={"console": dg.colored_console_logger, "progress": progress_logger},
     )
-    queue = dg.Definitions(jobs=[automation.training_job], schedules=[automation.training_queue(assets)])
-    return dg.Definitions.merge(assets, queue)
+    automatic = dg.Definitions(
+        jobs=[automation.training_job],
+        schedules=[automation.training_queue(assets)],
+        sensors=[automation.dead_runs_sensor],
+    )
+    return dg.Definitions.merge(assets, automatic)
 
 
 defs = everything()

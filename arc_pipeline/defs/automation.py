@@ -46,7 +46,6 @@ def training_queue(
     @dg.schedule(name=name, job=training_job, cron_schedule=cron, default_status=dg.DefaultScheduleStatus.STOPPED)
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         """Launches the next experiment of data/training_queue.yaml whose checkpoint is missing or stale."""
-        end_dead_runs(context.instance)
         scanner = Scanner(definitions, context.instance, Store(data_directory() / "store"))
         try:
             return next_training(scanner, context.instance, read_queue(data_directory() / QUEUE_FILE))
@@ -54,6 +53,13 @@ def training_queue(
             return dg.SkipReason(str(error))
 
     return schedule
+
+
+@dg.sensor(minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+def dead_runs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Ends runs whose process is gone, as after a power cut; Dagster would wait for ever. run_retries begin them anew."""
+    end_dead_runs(context.instance)
+    return dg.SkipReason("it looks after runs and launches none")
 
 
 def read_queue(path: Path) -> list[str]:

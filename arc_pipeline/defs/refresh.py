@@ -129,12 +129,19 @@ def process_name() -> str:
 
 
 def end_dead_runs(instance: DagsterInstance) -> None:
-    """Ends the runs of earlier refreshes on this machine whose process was killed: Dagster would show them for ever."""
+    """Ends the runs on this machine whose process was killed with all that would notice: Dagster shows them for ever."""
     unfinished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
     for run in instance.get_runs(filters=unfinished):
-        host, _, process = run.tags.get(PROCESS_TAG, "/").partition("/")
+        host, _, process = _process_of(instance, run).partition("/")
         if host == socket.gethostname() and not Path(f"/proc/{process}").exists():
             instance.report_run_failed(run, "the process of this run was killed")
+
+
+def _process_of(instance: DagsterInstance, run: dg.DagsterRun) -> str:
+    """What the run says of its process; a retry has the tag of the run before it until its training begins."""
+    before = instance.get_run_by_id(run.parent_run_id) if run.parent_run_id else None
+    process = run.tags.get(PROCESS_TAG, "")
+    return "" if before and before.tags.get(PROCESS_TAG) == process else process
 
 
 def report_again(instance: DagsterInstance, store: Store, node: Node) -> None:

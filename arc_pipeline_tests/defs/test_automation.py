@@ -1,6 +1,7 @@
 """What the training queue decides: from statuses written by hand, and from a project's own."""
 
 import importlib
+import socket
 from collections.abc import Iterator
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ import pytest
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.definitions import defs
 from arc_pipeline.defs import automation
+from arc_pipeline.defs.refresh import PROCESS_TAG
 from arc_pipeline.defs.staleness import Node, Status
 
 STAGES = ("augmentation_config", "augmented_examples", "training_config", "initial_weights", "checkpoint")
@@ -105,6 +107,18 @@ def test_a_project_s_own_statuses(project: SimpleNamespace) -> None:
     request = decide(session.scanner(), session.instance, ["a"])
     assert request.partition_key == "a"
     assert {key.to_user_string() for key in request.asset_selection} == set(STAGES)
+
+
+def test_a_retry_is_not_taken_for_dead_by_the_process_of_the_run_before_it(instance) -> None:
+    job, gone = defs.resolve_job_def("training_job"), {PROCESS_TAG: f"{socket.gethostname()}/0"}
+    started = dg.DagsterRunStatus.STARTED
+    dead = instance.create_run_for_job(job, tags=gone, status=started)
+    retry = instance.create_run_for_job(
+        job, tags=gone, status=started, parent_run_id=dead.run_id, root_run_id=dead.run_id
+    )
+    automation.dead_runs_sensor(dg.build_sensor_context(instance))
+    assert instance.get_run_by_id(dead.run_id).status == dg.DagsterRunStatus.FAILURE
+    assert instance.get_run_by_id(retry.run_id).status == started
 
 
 def test_it_is_off_by_default_and_comes_in_the_evening() -> None:
