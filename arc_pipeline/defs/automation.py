@@ -57,7 +57,7 @@ def training_queue(
 
 @dg.sensor(minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
 def dead_runs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Ends runs whose process is gone, as after a power cut; Dagster would wait for ever. run_retries begin them anew."""
+    """Ends runs whose process is gone, as after a power cut, so that run_retries begin them anew."""
     end_dead_runs(context.instance)
     return dg.SkipReason("it looks after runs and launches none")
 

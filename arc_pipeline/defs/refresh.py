@@ -129,7 +129,7 @@ def process_name() -> str:
 
 
 def end_dead_runs(instance: DagsterInstance) -> None:
-    """Ends the runs on this machine whose process was killed with all that would notice: Dagster shows them for ever."""
+    """Ends the runs whose process was killed on this machine with all that would notice: Dagster would wait on."""
     unfinished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
     for run in instance.get_runs(filters=unfinished):
         host, _, process = _process_of(instance, run).partition("/")
