@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from arc_pipeline.defs import augmentation, automatic, configs, evaluation, prediction, tasks, training
+from arc_pipeline.defs import augmentation, automatic, configs, evaluation, prediction, queue, tasks, training
 from arc_pipeline.defs.progress import progress_logger
 from arc_pipeline.defs.workspace import Workspace
 
@@ -18,8 +18,12 @@ def everything() -> dg.Definitions:
         executor=dg.in_process_executor,
         loggers={"console": dg.colored_console_logger, "progress": progress_logger},
     )
-    automation = dg.Definitions(jobs=[automatic.refresh_job(assets)], sensors=[automatic.training_proposals(assets)])
-    return dg.Definitions.merge(assets, automation)
+    upkeep = dg.Definitions(
+        jobs=[automatic.refresh_job(assets), queue.training_job],
+        schedules=[queue.training_queue(assets)],
+        sensors=[automatic.training_proposals(assets), queue.dead_runs_sensor],
+    )
+    return dg.Definitions.merge(assets, upkeep)
 
 
 defs = everything()

@@ -7,33 +7,43 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import dagster as dg
 
 from arc_pipeline.arc.errors import ArcPipelineError
-from arc_pipeline.defs.accelerator import accelerator, has_gpu
+from arc_pipeline.model.job import REFUSAL
 from arc_pipeline.model.process import end_with_parent
 
 GRACE_SECONDS = {signal.SIGINT: 10.0, signal.SIGTERM: 5.0, signal.SIGKILL: 5.0}
+LOOK_EVERY_SECONDS = 0.05
 SHOWN_LINES = 25
+
+
+class ProgramCrashed(Exception):
+    """The program ended with a failure that another attempt may not have."""
 
 
 def accelerate_command(module: str, arguments: Sequence[str], processes: int) -> list[str]:
     """The command that starts `processes` ranks of a module on this machine."""
     launch = [sys.executable, "-m", "accelerate.commands.launch", f"--num_processes={processes}", "--num_machines=1"]
     launch += ["--mixed_precision=no", "--dynamo_backend=no"]
-    launch += ["--multi_gpu"] if processes > 1 and has_gpu() else []
+    # accelerate's word for one process a rank, also without a GPU: it would start a single one otherwise
+    launch += ["--multi_gpu"] if processes > 1 else []
     return [*launch, "-m", module, *arguments]
 
 
 def run_group(
-    context: dg.AssetExecutionContext, command: Sequence[str], log: Path, store: Path, environment: Mapping[str, str]
+    context: dg.AssetExecutionContext, command: Sequence[str], log: Path, held: int, environment: Mapping[str, str]
 ) -> None:
-    """Runs the command to its end, the accelerator held; its output goes to `log`, its Pipes messages into the run."""
+    """Runs the command to its end; its output goes to `log`, its Pipes messages into the run.
+
+    It inherits `held`, the lock on the accelerator. What it refuses is an ArcPipelineError, any other failure
+    ProgramCrashed.
+    """
     with (
-        accelerator(store, context.log.info) as held,
         log.open("ab") as output,
         dg.open_pipes_session(
             context=context,
@@ -54,26 +64,28 @@ def run_group(
             process.wait()
         finally:
             end_group(process)
+    if refusals := [message[REFUSAL] for message in session.get_custom_messages() if REFUSAL in message]:
+        raise ArcPipelineError("\n".join(refusals))
     if process.returncode:
-        raise ArcPipelineError(f"{_ending(process.returncode)}; the end of {log}:\n{_tail(log)}")
+        raise ProgramCrashed(f"{_ending(process.returncode)}; the end of {log}:\n{_tail(log)}")
 
 
 def end_group(process: "subprocess.Popen[bytes]") -> None:
     """Ends every process of the group: asks first, then insists."""
     for number, grace in GRACE_SECONDS.items():
-        if not _group_lives(process.pid):
+        if not _group_lives(process):
             return
         os.killpg(process.pid, number)
-        try:
-            process.wait(grace)
-        except subprocess.TimeoutExpired:
-            continue
+        deadline = time.monotonic() + grace
+        while _group_lives(process) and time.monotonic() < deadline:
+            time.sleep(LOOK_EVERY_SECONDS)
 
 
-def _group_lives(group: int) -> bool:
+def _group_lives(process: "subprocess.Popen[bytes]") -> bool:
+    process.poll()  # a leader that ended counts as a member until it is asked
     try:
-        os.killpg(group, 0)
-    except (ProcessLookupError, PermissionError):
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
         return False
     return True
 

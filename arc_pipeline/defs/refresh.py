@@ -20,6 +20,7 @@ QUIET = {"loggers": {"progress": {}}}
 # names the process of a run, so that the run can be ended when its process is gone
 PROCESS_TAG = "arc_pipeline/process"
 CODE_VERSION_TAG = "dagster/code_version"
+FAILURE_REASON_TAG = "dagster/failure_reason"
 
 
 @dataclass
@@ -79,7 +80,8 @@ def _follows(scanner: Scanner, status: Status, wanted: set[Node], matching: set[
 
 
 def _matches(node: Node, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatch(name, pattern) for name in _names(node) for pattern in patterns)
+    """A name with brackets is a name first: `checkpoint[one]` as a pattern would be a class of characters."""
+    return any(name == each or fnmatch.fnmatch(name, each) for name in _names(node) for each in patterns)
 
 
 def next_batch(scanner: Scanner, pending: Sequence[Node]) -> Batch:
@@ -113,8 +115,15 @@ def run_batch(job: dg.JobDefinition, instance: DagsterInstance, store: Store, ba
         run_config=QUIET,
         tags={PROCESS_TAG: process_name()},
     )
+    if _interrupted(instance, result.run_id):
+        raise KeyboardInterrupt  # Dagster has recorded it and would let the next batch begin
     made = tuple(node for node in batch.nodes if store.lineage(node.artefact) != before[node])
     return Outcome(batch, result.run_id, made, "" if result.success else _reason(result))
+
+
+def _interrupted(instance: DagsterInstance, run_id: str) -> bool:
+    run = instance.get_run_by_id(run_id)
+    return run is not None and run.tags.get(FAILURE_REASON_TAG) == "UNEXPECTED_TERMINATION"
 
 
 def process_name() -> str:
@@ -123,12 +132,19 @@ def process_name() -> str:
 
 
 def end_dead_runs(instance: DagsterInstance) -> None:
-    """Ends the runs of earlier refreshes on this machine whose process was killed: Dagster would show them for ever."""
+    """Ends the runs whose process was killed on this machine with all that would notice: Dagster would wait on."""
     unfinished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
     for run in instance.get_runs(filters=unfinished):
-        host, _, process = run.tags.get(PROCESS_TAG, "/").partition("/")
+        host, _, process = _process_of(instance, run).partition("/")
         if host == socket.gethostname() and not Path(f"/proc/{process}").exists():
             instance.report_run_failed(run, "the process of this run was killed")
+
+
+def _process_of(instance: DagsterInstance, run: dg.DagsterRun) -> str:
+    """What the run says of its process; a retry has the tag of the run before it until its training begins."""
+    before = instance.get_run_by_id(run.parent_run_id) if run.parent_run_id else None
+    process = run.tags.get(PROCESS_TAG, "")
+    return "" if before and before.tags.get(PROCESS_TAG) == process else process
 
 
 def report_again(instance: DagsterInstance, store: Store, node: Node) -> None:

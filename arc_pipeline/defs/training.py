@@ -7,23 +7,34 @@ from typing import Any
 
 import dagster as dg
 import yaml
+from pydantic import Field
 
-from arc_pipeline.arc.artefact import hash_json
+from arc_pipeline.arc.artefact import Lineage, hash_json
 from arc_pipeline.arc.checks import RECIPE_CHECKS
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.defs.accelerator import POOL
+from arc_pipeline.defs.accelerator import POOL, accelerator
 from arc_pipeline.defs.augmentation import augmented_examples
 from arc_pipeline.defs.code import asset_code
 from arc_pipeline.defs.configs import initial_weights, training_config
-from arc_pipeline.defs.launcher import accelerate_command, run_group
+from arc_pipeline.defs.launcher import ProgramCrashed, accelerate_command, run_group
 from arc_pipeline.defs.partitions import experiment_partitions
+from arc_pipeline.defs.refresh import PROCESS_TAG, process_name
 from arc_pipeline.defs.workspace import Making, Workspace, markdown_table
 from arc_pipeline.model.job import TrainingJob
 
 # what the hash of the tokens in the table of recipes covers
 RENDERING = tuple(f"arc_pipeline.arc.{name}" for name in ("encoder", "prompt", "augmentation", "vocabulary"))
 SHOWN_STEPS = 20
+RETRIES_AFTER_CRASHES, RETRY_AFTER_SECONDS = 3, 5
+# columns of the log whose last values are numeric metadata, where the log has them
+PLOTTED = ("loss", "validation_loss", "tokens_per_second")
+
+
+class Training(dg.Config):
+    """What may be said of one materialization, beside the experiment file."""
+
+    retrain: bool = Field(False, description="Train again though neither the inputs nor the code have changed.")
 
 
 @dg.asset(
@@ -34,24 +45,63 @@ SHOWN_STEPS = 20
     pool=POOL,
     code_version=asset_code("checkpoint", "arc_pipeline.model.train", "run", RENDERING),
 )
-def checkpoint(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
+def checkpoint(context: dg.AssetExecutionContext, config: Training, workspace: Workspace) -> dg.MaterializeResult[None]:
     """The fine-tuned model: weights, tokenizer and log in one directory, named by the hash of the weights.
 
+    A finished one whose inputs and code have not changed is kept. An interrupted training goes on where it was.
     Refuses examples whose checks did not pass, also in a later run and in a backfill.
     """
     with workspace.making(context) as making:
         job = training_job(making, workspace.store.root / "training")
         refuse_failed_checks(making)
         refuse_other_examples(job)
-        job.work.mkdir(parents=True, exist_ok=True)
-        job_file = job.work / "job.json"
-        job_file.write_text(job.model_dump_json(indent=2))
-        processes = job.experiment.processes
-        command = accelerate_command("arc_pipeline.model.train", [str(job_file)], processes)
-        run_group(context, command, job.work / "output.log", workspace.store.root, _threads(processes))
-        result = save(making, job)
+        if record := None if config.retrain else finished(making):
+            return reuse(making, record)
+        with accelerator(workspace.store.root, context.log.info) as held:
+            # whoever had to wait may find the work done
+            if record := None if config.retrain else finished(making):
+                return reuse(making, record)
+            return train(context, making, job, held)
+
+
+def train(context: dg.AssetExecutionContext, making: Making, job: TrainingJob, held: int) -> dg.MaterializeResult[None]:
+    """Runs the training program and commits what it made; its states to resume from are gone afterwards."""
+    context.instance.add_run_tags(context.run_id, {PROCESS_TAG: process_name()})
+    job.work.mkdir(parents=True, exist_ok=True)
+    job_file = job.work / "job.json"
+    job_file.write_text(job.model_dump_json(indent=2))
+    processes = job.experiment.processes
+    command = accelerate_command("arc_pipeline.model.train", [str(job_file)], processes)
+    try:
+        run_group(context, command, job.work / "output.log", held, _threads(processes))
+    except ProgramCrashed as crash:
+        raise another_attempt(context, str(crash)) from crash
+    result = save(making, job)
     shutil.rmtree(job.work, ignore_errors=True)
     return result
+
+
+def another_attempt(context: dg.AssetExecutionContext, crash: str) -> dg.RetryRequested | dg.Failure:
+    """What to raise after a crash. Not a RetryPolicy: that tries again also after a person's cancel (Dagster 1.13)."""
+    if context.retry_number >= RETRIES_AFTER_CRASHES:
+        return dg.Failure(crash, allow_retries=False)
+    context.log.warning(f"{crash}\nit goes on from its last state in {RETRY_AFTER_SECONDS} s")
+    return dg.RetryRequested(max_retries=RETRIES_AFTER_CRASHES, seconds_to_wait=RETRY_AFTER_SECONDS)
+
+
+def finished(making: Making) -> Lineage | None:
+    """The record of the current checkpoint, if it was made by this code from these inputs."""
+    name = making.experiment.name
+    record = making.lineage("checkpoint", name) if making.exists("checkpoint", name) else None
+    same = record and (record.code_version, record.upstream) == (making.code_version, making.upstream)
+    return record if same else None
+
+
+def reuse(making: Making, record: Lineage) -> dg.MaterializeResult[None]:
+    """Reports the current checkpoint once more."""
+    place = making.current("checkpoint", making.experiment.name)
+    described = {**record.metadata, "path": dg.MetadataValue.path(str(place)), "reused": True}
+    return dg.MaterializeResult(data_version=dg.DataVersion(record.data_version), metadata=described)
 
 
 def training_job(making: Making, work: Path) -> TrainingJob:
@@ -111,12 +161,13 @@ def save(making: Making, job: TrainingJob) -> dg.MaterializeResult[None]:
 
 
 def describe(log: list[dict[str, Any]]) -> dict[str, Any]:
-    """Metadata: the end of the training and its loss curve."""
+    """Metadata: the end of the training, as numbers that Dagster plots over time, and its loss curve."""
     every = max(1, len(log) // SHOWN_STEPS)
     rows = [{key: float(f"{row[key]:.4g}") for key in ("step", "loss", "learning_rate", "grad_norm")} for row in log]
+    last = log[-1]
     return {
-        "steps": log[-1]["step"],
-        "loss": log[-1]["loss"],
-        "training_seconds": log[-1]["seconds"],
+        "steps": last["step"],
+        "training_seconds": last["seconds"],
+        **{name: last[name] for name in PLOTTED if last.get(name) is not None},
         "loss_curve": markdown_table(rows[::every]),
     }

@@ -12,6 +12,9 @@ from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.task import Task
 from arc_pipeline.arc.task_table import tasks_from_table
 
+# the key of the message by which the training program says that it refuses its job, so that none tries again
+REFUSAL = "refusal"
+
 
 class TrainingJob(BaseModel):
     """`start` names the starting weights; paths are artefacts' directories; `work` keeps states to resume from."""

@@ -16,7 +16,7 @@ from typing import Any  # noqa: E402
 from dagster_pipes import DAGSTER_PIPES_CONTEXT_ENV_VAR, open_dagster_pipes  # noqa: E402
 
 from arc_pipeline.arc.errors import ArcPipelineError  # noqa: E402
-from arc_pipeline.model.job import TrainingJob, progress_line  # noqa: E402
+from arc_pipeline.model.job import REFUSAL, TrainingJob, progress_line  # noqa: E402
 from arc_pipeline.model.process import is_main_process  # noqa: E402
 
 CHECKED_EXAMPLES = 8
@@ -31,7 +31,11 @@ def reporting() -> Iterator[Any]:
         yield lambda row: None
     elif DAGSTER_PIPES_CONTEXT_ENV_VAR in os.environ:
         with open_dagster_pipes() as pipes:
-            yield lambda row: pipes.log.info(progress_line(row))
+            try:
+                yield lambda row: pipes.log.info(progress_line(row))
+            except ArcPipelineError as error:
+                pipes.report_custom_message({REFUSAL: str(error)})
+                raise
     else:
         yield lambda row: print(progress_line(row), file=sys.stderr)
 

@@ -5,7 +5,8 @@ import importlib
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ class Project:
     def __init__(self, data: Path, patch: pytest.MonkeyPatch) -> None:
         self.data, self.patch, self.faked = data, patch, False
 
-    def write_experiment(self, name: str, **changes: Any) -> None:
+    def write(self, name: str, **changes: Any) -> None:
         """Writes the YAML of a small experiment."""
         (self.data / "experiments" / f"{name}.yaml").write_text(yaml.safe_dump(EXPERIMENT | changes))
 
@@ -133,8 +134,8 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         project = with_files(a_project(tmp_path_factory.mktemp("made") / "data", patch))
         project.faked = True
-        project.write_experiment("turned", augmentation={"geometric": True, "colours": False})
-        project.write_experiment("straight")
+        project.write("turned", augmentation={"geometric": True, "colours": False})
+        project.write("straight")
         outcomes = project.load().refresh([])
     assert not [each.failed for each in outcomes if each.failed]
     return project.data
@@ -147,3 +148,34 @@ def two(made_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pro
     project = a_project(tmp_path / "data", monkeypatch)
     project.faked = True
     return project
+
+
+@pytest.fixture
+def eventually() -> Callable[..., object]:
+    """Waits until a function returns something true, and returns that; a failure after a generous limit."""
+
+    def wait(look: Callable[[], object], seconds: float = 120) -> object:
+        deadline = time.monotonic() + seconds
+        while not (found := look()):
+            assert time.monotonic() < deadline, f"not within {seconds} s"
+            time.sleep(0.05)
+        return found
+
+    return wait
+
+
+@pytest.fixture
+def processes_of() -> Callable[[Path], set[int]]:
+    """The processes whose command line names a path."""
+
+    def find(path: Path) -> set[int]:
+        found = set()
+        for command in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                if str(path).encode() in command.read_bytes():
+                    found.add(int(command.parent.name))
+            except OSError:  # it ended meanwhile
+                continue
+        return found
+
+    return find

@@ -19,13 +19,13 @@ def names(statuses) -> set[str]:
 
 
 def test_the_graph_has_all_assets(project) -> None:
-    project.write_experiment("one")
+    project.write("one")
     keys = project.load().graph.get_all_asset_keys()
     assert {key.to_user_string() for key in keys} == set(ASSETS.split())
 
 
 def test_a_life_of_one_experiment(project) -> None:
-    project.write_experiment("one")
+    project.write("one")
     session = project.load()
     outcomes = session.refresh([])
     assert not [outcome.failed for outcome in outcomes if outcome.failed]
@@ -40,14 +40,14 @@ def test_a_life_of_one_experiment(project) -> None:
     assert session.plan() == []
 
     # a prediction setting leaves the checkpoint alone, and stages refuse to mix the file with what is recorded of it
-    project.write_experiment("one", predict={"datasets": ["mirror"], "predictions": 3})
+    project.write("one", predict={"datasets": ["mirror"], "predictions": 3})
     session = project.load()
     stale = names(session.plan())
     assert not {name for name in stale if name.startswith(("checkpoint", "augmented", "tasks", "training", "initial"))}
     assert {"prediction_config[one]", "predictions[one/t0.0]", "metrics[one/t1.0]", "results_table"} <= stale
     outcome = session.run(project.batch("t0.0|one", "metrics"))
     assert "one.yaml or its starting weights changed since prediction_config[one]" in outcome.failed
-    project.write_experiment("one")
+    project.write("one")
 
     # the loss of Dagster's database loses no work
     shutil.rmtree(project.data / "dagster_home")
@@ -57,7 +57,7 @@ def test_a_life_of_one_experiment(project) -> None:
     assert session.plan() == []
 
     # an experiment that is gone leaves the tables
-    project.write_experiment("two")
+    project.write("two")
     (project.data / "experiments" / "one.yaml").unlink()
     causes = {str(each.node.artefact): each.causes for each in project.load().plan(["results_table"])}
     assert causes["results_table"] == ["experiment_summary[one] is gone"]
@@ -70,7 +70,7 @@ def made(outcomes) -> set[str]:
 
 def test_the_bug_is_stopped_before_training(project) -> None:
     changed = {"geometric": False, "colours": False, "target": "legacy-swap"}
-    project.write_experiment("bug", augmentation=changed, max_steps=40)
+    project.write("bug", augmentation=changed, max_steps=40)
     session = project.load()
     outcomes = session.refresh([])
     assert "augmented_examples[bug]" in made(outcomes)
@@ -83,7 +83,7 @@ def test_the_bug_is_stopped_before_training(project) -> None:
 
 
 def test_a_faulty_file_takes_no_other_dataset_down(project) -> None:
-    project.write_experiment("one")
+    project.write("one")
     broken = {"x": {"train": [{"input": [[10]], "output": [[1]]}], "test": []}}
     (project.data / "raw" / "broken.json").write_text(json.dumps(broken))
     session = project.load()
@@ -95,19 +95,19 @@ def test_a_faulty_file_takes_no_other_dataset_down(project) -> None:
 
 
 def test_faults_of_a_file_are_shown_before_anything_is_run(project) -> None:
-    project.write_experiment("one", max_stepps=3)
+    project.write("one", max_stepps=3)
     causes = {str(each.node.artefact): each.causes for each in project.load().plan(["one"])}
     assert "did you mean 'max_steps'" in " ".join(causes["training_config[one]"])
 
 
 def test_a_selection_that_matches_nothing_is_an_error(project) -> None:
-    project.write_experiment("one")
+    project.write("one")
     with pytest.raises(Exception, match="did you mean 'one'"):
         project.load().plan(["onne"])
 
 
 def test_a_run_whose_process_was_killed_is_ended(project) -> None:
-    project.write_experiment("one")
+    project.write("one")
     session = project.load()
     code = (
         "import os, dagster as dg; from arc_pipeline.defs.refresh import PROCESS_TAG, process_name;"

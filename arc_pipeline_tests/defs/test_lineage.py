@@ -46,7 +46,7 @@ def test_where_database_and_files_disagree_is_said(two) -> None:
 
 def test_two_versions_of_one_experiment_are_compared(two) -> None:
     before = store_of(two).lineage(CELL).data_version
-    two.write_experiment("straight", learning_rate=0.5, seed=8)
+    two.write("straight", learning_rate=0.5, seed=8)
     two.load().refresh(["straight"])
     store = store_of(two)
     old, new = Side.parse(f"straight@{before[:12]}", "t0.0"), Side.parse("straight", "t0.0")
@@ -66,7 +66,7 @@ def test_a_version_that_is_not_kept_is_named(two) -> None:
 
 
 def test_the_job_of_the_ui_lists_first_and_makes_on_demand(two) -> None:
-    two.write_experiment("straight", learning_rate=0.5)
+    two.write("straight", learning_rate=0.5)
     session = two.load()
     definitions = importlib.import_module("arc_pipeline.definitions").defs
     job = definitions.resolve_job_def("refresh_job")
@@ -83,7 +83,7 @@ def names(statuses) -> set[str]:
 
 
 def test_the_sensor_proposes_each_training_once_and_only_stale_ones(two) -> None:
-    two.write_experiment("straight", learning_rate=0.5)
+    two.write("straight", learning_rate=0.5)
     session = two.load()
     definitions = importlib.import_module("arc_pipeline.definitions").defs
     sensor = definitions.resolve_sensor_def("training_proposals_sensor")

@@ -41,7 +41,7 @@ def test_a_change_of_the_augmentation_redoes_what_it_changes(two, monkeypatch) -
 
 
 def test_a_changed_field_of_the_training(two) -> None:
-    two.write_experiment("straight", learning_rate=0.5)
+    two.write("straight", learning_rate=0.5)
     found = stale(two)
     assert set(found) == {"training_config[straight]", "checkpoint[straight]"} | downstream_of_checkpoint("straight")
     assert "learning_rate: 0.0001 -> 0.5" in found["training_config[straight]"][0]
@@ -50,7 +50,7 @@ def test_a_changed_field_of_the_training(two) -> None:
 
 def test_a_prediction_dataset_more(two) -> None:
     two.write_tasks("other", ("cc",))
-    two.write_experiment("straight", predict={"datasets": ["mirror", "other"], "predictions": 2})
+    two.write("straight", predict={"datasets": ["mirror", "other"], "predictions": 2})
     found = set(stale(two)) - {"arc_source[other]", "tasks[other]"}
     asked = {"prediction_config[straight]", "evaluation_tasks[straight]", "contamination[straight]"}
     assert found == asked | downstream_of_checkpoint("straight")
@@ -78,10 +78,10 @@ def test_a_byte_of_a_raw_file(two) -> None:
 
 
 def test_a_new_checkpoint_marks_what_starts_from_it(two) -> None:
-    two.write_experiment("second", initial_checkpoint="straight")
+    two.write("second", initial_checkpoint="straight")
     two.load().refresh(["second"])
     assert stale(two) == {}
-    two.write_experiment("straight", learning_rate=0.5)
+    two.write("straight", learning_rate=0.5)
     found = stale(two)
     assert {"initial_weights[second]", "checkpoint[second]", "results_table"} <= set(found)
     assert of(found, "turned") == set()
@@ -108,5 +108,5 @@ def test_an_accepted_change_of_code_is_recorded_and_redoes_nothing(two) -> None:
 
 def test_hundreds_of_partitions_are_scanned_in_seconds(two) -> None:
     for number in range(40):
-        two.write_experiment(f"more{number}")
+        two.write(f"more{number}")
     assert len(two.load().plan()) > 40 * 10
