@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from arc_pipeline.arc.errors import ArcPipelineError
+from arc_pipeline.cli_bench import bench
+from arc_pipeline.console import Json, errors, print_table, say, show, size, wide_console
 
 if TYPE_CHECKING:
     from arc_pipeline.defs.refresh import Batch, Outcome
@@ -20,10 +19,8 @@ if TYPE_CHECKING:
     from arc_pipeline.defs.staleness import Node, Status
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-errors = Console(stderr=True)
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+app.add_typer(bench)
 Select = Annotated[list[str], typer.Option("--select", help="Asset, experiment, dataset or decoding; * matches.")]
-SHOWN_CAUSES = 3
 DEMO = ("demo-fixed", "demo-legacy-swap")
 
 
@@ -75,7 +72,7 @@ def refresh(
         _show_statuses(planned, as_json)
         return
     if not yes:
-        _print_table(_status_rows(planned), errors)
+        print_table(_status_rows(planned), errors)
         typer.confirm(f"make these {len(planned)} artefacts?", abort=True, err=True)
     outcomes = _refresh(session, select)
     made = {node for outcome in outcomes for node in outcome.made}
@@ -105,6 +102,46 @@ def score(submission: Path, dataset: str, as_json: Json = False) -> None:
         print(json.dumps(found))
     else:
         print("\n".join(f"{name}: {value}" for name, value in found.items()))
+
+
+@app.command()
+def new(name: str, source: Annotated[str, typer.Option("--from", help="The experiment that it begins as.")]) -> None:
+    """Write data/experiments/NAME.yaml as a copy of another experiment, to be edited."""
+    from arc_pipeline.arc.new_experiment import copy_experiment
+    from arc_pipeline.defs.instance import prepare
+    from arc_pipeline.defs.location import data_directory
+
+    prepare()
+    path = copy_experiment(data_directory() / "experiments", source, name)
+    say(f"wrote {path}, a copy of {source}. Next: edit what shall differ (model, train, max_steps, predict ...), then")
+    say(f"  arc-pipeline bench estimate {name}        # what its training will cost\n  arc-pipeline refresh --select {name}")
+
+
+@app.command()
+def prune(
+    as_json: Json = False,
+    dry_run: Annotated[bool, typer.Option(help="Only list the checkpoints.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """List all versions of all checkpoints with their sizes; remove those that nothing current uses."""
+    from arc_pipeline.arc.pruning import remove
+
+    session = _session()
+    from arc_pipeline.defs.pruning import checkpoints
+
+    versions = checkpoints(session.store, session.instance)
+    unused = [each for each in versions if not each.used_by]
+    if not as_json or not (yes or dry_run):
+        print_table([each.row() | {"bytes": size(each.n_bytes)} for each in versions], errors)
+    removed = []
+    if unused and not dry_run:
+        total = size(sum(each.n_bytes for each in unused))
+        yes or typer.confirm(f"remove {len(unused)} versions, {total}?", abort=True, err=True)
+        # a person may have thought for long: what is used by now stays
+        removed = remove(each for each in checkpoints(session.store, session.instance) if each in unused)
+    if as_json:
+        print(json.dumps([each.row() | {"removed": each in removed} for each in versions]))
+    say(f"removed {len(removed)} versions, {size(sum(each.n_bytes for each in removed))}")
 
 
 @app.command()
@@ -161,7 +198,7 @@ def _show_results(rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         print(json.dumps([{name: row[name] for name in RESULT_FIELDS} for row in rows]))
     else:
-        _print_table(shown_rows(rows), Console(width=None if sys.stdout.isatty() else 200))
+        print_table(shown_rows(rows), wide_console())
 
 
 def _show_statuses(statuses: "list[Status]", as_json: bool, ended: "dict[Node, str] | None" = None) -> None:
@@ -169,7 +206,7 @@ def _show_statuses(statuses: "list[Status]", as_json: bool, ended: "dict[Node, s
     if as_json:
         print(json.dumps(rows))
     elif rows:
-        _print_table(rows, Console(width=None if sys.stdout.isatty() else 200))
+        print_table(rows, wide_console())
     else:
         say("nothing is missing or stale")
 
@@ -181,23 +218,3 @@ def _status_rows(statuses: "list[Status]", ended: "dict[Node, str] | None" = Non
         | ({"ended": ended[each.node]} if ended else {})
         for each in statuses
     ]
-
-
-def _print_table(rows: list[dict[str, Any]], console: Console) -> None:
-    table = Table(*(rows[0] if rows else ["empty"]))
-    for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row.values()))
-    console.print(table)
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, list):
-        return "; ".join(value[:SHOWN_CAUSES]) + (
-            f"; and {len(value) - SHOWN_CAUSES} more" * (len(value) > SHOWN_CAUSES)
-        )
-    return "" if value is None else str(value)
-
-
-def say(text: str, style: str = "") -> None:
-    """Tells a person something on standard error; brackets in it are no markup."""
-    errors.print(text, style=style, highlight=False, soft_wrap=True, markup=False)
