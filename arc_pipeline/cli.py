@@ -11,7 +11,7 @@ import typer
 
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.cli_bench import bench
-from arc_pipeline.console import Json, errors, print_table, say, show, size, wide_console
+from arc_pipeline.console import Json, errors, print_table, say, size, wide_console
 
 if TYPE_CHECKING:
     from arc_pipeline.defs.refresh import Batch, Outcome
@@ -114,7 +114,8 @@ def new(name: str, source: Annotated[str, typer.Option("--from", help="The exper
     prepare()
     path = copy_experiment(data_directory() / "experiments", source, name)
     say(f"wrote {path}, a copy of {source}. Next: edit what shall differ (model, train, max_steps, predict ...), then")
-    say(f"  arc-pipeline bench estimate {name}        # what its training will cost\n  arc-pipeline refresh --select {name}")
+    say(f"  arc-pipeline bench estimate {name}    # what its training will cost")
+    say(f"  arc-pipeline refresh --select {name}  # make everything")
 
 
 @app.command()

@@ -52,7 +52,7 @@ def training(as_json: Json = False) -> None:
 
 
 def start_of(experiment: "Experiment") -> str:
-    """The directory of the checkpoint that it starts from if that is there, else the model that the chain begins with."""
+    """The checkpoint that it starts from if that is there, else the model at the beginning of the chain."""
     from arc_pipeline.arc.artefact import Artefact, Store
     from arc_pipeline.defs.location import data_directory
     from arc_pipeline.defs.partitions import read_experiments

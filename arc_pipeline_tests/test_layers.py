@@ -13,7 +13,12 @@ PACKAGE = Path(arc_pipeline.__file__).parent
 HEAVY = {"torch", "transformers", "peft", "accelerate"}
 LAZY = HEAVY | {"matplotlib"}
 FORBIDDEN = {
-    "arc": {"dagster", "dagster_pipes", *HEAVY, *(f"arc_pipeline.{each}" for each in ("model", "bench", "report", "defs"))},
+    "arc": {
+        "dagster",
+        "dagster_pipes",
+        *HEAVY,
+        *(f"arc_pipeline.{each}" for each in ("model", "bench", "report", "defs")),
+    },
     "model": {"dagster", *(f"arc_pipeline.{each}" for each in ("bench", "report", "defs"))},
     "bench": {"dagster", "dagster_pipes", *(f"arc_pipeline.{each}" for each in ("report", "defs"))},
     "report": {"dagster", *HEAVY, *(f"arc_pipeline.{each}" for each in ("model", "bench", "defs"))},

@@ -47,7 +47,9 @@ def versions(store: Store, in_progress: Collection[str] = ()) -> list[Version]:
     for path in _started_from(store.root / "training"):
         users[path].add("a training that is not finished starts from it")
     return [
-        Version(place.name, path.name, path, _size(path), tuple(sorted(users[path.resolve()] | _own(path, in_progress))))
+        Version(
+            place.name, path.name, path, _size(path), tuple(sorted(users[path.resolve()] | _own(path, in_progress)))
+        )
         for place in _subdirectories(store.root / CHECKPOINT)
         for path in _subdirectories(place)
     ]
@@ -135,8 +137,9 @@ def _started_from(training: Path) -> Iterator[Path]:
 def _subdirectories(place: Path) -> list[Path]:
     if not place.is_dir():
         return []
-    return sorted(each for each in place.iterdir() if each.is_dir() and not each.name.startswith(".")
-                  and each.name != CURRENT)
+    return sorted(
+        each for each in place.iterdir() if each.is_dir() and not each.name.startswith(".") and each.name != CURRENT
+    )
 
 
 def _size(directory: Path) -> int:

@@ -47,16 +47,15 @@ def estimate(
     return whole_training(experiment, measured, memory, shutil.disk_usage(disk).free)
 
 
-def write_job(
-    experiment: Experiment, start: str, tasks: Mapping[str, Sequence[Task]], directory: Path
-) -> TrainingJob:
+def write_job(experiment: Experiment, start: str, tasks: Mapping[str, Sequence[Task]], directory: Path) -> TrainingJob:
     """The training's order, with the tasks in files."""
     for name, each in tasks.items():
         (directory / name).mkdir()
         write_table(tasks_table(each), directory / name, "tasks")
     paths = {name: directory / name for name in tasks}
-    return TrainingJob(experiment=experiment, start=start, examples=directory, tasks=paths,
-                       work=directory / "work", output=directory)
+    return TrainingJob(
+        experiment=experiment, start=start, examples=directory, tasks=paths, work=directory / "work", output=directory
+    )
 
 
 def run_measuring(job: TrainingJob, directory: Path, budget: float, memory: int) -> dict[str, Any]:
@@ -67,8 +66,10 @@ def run_measuring(job: TrainingJob, directory: Path, budget: float, memory: int)
     command = [sys.executable, "-m", "arc_pipeline.bench.measure", str(job_file), str(result), str(budget)]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdout=output, stderr=output, env=os.environ | {"OMP_NUM_THREADS": threads,
-                                                                      "TOKENIZERS_PARALLELISM": "false"}
+            command,
+            stdout=output,
+            stderr=output,
+            env=os.environ | {"OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false"},
         )
         try:
             within = wait_within(process, memory)

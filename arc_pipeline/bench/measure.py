@@ -11,6 +11,7 @@ import json  # noqa: E402
 import resource  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
+from contextlib import suppress  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
@@ -99,8 +100,10 @@ def step_cost(experiment: Experiment, tokenizer: Any, examples: Any, step: int) 
     arguments = training_arguments(experiment, Path("unused"))
     micro = arguments.per_device_train_batch_size
     begin = step * micro * arguments.gradient_accumulation_steps
-    parts = [[examples[first + row] for row in range(micro)]
-             for first in range(begin, begin + micro * arguments.gradient_accumulation_steps, micro)]
+    parts = [
+        [examples[first + row] for row in range(micro)]
+        for first in range(begin, begin + micro * arguments.gradient_accumulation_steps, micro)
+    ]
     return sum(Padding(tokenizer.pad_token_id)(part)["input_ids"].numel() for part in parts)
 
 
@@ -121,10 +124,8 @@ def step_seconds(
     steps = len(examples) * experiment.processes // experiment.batch_size
     batch = {"processes": 1, "batch_size": experiment.batch_size // experiment.processes}
     few = {"max_steps": steps, "logging_steps": 1, "save_steps": None, "report_to": [], **batch}
-    try:
+    with suppress(EnoughMeasured):
         train(model, tokenizer, examples, experiment.model_copy(update=few), work, report)
-    except EnoughMeasured:
-        pass
     return [after - before for before, after in zip(ends[WARM_UP - 1 :], ends[WARM_UP:], strict=False)]
 
 

@@ -21,12 +21,17 @@ def available_memory() -> int:
 def wait_within(process: subprocess.Popen[bytes], limit: int) -> bool:
     """Waits for the process to end; kills it and returns False once it holds more than `limit` bytes."""
     while process.poll() is None:
-        if (_field(Path(f"/proc/{process.pid}/status"), "VmRSS") or 0) > limit:
+        if process_memory("VmRSS", process.pid) > limit:
             process.kill()
             process.wait()
             return False
         time.sleep(LOOK_EVERY_SECONDS)
     return True
+
+
+def process_memory(name: str, process: int | str = "self") -> int:
+    """Bytes that a process holds (`VmRSS`) or has held at most (`VmHWM`); 0 where there is no such process."""
+    return _field(Path(f"/proc/{process}/status"), name) or 0
 
 
 def _field(path: Path, name: str, unit: int = 1024) -> int | None:

@@ -23,7 +23,8 @@ def _spread(n: int) -> list[int]:
 def seconds_per_step(measured: Sequence[tuple[int, float]], costs: Sequence[int]) -> float:
     """The mean step's seconds, given (cost, seconds) of measured steps and the costs of steps in general.
 
-    A line is fitted through the measured ones, by the median of slopes (Theil, Sen): one disturbed step moves it little.
+    A line through the measured ones; its slope is the median of all slopes (Theil, Sen), which one disturbed step
+    does not move.
     """
     slopes = [(t1 - t0) / (c1 - c0) for i, (c0, t0) in enumerate(measured) for c1, t1 in measured[:i] if c1 != c0]
     slope = max(0.0, median(slopes)) if slopes else 0.0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-WIDTH_CM, HEIGHT_CM, DOTS_PER_INCH = 8.0, 7.6, 200
+WIDTH_CM, HEIGHT_CM, DOTS_PER_INCH = 8.0, 8.0, 200
 MOST_POINTS = 2000
 STYLE = {
     "font.family": "DejaVu Sans",
@@ -39,7 +39,8 @@ def loss_plot(rows: Sequence[Mapping[str, Any]]) -> bytes:
         size = (WIDTH_CM / 2.54, HEIGHT_CM / 2.54)
         figure = Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained")
         FigureCanvasAgg(figure)
-        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(5, 2))
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(5, 2.6))
+        figure.align_ylabels()
         draw_losses(upper, rows)
         draw_learning_rate(lower, rows)
         picture = io.BytesIO()
@@ -72,6 +73,7 @@ def draw_learning_rate(axes: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
     axes.set_ylabel(f"learning rate{unit}")
     axes.set_xlabel("step")
     axes.xaxis.get_major_locator().set_params(integer=True, nbins=5)
+    axes.xaxis.set_major_formatter(lambda step, _: f"{step / 1000:g}k" if step >= 10_000 else f"{step:g}")
 
 
 def points(rows: Sequence[Mapping[str, Any]], name: str) -> tuple[list[float], list[float]]:
@@ -94,9 +96,9 @@ def _dots(drawn: tuple[list[float], list[float]], marker: str) -> dict[str, Any]
 
 def _plain_ticks(axes: "Axes", low: float, high: float) -> None:
     """Few numbers, and no powers where plain numbers are shorter."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     subs = (1.0, 3.0) if high / low < 300 else (1.0,)
     axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=6))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.yaxis.set_minor_formatter(NullFormatter())

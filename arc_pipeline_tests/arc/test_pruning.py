@@ -113,7 +113,9 @@ def test_removal_takes_the_whole_directory_and_refuses_what_is_used(tmp_path: Pa
         remove(versions(store))
 
 
-checkpoints = st.tuples(st.just("checkpoint"), st.sampled_from(EXPERIMENTS), st.sampled_from(HASHES), st.text("xy", max_size=2))
+checkpoints = st.tuples(
+    st.just("checkpoint"), st.sampled_from(EXPERIMENTS), st.sampled_from(HASHES), st.text("xy", max_size=2)
+)
 tables = st.tuples(
     st.sampled_from(["predictions", "experiment_summary", "initial_weights"]),
     st.sampled_from([f"{name}/{decoding}" for name in EXPERIMENTS for decoding in DECODINGS] + list(EXPERIMENTS)),
@@ -136,6 +138,9 @@ def test_no_history_makes_pruning_remove_what_a_current_artefact_uses(history: l
                 commit(store, name, version, {str(start): store.lineage(start).data_version})
         remove(each for each in versions(store) if not each.used_by)
         assert all(path.is_dir() for path in used.values())
-        assert all((store.root / "checkpoint" / each / "current").exists() for each in EXPERIMENTS
-                   if (store.root / "checkpoint" / each).exists())
+        assert all(
+            (store.root / "checkpoint" / each / "current").exists()
+            for each in EXPERIMENTS
+            if (store.root / "checkpoint" / each).exists()
+        )
         assert not [each for each in versions(store) if not each.used_by]
