@@ -137,7 +137,8 @@ def prune(
     removed = []
     if unused and not dry_run:
         total = size(sum(each.n_bytes for each in unused))
-        yes or typer.confirm(f"remove {len(unused)} versions, {total}?", abort=True, err=True)
+        if not yes:
+            typer.confirm(f"remove {len(unused)} versions, {total}?", abort=True, err=True)
         # a person may have thought for long: what is used by now stays
         removed = remove(each for each in checkpoints(session.store, session.instance) if each in unused)
     if as_json:

@@ -85,6 +85,7 @@ class Case:
             for key, way in self.ways.items():
                 begin = time.perf_counter()
                 way(self.batches[key[0]])
+                synchronize()
                 seconds[key].append(time.perf_counter() - begin)
         return seconds
 
@@ -136,16 +137,31 @@ def peak_of_child(way: str, batch: Sequence[dict[str, Any]]) -> float:
 
 def peak_megabytes(way: str, batch: Sequence[dict[str, Any]]) -> float:
     """Peak memory of one step above what this process holds; a step on short examples has loaded all code before."""
+    import torch
+
     from arc_pipeline.bench.ways import plain_way, project_way
     from arc_pipeline.model.tokenization import tiny_tokenizer
 
     model = random_model()
     step = plain_way(model) if way == "reference" else project_way(model, tiny_tokenizer(), an_experiment("answer"))
     step([{key: values[-16:] for key, values in example.items()} for example in batch])
+    if torch.cuda.is_available():
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        step(batch)
+        return (torch.cuda.max_memory_allocated() - before) / 1e6
     before = process_memory("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak of loading
     step(batch)
     return (process_memory("VmHWM") - before) / 1e6
+
+
+def synchronize() -> None:
+    """Waits for the GPU, if there is one."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def an_experiment(supervise: str) -> Experiment:

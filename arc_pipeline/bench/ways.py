@@ -25,7 +25,6 @@ def project_way(model: Any, tokenizer: Any, experiment: Experiment) -> Way:
         arguments = training_arguments(experiment, Path(work))
         trainer = InOrderTrainer(model=model, args=arguments, data_collator=collate, train_dataset=[])
     rows = arguments.per_device_train_batch_size
-    trainer.create_optimizer()
     trainer.current_gradient_accumulation_steps = arguments.gradient_accumulation_steps
 
     def way(batch: Sequence[Example]) -> float:
@@ -41,7 +40,7 @@ def plain_way(model: Any) -> Way:
     """One example a micro-batch, logits for every token, gradients accumulated."""
 
     def way(batch: Sequence[Example]) -> float:
-        model.zero_grad()
+        model.train().zero_grad()
         supervised, total = supervised_tokens(batch), 0.0
         for example in batch:
             logits = model(input_ids=torch.tensor([example["input_ids"]], device=model.device)).logits[0, :-1]

@@ -34,7 +34,7 @@ def test_an_estimate_has_time_memory_and_disk(tmp_path: Path) -> None:
 
 
 def test_memory_that_does_not_suffice_is_one_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(ArcPipelineError, match="training of x does not fit the memory here.*try micro_batch_size 2"):
+    with pytest.raises(ArcPipelineError, match=r"training of x does not fit the memory here.*try micro_batch_size 2"):
         estimate(an_experiment(), "tiny", TASKS, tmp_path, memory=60_000_000)
 
 
