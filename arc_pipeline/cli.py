@@ -132,8 +132,9 @@ def prune(
 
     versions = checkpoints(session.store, session.instance)
     unused = [each for each in versions if not each.used_by]
-    if not as_json or not (yes or dry_run):
-        print_table([each.row() | {"bytes": size(each.n_bytes)} for each in versions], errors)
+    if not (as_json and (yes or dry_run)):
+        rows = [each.row() | {"bytes": size(each.n_bytes)} for each in versions]
+        print_table(rows, errors if as_json else wide_console())
     removed = []
     if unused and not dry_run:
         total = size(sum(each.n_bytes for each in unused))
@@ -143,7 +144,8 @@ def prune(
         removed = remove(each for each in checkpoints(session.store, session.instance) if each in unused)
     if as_json:
         print(json.dumps([each.row() | {"removed": each in removed} for each in versions]))
-    say(f"removed {len(removed)} versions, {size(sum(each.n_bytes for each in removed))}")
+    ended, counted = ("unused", unused) if dry_run else ("removed", removed)
+    say(f"{ended}: {len(counted)} versions, {size(sum(each.n_bytes for each in counted))}")
 
 
 @app.command()
