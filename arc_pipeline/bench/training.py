@@ -18,8 +18,8 @@ from arc_pipeline.arc.task import Task
 from arc_pipeline.bench.memory import process_memory
 from arc_pipeline.model.process import end_with_parent
 
-VOCABULARY, LAYERS = 32_768, 4
-LONGEST, BATCH, ROUNDS = 1024, 8, 5
+VOCABULARY, LAYERS = 32_768, 2
+LONGEST, BATCH, ROUNDS = 1024, 8, 4
 SUPERVISE = ("answer", "all-outputs")
 TOLERANCE = 1e-6
 DATASET = "arc-agi-1-training"
