@@ -1,5 +1,6 @@
 """`arc-pipeline bench ...`: measurements for a person, or one JSON document."""
 
+import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -30,6 +31,8 @@ def estimate(
     described, catalogue = read_experiments().get(experiment), read_datasets()
     tasks = {name: catalogue.load(name) for name in described.datasets()["train"]}
     store = data_directory() / "store"
+    if is_busy():
+        say("warning: other programs keep the processor busy; the time holds only while they do", "bold yellow")
     with accelerator(store, say):
         found = measure(described, start_of(described), tasks, store, seconds)
     show(found, [{"training of": experiment, **in_words(found)}], as_json)
@@ -49,6 +52,11 @@ def training(as_json: Json = False) -> None:
     rows = compare(read_datasets().load("arc-agi-1-training"), say)
     rounded = [{key: f"{row[key]:.4g}" if isinstance(row[key], float) else row[key] for key in row} for row in rows]
     show(rows, rounded, as_json)
+
+
+def is_busy() -> bool:
+    """Whether more than half of the cores had work in the last minute."""
+    return os.getloadavg()[0] > (os.cpu_count() or 1) / 2
 
 
 def start_of(experiment: "Experiment") -> str:
