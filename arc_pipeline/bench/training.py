@@ -19,7 +19,7 @@ from arc_pipeline.bench.memory import process_memory
 from arc_pipeline.model.process import end_with_parent
 
 VOCABULARY, LAYERS = 32_768, 2
-LONGEST, BATCH, ROUNDS = 1024, 8, 4
+LONGEST, BATCH, ROUNDS = 1024, 4, 3
 SUPERVISE = ("answer", "all-outputs")
 # float32: a loss of 10 is only known to 1e-6, whatever the order of the sums
 LOSS_TOLERANCE, GRADIENT_TOLERANCE = 1e-6, 1e-5
