@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from arc_pipeline.arc.artefact import Artefact, Lineage, Store
 from arc_pipeline.arc.datasets import Catalogue
 
 DATA = Path(__file__).parent.parent / "data"
@@ -66,3 +67,30 @@ def test_results_before_anything_was_made_say_what_to_do(tmp_path: Path) -> None
     assert done.returncode == 1
     assert "results_table is not there yet" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_new_experiment_is_a_copy_that_is_there_at_once(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    done = run(data, "new", "mine", "--from", "demo-fixed")
+    assert done.returncode == 0, done.stderr
+    assert "Next: edit" in done.stderr
+    assert (data / "experiments/mine.yaml").read_bytes() == (data / "experiments/demo-fixed.yaml").read_bytes()
+    again = run(data, "new", "mine", "--from", "demo-fixed")
+    assert again.returncode == 1
+    assert "is there already" in again.stderr
+
+
+def test_prune_removes_only_what_nothing_uses(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    store = Store(data / "store")
+    for version in ("a" * 64, "b" * 64):
+        with store.writing(Artefact("checkpoint", "demo-fixed")) as directory:
+            (directory / "weights").write_text(version)
+            record = {"artefact": "checkpoint[demo-fixed]", "data_version": version, "code_version": "1"}
+            store.commit(directory, Lineage.model_validate(record | {"upstream": {}}))
+    listed = json.loads(run(data, "prune", "--dry-run", "--json").stdout)
+    assert [(row["used"], row["removed"]) for row in listed] == [(False, False), (True, False)]
+    done = run(data, "prune", "--yes", "--json")
+    assert [row["removed"] for row in json.loads(done.stdout)] == [True, False], done.stderr
+    assert [path.name for path in store.place(Artefact("checkpoint", "demo-fixed")).glob("[ab]*")] == ["b" * 16]
+    assert run(data, "prune", "--yes", "--json").returncode == 0

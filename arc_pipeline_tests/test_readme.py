@@ -5,6 +5,7 @@ from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
+import typer
 
 from arc_pipeline.cli import app
 from arc_pipeline.definitions import defs
@@ -42,6 +43,14 @@ def test_the_tree_names_what_is_there() -> None:
     assert all(re.search(rf"\b{re.escape(name)}\b", tree) for name in shown)
 
 
-@pytest.mark.parametrize("command", [command.name or command.callback.__name__ for command in app.registered_commands])
+def commands(of: typer.Typer, before: str = "") -> list[str]:
+    """All commands, those of sub-commands too."""
+    own = [before + (command.name or command.callback.__name__) for command in of.registered_commands]
+    groups = [(group.typer_instance, group.typer_instance.info.name) for group in of.registered_groups]
+    words = [(group, f"{before}{word} " if isinstance(word, str) else before) for group, word in groups]
+    return own + [name for group, prefix in words for name in commands(group, prefix)]
+
+
+@pytest.mark.parametrize("command", commands(app))
 def test_every_command_is_in_the_readme(command: str) -> None:
     assert f"arc-pipeline {command}" in README

@@ -14,14 +14,14 @@ from arc_pipeline.arc.task_table import tasks_from_table
 from arc_pipeline.defs.automatic import FOLLOWS_ITS_DATA
 from arc_pipeline.defs.code import asset_code
 from arc_pipeline.defs.configs import augmentation_config
-from arc_pipeline.defs.partitions import experiment_partitions, trained_on
+from arc_pipeline.defs.partitions import experiment_partitions, named_in
 from arc_pipeline.defs.tasks import tasks
 from arc_pipeline.defs.workspace import Workspace, markdown_table
 
 
 @dg.asset(
     partitions_def=experiment_partitions,
-    deps=[dg.AssetDep(tasks, partition_mapping=trained_on()), augmentation_config],
+    deps=[dg.AssetDep(tasks, partition_mapping=named_in("train")), augmentation_config],
     check_specs=[
         dg.AssetCheckSpec(
             name, asset="augmented_examples", description=fact, blocking=True, partitions_def=experiment_partitions

@@ -31,7 +31,8 @@ def accelerate_command(module: str, arguments: Sequence[str], processes: int) ->
     launch = [sys.executable, "-m", "accelerate.commands.launch", f"--num_processes={processes}", "--num_machines=1"]
     launch += ["--mixed_precision=no", "--dynamo_backend=no"]
     # accelerate's word for one process a rank, also without a GPU: it would start a single one otherwise
-    launch += ["--multi_gpu"] if processes > 1 else []
+    # port 0 is any free one: two trainings on two accelerators would meet on the usual one
+    launch += ["--multi_gpu", "--main_process_port=0"] if processes > 1 else []
     return [*launch, "-m", module, *arguments]
 
 

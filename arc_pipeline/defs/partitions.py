@@ -30,37 +30,14 @@ candidate_partitions = dg.MultiPartitionsDefinition(
 )
 
 
-def trained_on() -> dg.StaticPartitionMapping:
-    """Each dataset -> the experiments that train on it."""
+def named_in(*fields: str) -> dg.StaticPartitionMapping:
+    """Each dataset -> the experiments whose files name it in one of the fields."""
+    named = {
+        name: {dataset for field in fields for dataset in each.datasets()[field]}
+        for name, each in experiments.experiments.items()
+    }
     return dg.StaticPartitionMapping(
-        {
-            dataset: [name for name, each in experiments.experiments.items() if dataset in each.datasets()["train"]]
-            for dataset in datasets.names()
-        }
-    )
-
-
-def evaluated_on() -> dg.StaticPartitionMapping:
-    """Each dataset -> the experiments that predict it."""
-    return dg.StaticPartitionMapping(
-        {
-            dataset: [name for name, each in experiments.experiments.items() if dataset in each.predict.datasets]
-            for dataset in datasets.names()
-        }
-    )
-
-
-def read_by() -> dg.StaticPartitionMapping:
-    """Each dataset -> the experiments that train on it or predict it."""
-    return dg.StaticPartitionMapping(
-        {
-            dataset: [
-                name
-                for name, each in experiments.experiments.items()
-                if any(dataset in named for named in each.datasets().values())
-            ]
-            for dataset in datasets.names()
-        }
+        {dataset: [name for name in named if dataset in named[name]] for dataset in datasets.names()}
     )
 
 

@@ -19,7 +19,7 @@ from arc_pipeline.defs.accelerator import POOL, accelerator
 from arc_pipeline.defs.automatic import FOLLOWS_ITS_DATA
 from arc_pipeline.defs.code import asset_code
 from arc_pipeline.defs.configs import augmentation_config, prediction_config
-from arc_pipeline.defs.partitions import candidate_partitions, evaluated_on, experiment_partitions, read_by
+from arc_pipeline.defs.partitions import candidate_partitions, experiment_partitions, named_in
 from arc_pipeline.defs.tasks import tasks
 from arc_pipeline.defs.training import checkpoint
 from arc_pipeline.defs.workspace import Making, Workspace
@@ -30,7 +30,7 @@ REPORT_EVERY_SECONDS = 10
 
 @dg.asset(
     partitions_def=experiment_partitions,
-    deps=[prediction_config, dg.AssetDep(tasks, partition_mapping=evaluated_on())],
+    deps=[prediction_config, dg.AssetDep(tasks, partition_mapping=named_in("predict.datasets"))],
     group_name="prediction",
     kinds={"parquet"},
     code_version=asset_code("evaluation_tasks", __name__),
@@ -49,7 +49,11 @@ def evaluation_tasks(context: dg.AssetExecutionContext, workspace: Workspace) ->
 
 @dg.asset(
     partitions_def=experiment_partitions,
-    deps=[evaluation_tasks, augmentation_config, dg.AssetDep(tasks, partition_mapping=read_by())],
+    deps=[
+        evaluation_tasks,
+        augmentation_config,
+        dg.AssetDep(tasks, partition_mapping=named_in("train", "predict.datasets")),
+    ],
     check_specs=[
         dg.AssetCheckSpec(
             evaluation_pairs_are_not_in_training.__name__,

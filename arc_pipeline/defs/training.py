@@ -13,13 +13,15 @@ from arc_pipeline.arc.artefact import Lineage, hash_json
 from arc_pipeline.arc.checks import RECIPE_CHECKS
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.experiment import Experiment
+from arc_pipeline.arc.validation import validation_loss_follows_training
 from arc_pipeline.defs.accelerator import POOL, accelerator
 from arc_pipeline.defs.augmentation import augmented_examples
 from arc_pipeline.defs.code import asset_code
 from arc_pipeline.defs.configs import initial_weights, training_config
 from arc_pipeline.defs.launcher import ProgramCrashed, accelerate_command, run_group
-from arc_pipeline.defs.partitions import experiment_partitions
+from arc_pipeline.defs.partitions import experiment_partitions, named_in
 from arc_pipeline.defs.refresh import PROCESS_TAG, process_name
+from arc_pipeline.defs.tasks import tasks
 from arc_pipeline.defs.workspace import Making, Workspace, markdown_table
 from arc_pipeline.model.job import TrainingJob
 
@@ -28,7 +30,7 @@ RENDERING = tuple(f"arc_pipeline.arc.{name}" for name in ("encoder", "prompt", "
 SHOWN_STEPS = 20
 RETRIES_AFTER_CRASHES, RETRY_AFTER_SECONDS = 3, 5
 # columns of the log whose last values are numeric metadata, where the log has them
-PLOTTED = ("loss", "validation_loss", "tokens_per_second")
+PLOTTED = ("loss", "eval_loss", "tokens_per_second")
 
 
 class Training(dg.Config):
@@ -39,13 +41,26 @@ class Training(dg.Config):
 
 @dg.asset(
     partitions_def=experiment_partitions,
-    deps=[augmented_examples, training_config, initial_weights],
+    deps=[
+        augmented_examples,
+        training_config,
+        initial_weights,
+        dg.AssetDep(tasks, partition_mapping=named_in("validation")),
+    ],
+    check_specs=[
+        dg.AssetCheckSpec(
+            validation_loss_follows_training.__name__,
+            asset="checkpoint",
+            description=validation_loss_follows_training.__doc__,
+            partitions_def=experiment_partitions,
+        )
+    ],
     group_name="training",
     kinds={"pytorch", "huggingface"},
     pool=POOL,
     code_version=asset_code("checkpoint", "arc_pipeline.model.train", "run", RENDERING),
 )
-def checkpoint(context: dg.AssetExecutionContext, config: Training, workspace: Workspace) -> dg.MaterializeResult[None]:
+def checkpoint(context: dg.AssetExecutionContext, config: Training, workspace: Workspace):
     """The fine-tuned model: weights, tokenizer and log in one directory, named by the hash of the weights.
 
     A finished one whose inputs and code have not changed is kept. An interrupted training goes on where it was.
@@ -117,6 +132,7 @@ def training_job(making: Making, work: Path) -> TrainingJob:
         examples=examples,
         # the hash of the tokens stands for the tasks: they are no upstream of their own
         tasks={name: making.current("tasks", name) for name in experiment.datasets()["train"]},
+        validation_tasks={name: making.read("tasks", name) for name in experiment.datasets()["validation"]},
         work=work / experiment.name / identity,
         output=making.directory,
     )
@@ -157,17 +173,27 @@ def save(making: Making, job: TrainingJob) -> dg.MaterializeResult[None]:
     fields = experiment.model_dump(exclude={"name"})
     (making.directory / "experiment.yaml").write_text(yaml.safe_dump(fields, sort_keys=False))
     log = read_log(making.directory).to_pylist()
-    return making.save(weights_hash(making.directory), metadata=describe(log), config=fields)
+    verdict = validation_loss_follows_training(log)
+    return making.save(
+        weights_hash(making.directory),
+        metadata=describe(log),
+        verdicts={validation_loss_follows_training.__name__: verdict},
+        warnings=[validation_loss_follows_training.__name__],
+        config=fields,
+    )
 
 
 def describe(log: list[dict[str, Any]]) -> dict[str, Any]:
     """Metadata: the end of the training, as numbers that Dagster plots over time, and its loss curve."""
+    from arc_pipeline.report.training_plot import loss_plot, markdown_image
+
     every = max(1, len(log) // SHOWN_STEPS)
     rows = [{key: float(f"{row[key]:.4g}") for key in ("step", "loss", "learning_rate", "grad_norm")} for row in log]
-    last = log[-1]
+    last = {name: row[name] for row in log for name in row if row[name] is not None}
     return {
         "steps": last["step"],
         "training_seconds": last["seconds"],
-        **{name: last[name] for name in PLOTTED if last.get(name) is not None},
-        "loss_curve": markdown_table(rows[::every]),
+        **{name: last[name] for name in PLOTTED if name in last},
+        "loss_curve": dg.MetadataValue.md(markdown_image(loss_plot(log))),
+        "loss_table": markdown_table(rows[::every]),
     }

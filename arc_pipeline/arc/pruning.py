@@ -1,0 +1,146 @@
+"""Which versions of checkpoints nothing needs any more. Reads the store's records; knows nothing of Dagster.
+
+Whatever cannot be understood counts as used: a version is removed only if every record says that nothing needs it.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from arc_pipeline.arc.artefact import CURRENT, LINEAGE, Artefact, Lineage, Store
+from arc_pipeline.arc.errors import ArcPipelineError
+
+CHECKPOINT = "checkpoint"
+IS_CURRENT = "the current version"
+NO_CURRENT = "no version is the current one, so any may be"
+NO_RECORD = "no record says what it is"
+IN_PROGRESS = "a run of this experiment is in progress"
+
+
+@dataclass(frozen=True, order=True)
+class Version:
+    """One version of an experiment's checkpoint, and why it must stay; nothing uses it if `used_by` is empty."""
+
+    experiment: str
+    name: str
+    path: Path
+    n_bytes: int
+    used_by: tuple[str, ...] = ()
+
+    def row(self) -> dict[str, Any]:
+        """For the command line."""
+        plain = {"experiment": self.experiment, "version": self.name, "bytes": self.n_bytes}
+        return plain | {"used": bool(self.used_by), "used_by": list(self.used_by), "path": str(self.path)}
+
+
+def versions(store: Store, in_progress: Collection[str] = ()) -> list[Version]:
+    """All versions of all checkpoints; those of experiments with runs in progress count as used."""
+    users = _users(store)
+    for path in _started_from(store.root / "training"):
+        users[path].add("a training that is not finished starts from it")
+    return [
+        Version(
+            place.name, path.name, path, _size(path), tuple(sorted(users[path.resolve()] | _own(path, in_progress)))
+        )
+        for place in _subdirectories(store.root / CHECKPOINT)
+        for path in _subdirectories(place)
+    ]
+
+
+def remove(unused: Iterable[Version]) -> list[Version]:
+    """Removes versions; each is renamed first, so that a killed process leaves none that is half there."""
+    removed = []
+    for version in unused:
+        if version.used_by:
+            raise ArcPipelineError(f"{version.path} is used by {version.used_by[0]}, it stays")
+        doomed = version.path.with_name(f".tmp-removed-{version.name}")
+        os.rename(version.path, doomed)
+        shutil.rmtree(doomed)
+        removed.append(version)
+    return removed
+
+
+def _own(path: Path, in_progress: Collection[str]) -> set[str]:
+    """Why a version stays that has nothing to do with other artefacts."""
+    current = path.with_name(CURRENT)
+    reasons = {
+        IS_CURRENT: current.resolve() == path.resolve(),
+        NO_CURRENT: not (current / LINEAGE).is_file(),
+        NO_RECORD: not (path / LINEAGE).is_file(),
+        IN_PROGRESS: path.parent.name in in_progress,
+    }
+    return {reason for reason, holds in reasons.items() if holds}
+
+
+def _users(store: Store) -> dict[Path, set[str]]:
+    """By directory of a version: the current artefacts whose lineage names it, directly or by way of others."""
+    users: defaultdict[Path, set[str]] = defaultdict(set)
+    for link in _current_links(store.root):
+        user = str(Artefact(*_address(link.parent.relative_to(store.root))))
+        waiting, seen = [link.resolve()], set()
+        while waiting:
+            version = waiting.pop()
+            if version in seen:
+                continue
+            seen.add(version)
+            waiting += [path for upstream in _upstream(version) for path in _directories(store, *upstream)]
+        for path in seen - {link.resolve()}:
+            users[path].add(user)
+    return users
+
+
+def _address(place: Path) -> tuple[str, str]:
+    return place.parts[0], "/".join(place.parts[1:])
+
+
+def _current_links(root: Path) -> Iterator[Path]:
+    for directory, names, _ in os.walk(root, followlinks=True):  # an asset's directory may be a link to another disk
+        if CURRENT in names:
+            yield Path(directory) / CURRENT
+        names[:] = [name for name in names if name != CURRENT and not name.startswith(".")]
+
+
+def _upstream(version: Path) -> Iterable[tuple[Artefact, str]]:
+    record = version / LINEAGE
+    if not record.is_file():
+        return []
+    try:
+        lineage = Lineage.model_validate_json(record.read_bytes())
+    except ValidationError as error:
+        raise ArcPipelineError(f"{record} cannot be read, so nothing is known to be unused; repair it") from error
+    return [(Artefact.parse(name), data_version) for name, data_version in lineage.upstream.items()]
+
+
+def _directories(store: Store, artefact: Artefact, data_version: str) -> list[Path]:
+    """All directories that may be meant: equal versions with other files lie beside each other under numbers."""
+    pattern = re.compile(rf"{re.escape(data_version[:16])}(-\d+)?")
+    return [path.resolve() for path in _subdirectories(store.place(artefact)) if pattern.fullmatch(path.name)]
+
+
+def _started_from(training: Path) -> Iterator[Path]:
+    """The checkpoints that unfinished trainings have as their start."""
+    for job in training.glob("*/*/job.json"):
+        try:
+            yield Path(json.loads(job.read_bytes())["start"]).resolve()
+        except (ValueError, KeyError, TypeError) as error:
+            raise ArcPipelineError(f"{job} cannot be read, so nothing is known to be unused; remove it") from error
+
+
+def _subdirectories(place: Path) -> list[Path]:
+    if not place.is_dir():
+        return []
+    return sorted(
+        each for each in place.iterdir() if each.is_dir() and not each.name.startswith(".") and each.name != CURRENT
+    )
+
+
+def _size(directory: Path) -> int:
+    return sum(path.lstat().st_size for path in directory.rglob("*") if not path.is_dir())

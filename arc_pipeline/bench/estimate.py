@@ -1,0 +1,120 @@
+"""What the whole training of an experiment will cost here: starts the measuring program and reads its result."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from arc_pipeline.arc.artefact import write_table
+from arc_pipeline.arc.errors import ArcPipelineError
+from arc_pipeline.arc.experiment import Experiment
+from arc_pipeline.arc.task import Task
+from arc_pipeline.arc.task_table import tasks_table
+from arc_pipeline.bench.measure import OUT_OF_MEMORY
+from arc_pipeline.bench.memory import available_memory, wait_within
+from arc_pipeline.model.job import TrainingJob
+
+# the last three, and the best or the one that is being written
+KEPT_STATES = 4
+SHARE_OF_MEMORY = 0.97
+BUDGET_SECONDS = 60.0
+SHOWN_CHARACTERS = 2000
+
+
+def estimate(
+    experiment: Experiment,
+    start: str,
+    tasks: Mapping[str, Sequence[Task]],
+    disk: Path,
+    budget: float = BUDGET_SECONDS,
+    memory: int | None = None,
+) -> dict[str, Any]:
+    """Seconds, bytes of memory and bytes on `disk`, for all processes together; an error if memory does not suffice."""
+    memory = int((memory or available_memory()) * SHARE_OF_MEMORY) // experiment.processes
+    with tempfile.TemporaryDirectory(prefix="arc_pipeline-estimate-") as directory:
+        job = write_job(experiment, start, tasks, Path(directory))
+        measured = run_measuring(job, Path(directory), budget, memory)
+    if measured.get("error") == OUT_OF_MEMORY:
+        raise ArcPipelineError(does_not_fit(experiment, memory))
+    if "error" in measured:
+        raise ArcPipelineError(measured["error"])
+    return whole_training(experiment, measured, memory, shutil.disk_usage(disk).free)
+
+
+def write_job(experiment: Experiment, start: str, tasks: Mapping[str, Sequence[Task]], directory: Path) -> TrainingJob:
+    """The training's order, with the tasks in files."""
+    for name, each in tasks.items():
+        (directory / name).mkdir()
+        write_table(tasks_table(each), directory / name, "tasks")
+    paths = {name: directory / name for name in tasks}
+    return TrainingJob(
+        experiment=experiment, start=start, examples=directory, tasks=paths, work=directory / "work", output=directory
+    )
+
+
+def run_measuring(job: TrainingJob, directory: Path, budget: float, memory: int) -> dict[str, Any]:
+    """The result of the measuring program; its own words are shown only if it fails."""
+    job_file, result, log = directory / "job.json", directory / "result.json", directory / "output.log"
+    job_file.write_text(job.model_dump_json())
+    threads = str(max(1, (os.cpu_count() or 1) // job.experiment.processes))
+    command = [sys.executable, "-m", "arc_pipeline.bench.measure", str(job_file), str(result), str(budget)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=output,
+            env=os.environ | {"OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false"},
+        )
+        try:
+            within = wait_within(process, memory)
+        finally:
+            process.kill()
+    if not within or process.returncode == -signal.SIGKILL:
+        return {"error": OUT_OF_MEMORY}
+    if process.returncode:
+        return {"error": f"the measurement failed: {log.read_text(errors='replace')[-SHOWN_CHARACTERS:].strip()}"}
+    document: dict[str, Any] = json.loads(result.read_text())
+    return document
+
+
+def does_not_fit(experiment: Experiment, memory: int) -> str:
+    """What to say, and what to try."""
+    rows = experiment.micro_batch_size or experiment.batch_size // experiment.processes
+    smaller = f"micro_batch_size {max(1, rows // 2)} (now {rows}), " if rows > 1 else ""
+    checkpointing = "" if experiment.gradient_checkpointing else "gradient_checkpointing: true, "
+    lora = "" if experiment.tuning.method == "lora" else "tuning: {method: lora}, "
+    return (
+        f"the training of {experiment.name} does not fit the memory here ({memory / 1e9:.2f} GB for each process); "
+        f"try {smaller}{checkpointing}{lora}a max_seq_len below {experiment.max_seq_len}, or a smaller model"
+    )
+
+
+def whole_training(experiment: Experiment, measured: dict[str, Any], memory: int, free: int) -> dict[str, Any]:
+    """From the measured step to the whole."""
+    steps, processes = experiment.max_steps, experiment.processes
+    states = min(KEPT_STATES, steps // experiment.save_steps) if experiment.save_steps else 0
+    disk = measured["checkpoint_bytes"] + states * measured["state_bytes"]
+    tokens = measured["tokens_per_step"] * processes
+    return {
+        "experiment": experiment.name,
+        "steps": steps,
+        "seconds": measured["seconds_to_load"] + steps * measured["seconds_per_step"],
+        "seconds_per_step": measured["seconds_per_step"],
+        "measured_steps": measured["measured_steps"],
+        "tokens_per_second": tokens / measured["seconds_per_step"],
+        "memory_bytes": measured["memory_bytes"] * processes,
+        "memory_available_bytes": measured.get("device_memory_bytes", memory) * processes,
+        "disk_bytes": disk,
+        "disk_available_bytes": free,
+        "checkpoint_bytes": measured["checkpoint_bytes"],
+        "states_bytes": disk - measured["checkpoint_bytes"],
+        "longest_example": measured["longest_example"],
+        **{name: measured[name] for name in ("parameters", "trained", "device")},
+        "processes": processes,
+    }

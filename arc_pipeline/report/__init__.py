@@ -1,0 +1,1 @@
+"""Pictures for people. Draws what it is given; knows neither Dagster nor models."""
