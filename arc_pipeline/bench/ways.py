@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.model.examples import IGNORED
+from arc_pipeline.model.batching import IGNORED
 from arc_pipeline.model.meter import Meter
 from arc_pipeline.model.training import ExactTrainer, collator, training_arguments
 

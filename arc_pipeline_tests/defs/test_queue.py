@@ -10,7 +10,7 @@ import pytest
 
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.definitions import defs
-from arc_pipeline.defs import automation
+from arc_pipeline.defs import queue
 from arc_pipeline.defs.refresh import PROCESS_TAG
 from arc_pipeline.defs.staleness import Node, Status
 
@@ -47,13 +47,13 @@ def enter_run(instance: dg.DagsterInstance, experiment: str, status: dg.DagsterR
 
 def test_the_first_of_the_queue_that_is_missing_or_stale(instance) -> None:
     scanner = Statuses({"checkpoint[b]": "stale", "checkpoint[a]": "missing", "training_config[b]": "stale"})
-    request = automation.next_training(scanner, instance, ["c", "b", "a"])
+    request = queue.next_training(scanner, instance, ["c", "b", "a"])
     assert request.partition_key == "b"
     assert {key.to_user_string() for key in request.asset_selection} == {"training_config", "checkpoint"}
 
 
 def test_nothing_when_all_is_fresh(instance) -> None:
-    skipped = automation.next_training(Statuses({"checkpoint[a]": "unrecorded"}), instance, ["a", "b"])
+    skipped = queue.next_training(Statuses({"checkpoint[a]": "unrecorded"}), instance, ["a", "b"])
     assert skipped.skip_message == "every checkpoint of the queue is up to date"
 
 
@@ -61,24 +61,24 @@ def test_never_a_second_one() -> None:
     for status in ("NOT_STARTED", "STARTING", "STARTED", "CANCELING"):
         with dg.DagsterInstance.ephemeral() as instance:
             enter_run(instance, "b", dg.DagsterRunStatus(status))
-            skipped = automation.next_training(Statuses({"checkpoint[a]": "missing"}), instance, ["a"])
+            skipped = queue.next_training(Statuses({"checkpoint[a]": "missing"}), instance, ["a"])
             assert skipped.skip_message.startswith(f"a training (b) is {status.lower()} in run ")
 
 
 def test_what_failed_last_comes_last(instance) -> None:
     enter_run(instance, "a", dg.DagsterRunStatus.FAILURE)
     scanner = Statuses({"checkpoint[a]": "missing", "checkpoint[b]": "missing"})
-    assert automation.next_training(scanner, instance, ["a", "b"]).partition_key == "b"
-    assert automation.next_training(scanner, instance, ["a"]).partition_key == "a"
+    assert queue.next_training(scanner, instance, ["a", "b"]).partition_key == "b"
+    assert queue.next_training(scanner, instance, ["a"]).partition_key == "a"
 
 
 def test_what_cannot_succeed_is_passed_over_with_a_reason(instance) -> None:
     bad = {"checkpoint[a]": "missing", "augmented_examples[a]": "stale"}
     failed = Statuses(bad, {"augmented_examples[a]": ["its check transforms_are_uniform failed: p = 0"]})
-    skipped = automation.next_training(failed, instance, ["a"])
+    skipped = queue.next_training(failed, instance, ["a"])
     assert skipped.skip_message == "a: augmented_examples[a]: its check transforms_are_uniform failed: p = 0"
     behind = Statuses({"checkpoint[a]": "missing", "tasks[mirror]": "stale"}, {}, [("tasks", "mirror")])
-    skipped = automation.next_training(behind, instance, ["a"])
+    skipped = queue.next_training(behind, instance, ["a"])
     assert skipped.skip_message == "a: tasks[mirror] is stale, materialize it first"
 
 
@@ -86,15 +86,15 @@ def test_the_order_is_the_file_s_or_alphabetical(project: SimpleNamespace) -> No
     for name in ("b", "a", "c"):
         project.write(name)
     path = project.data / "training_queue.yaml"
-    assert automation.read_queue(path) == ["a", "b", "c"]
+    assert queue.read_queue(path) == ["a", "b", "c"]
     path.write_text("- c\n- a\n")
-    assert automation.read_queue(path) == ["c", "a"]
+    assert queue.read_queue(path) == ["c", "a"]
     path.write_text("- d\n")
     with pytest.raises(ArcPipelineError, match=r"training_queue.yaml.*no such experiment"):
-        automation.read_queue(path)
+        queue.read_queue(path)
     path.write_text("a: 1\n")
     with pytest.raises(ArcPipelineError, match="must be a list of experiments"):
-        automation.read_queue(path)
+        queue.read_queue(path)
 
 
 def test_a_project_s_own_statuses(project: SimpleNamespace) -> None:
@@ -116,7 +116,7 @@ def test_a_retry_is_not_taken_for_dead_by_the_process_of_the_run_before_it(insta
     retry = instance.create_run_for_job(
         job, tags=gone, status=started, parent_run_id=dead.run_id, root_run_id=dead.run_id
     )
-    automation.dead_runs_sensor(dg.build_sensor_context(instance))
+    queue.dead_runs_sensor(dg.build_sensor_context(instance))
     assert instance.get_run_by_id(dead.run_id).status == dg.DagsterRunStatus.FAILURE
     assert instance.get_run_by_id(retry.run_id).status == started
 
