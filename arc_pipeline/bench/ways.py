@@ -4,7 +4,8 @@ The only place of the benchmark that names the project's trainer and collator.
 """
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,10 @@ def plain_way(model: Any) -> Way:
     """One example a micro-batch, logits for every token, gradients accumulated."""
 
     def way(batch: Sequence[Example]) -> float:
+        with usual_attention(model):
+            return gradients(batch)
+
+    def gradients(batch: Sequence[Example]) -> float:
         model.train().zero_grad()
         supervised, total = supervised_tokens(batch), 0.0
         for example in batch:
@@ -56,6 +61,15 @@ def plain_way(model: Any) -> Way:
         return total
 
     return way
+
+
+@contextmanager
+def usual_attention(model: Any) -> Iterator[None]:
+    """The model's attention as transformers chooses it; the project's collator may have changed it."""
+    before = model.config._attn_implementation
+    model.set_attn_implementation("sdpa")
+    yield
+    model.set_attn_implementation(before)
 
 
 def supervised_tokens(batch: Sequence[Example]) -> int:

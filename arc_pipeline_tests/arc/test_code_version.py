@@ -7,7 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from arc_pipeline.arc.code_version import FOR_PEOPLE, THIS_PACKAGE, Package, code_version, reachable
+from arc_pipeline.arc.code_version import (
+    FOR_PEOPLE,
+    THIS_PACKAGE,
+    Package,
+    code_version,
+    definition_versions,
+    reachable,
+)
+
+
+def version_of(*entry, **options) -> str:
+    """The code version of what begins at an entry."""
+    return code_version(definition_versions(*entry, **options))
+
 
 MAIN = '''
 """A module."""
@@ -98,7 +111,7 @@ def version(tmp_path: Path) -> Edit:
     """The code version of `entry` in the small package, edited."""
 
     def edited(file: str = "main", old: str = "", new: str = "", leave_out: tuple[str, ...] = ()) -> str:
-        return code_version("made.main", "entry", leave_out, write(tmp_path / "made", file, old, new))
+        return version_of("made.main", "entry", leave_out, write(tmp_path / "made", file, old, new))
 
     return edited
 
@@ -166,7 +179,7 @@ def test_a_definition_that_is_left_out_does_not_count_but_others_of_its_module_d
 @pytest.mark.parametrize(("name", "leave_out"), [("entyr", ()), ("entry", ("made.main",)), ("describe", ())])
 def test_nothing_to_hash_is_a_mistake(made: Package, name: str, leave_out: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match=rf"made\.main has no {name}, or it is left out"):
-        code_version("made.main", name, leave_out, made)
+        version_of("made.main", name, leave_out, made)
 
 
 @pytest.mark.parametrize(
@@ -174,9 +187,9 @@ def test_nothing_to_hash_is_a_mistake(made: Package, name: str, leave_out: tuple
     [("", True), ('@dg.asset(description="other")\n', True), ("@dg.asset\n", True), ("@cache\n", False)],
 )
 def test_an_asset_decorator_describes_only(tmp_path: Path, decorator: str, same: bool) -> None:
-    before = code_version("made.main", "asset", package=write(tmp_path / "made"))
+    before = version_of("made.main", "asset", package=write(tmp_path / "made"))
     after = write(tmp_path / "made", "main", '@dg.asset(description="seen in the UI")\n', decorator)
-    assert (code_version("made.main", "asset", package=after) == before) == same
+    assert (version_of("made.main", "asset", package=after) == before) == same
 
 
 # --- this package
@@ -192,14 +205,12 @@ def changed_assets(directory: Path, file: str, old: str, new: str) -> set[str]:
     """The assets whose code version a change of a copy of this package changes."""
     ignored = shutil.ignore_patterns("__pycache__")
     root = shutil.copytree(THIS_PACKAGE.root, directory / THIS_PACKAGE.root.name, ignore=ignored)
-    before = {asset: code_version(home, asset, package=Package(root)) for asset, home in ASSETS.items()}
-    assert before == {asset: code_version(home, asset) for asset, home in ASSETS.items()}
+    before = {asset: version_of(home, asset, package=Package(root)) for asset, home in ASSETS.items()}
+    assert before == {asset: version_of(home, asset) for asset, home in ASSETS.items()}
     text = (root / file).read_text()
     assert text.count(old) == 1
     (root / file).write_text(text.replace(old, new))
-    return {
-        asset for asset, home in ASSETS.items() if code_version(home, asset, package=Package(root)) != before[asset]
-    }
+    return {asset for asset, home in ASSETS.items() if version_of(home, asset, package=Package(root)) != before[asset]}
 
 
 DRAW = "def draw_colour_map("
