@@ -71,11 +71,11 @@ def checkpoint(context: dg.AssetExecutionContext, config: Training, workspace: W
         refuse_failed_checks(making)
         refuse_other_examples(job)
         if record := None if config.retrain else finished(making):
-            return reuse(making, record)
+            return making.repeat(record)
         with accelerator(workspace.store.root, context.log.info) as held:
             # whoever had to wait may find the work done
             if record := None if config.retrain else finished(making):
-                return reuse(making, record)
+                return making.repeat(record)
             return train(context, making, job, held)
 
 
@@ -110,13 +110,6 @@ def finished(making: Making) -> Lineage | None:
     record = making.lineage("checkpoint", name) if making.exists("checkpoint", name) else None
     same = record and (record.code_version, record.upstream) == (making.code_version, making.upstream)
     return record if same else None
-
-
-def reuse(making: Making, record: Lineage) -> dg.MaterializeResult[None]:
-    """Reports the current checkpoint once more."""
-    place = making.current("checkpoint", making.experiment.name)
-    described = {**record.metadata, "path": dg.MetadataValue.path(str(place)), "reused": True}
-    return dg.MaterializeResult(data_version=dg.DataVersion(record.data_version), metadata=described)
 
 
 def training_job(making: Making, work: Path) -> TrainingJob:

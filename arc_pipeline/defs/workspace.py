@@ -147,6 +147,19 @@ class Making:
             check_results=[_check_result(name, each, name in expected) for name, each in verdicts.items()],
         )
 
+    def repeat(self, record: Lineage) -> dg.MaterializeResult[None]:
+        """Reports the current version of this artefact once more: nothing was made."""
+        verdicts = [
+            _check_result(
+                name, Verdict(each["passed"], each["description"], tuple(each["offenders"])), each["expected"]
+            )
+            for name, each in record.checks.items()
+        ]
+        place = self._store.current(self.artefact)
+        described = {**record.metadata, "path": dg.MetadataValue.path(str(place)), "reused": True}
+        version = dg.DataVersion(record.data_version)
+        return dg.MaterializeResult(data_version=version, metadata=described, check_results=verdicts)
+
     @property
     def code_version(self) -> str:
         """The version of the code that makes this artefact."""
