@@ -77,3 +77,12 @@ def lines(entries: list[dict[str, Any]]) -> Iterator[str]:
             f"{entry['artefact']}  version {entry['data_version'][:8]}  code {entry['code_version'][:8] or 'none'}"
             f"  {entry['created_at']}  {entry['seconds']:.1f} s  run {entry['run_id'][:8]}{commit}{marks}"
         )
+        if entry["artefact"].startswith("checkpoint") and entry.get("packages"):
+            yield f"    on {_machine(entry)}"
+
+
+def _machine(entry: dict[str, Any]) -> str:
+    """The hardware and the packages that a training ran with."""
+    packages = ", ".join(f"{name} {version}" for name, version in entry["packages"].items())
+    hardware = entry["hardware"]
+    return f"{hardware['cpu']} ({hardware['cores']} cores), python {entry['python']}, {packages}"
