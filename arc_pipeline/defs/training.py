@@ -25,8 +25,9 @@ from arc_pipeline.defs.tasks import tasks
 from arc_pipeline.defs.workspace import Making, Workspace, markdown_table
 from arc_pipeline.model.job import TrainingJob
 
-# what the hash of the tokens in the table of recipes covers
+# not code of the weights: what the hash of the tokens in the table of recipes covers, and what only tells the time
 RENDERING = tuple(f"arc_pipeline.arc.{name}" for name in ("encoder", "prompt", "augmentation", "vocabulary"))
+TELLING = ("arc_pipeline.model.meter", "arc_pipeline.model.process")
 SHOWN_STEPS = 20
 RETRIES_AFTER_CRASHES, RETRY_AFTER_SECONDS = 3, 5
 # columns of the log whose last values are numeric metadata, where the log has them
@@ -58,7 +59,7 @@ class Training(dg.Config):
     group_name="training",
     kinds={"pytorch", "huggingface"},
     pool=POOL,
-    code_version=asset_code("checkpoint", "arc_pipeline.model.train", "run", RENDERING),
+    code_version=asset_code("checkpoint", "arc_pipeline.model.train", "run", (*RENDERING, *TELLING)),
 )
 def checkpoint(context: dg.AssetExecutionContext, config: Training, workspace: Workspace):
     """The fine-tuned model: weights, tokenizer and log in one directory, named by the hash of the weights.
