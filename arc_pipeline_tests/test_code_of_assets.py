@@ -12,8 +12,9 @@ from arc_pipeline.definitions import defs  # noqa: F401  (fills CODE)
 from arc_pipeline.defs.code import CODE, ENTRIES
 
 SOURCE = Path(arc_pipeline.__file__).parent
-# module: the assets that change when each of its functions does something else. Roots and configurations are known by
-# their content; the tokens' hash stands for rendering in `checkpoint`; "the ten shortest tasks" counts tokens of prompts
+# module: the assets that change when each of its functions does. Roots and configurations are known by
+# their content; the hash of tokens stands for rendering in `checkpoint`; "ten shortest tasks" counts tokens of prompts
+READERS = "attempts augmented_examples contamination failures metrics predictions prompt_samples tasks"
 USED_BY = {
     "arc/artefact.py": "",
     "arc/augmentation.py": "augmented_examples contamination predictions prompt_samples",
@@ -46,8 +47,8 @@ USED_BY = {
     "arc/settings.py": "",
     "arc/sources.py": "arc_source tasks",
     "arc/specs.py": "arc_source tasks",
-    "arc/task.py": "arc_source attempts augmented_examples contamination failures metrics predictions prompt_samples tasks",
-    "arc/task_table.py": "attempts augmented_examples contamination failures metrics predictions prompt_samples tasks",
+    "arc/task.py": f"arc_source {READERS}",
+    "arc/task_table.py": READERS,
     "arc/trace.py": "",
     "arc/validation.py": "checkpoint",
     "arc/vocabulary.py": "arc_source tasks",
