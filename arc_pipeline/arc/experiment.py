@@ -92,6 +92,12 @@ class Experiment(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _measured_on_the_way(self) -> "Experiment":
+        if late := [step for step in self.predict.at_steps if step > self.max_steps]:
+            raise ValueError(f"predict.at_steps must be at most max_steps {self.max_steps}, found {late}")
+        return self
+
     @property
     def save_interval(self) -> int:
         """Steps between two states to resume from: about 2 % of the training, if the file does not say."""
@@ -120,8 +126,12 @@ class Experiment(Section):
         """What `predictions` reads beside the checkpoint and the tasks."""
         return self.model_dump(
             include={"predict": True, "augmentation": True, "grid_encoder": True, "seed": True},
-            exclude={"predict": {"batch_size"}, "augmentation": {"target"}},
+            exclude={"predict": {"batch_size", "at_steps"}, "augmentation": {"target"}},
         )
+
+    def curve_fields(self) -> dict[str, Any]:
+        """What `training_curve` reads beside the predictions' fields."""
+        return {"at_steps": sorted(set(self.predict.at_steps))}
 
     def datasets(self) -> dict[str, list[str]]:
         """The datasets it names, by the field that names them."""

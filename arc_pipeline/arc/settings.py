@@ -61,6 +61,7 @@ class Prediction(Section):
     predictions: int = Field(32, ge=1)
     prompt: Literal["output-from-examples-v1"] = SOLVE
     batch_size: int = Field(64, ge=1)
+    at_steps: list[Annotated[int, Field(ge=1)]] = []
 
     @field_validator("datasets")
     @classmethod

@@ -27,6 +27,7 @@ CONFIG_FIELDS: dict[str, Callable[[Experiment], dict[str, Any]]] = {
     "augmentation_config": augmentation_fields,
     "training_config": Experiment.training_fields,
     "prediction_config": Experiment.prediction_fields,
+    "curve_config": Experiment.curve_fields,
     "initial_weights": initial_weights_fields,
 }
 

@@ -40,6 +40,12 @@ prediction_config = _config(
     "yaml",
     "The fields of the experiment file that its predictions depend on.",
 )
+curve_config = _config(
+    "curve_config",
+    "evaluation",
+    "yaml",
+    "The steps of the training at which an experiment's metrics are measured as well.",
+)
 initial_weights = _config(
     "initial_weights",
     "training",

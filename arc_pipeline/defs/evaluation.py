@@ -1,6 +1,8 @@
 """Stage 5: from candidates to votes, metrics and the tables that a researcher compares."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -9,16 +11,19 @@ import pyarrow as pa
 from arc_pipeline.arc import metrics as arc_metrics
 from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.errors import MissingArtefact
+from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.failures import failures_table
-from arc_pipeline.arc.prediction import DECODINGS
+from arc_pipeline.arc.prediction import DECODINGS, PREDICTION_SCHEMA, candidate_row, questions
 from arc_pipeline.arc.prompt_samples import prompt_samples_table
 from arc_pipeline.arc.results import DURATION_COLUMNS, TEMPERATURE_COLUMNS, duration_rows, shown_rows
+from arc_pipeline.arc.task import Task
 from arc_pipeline.arc.voting import attempts_table, submission
+from arc_pipeline.defs.accelerator import POOL, accelerator
 from arc_pipeline.defs.automatic import FOLLOWS_ITS_DATA
 from arc_pipeline.defs.code import asset_code
-from arc_pipeline.defs.configs import prediction_config
+from arc_pipeline.defs.configs import curve_config, prediction_config
 from arc_pipeline.defs.partitions import candidate_partitions, experiment_partitions
-from arc_pipeline.defs.prediction import contamination, evaluation_tasks, predictions, tasks_asked
+from arc_pipeline.defs.prediction import contamination, evaluation_tasks, predictions, progress, tasks_asked
 from arc_pipeline.defs.training import checkpoint
 from arc_pipeline.defs.workspace import Making, Workspace, markdown_table
 
@@ -104,6 +109,51 @@ def _all_rows(making: Making) -> list[dict[str, Any]]:
     if not present:
         raise MissingArtefact("there is no experiment_summary yet, materialize one first")
     return [row for name in present for row in making.table("experiment_summary", name).to_pylist()]
+
+
+@dg.asset(
+    partitions_def=experiment_partitions,
+    deps=[checkpoint, evaluation_tasks, prediction_config, curve_config],
+    group_name="evaluation",
+    kinds={"pytorch", "parquet"},
+    pool=POOL,
+    code_version=asset_code("training_curve", __name__),
+)
+def training_curve(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
+    """The metrics of an experiment at the steps `predict.at_steps` of its training, with greedy decoding."""
+    with workspace.making(context) as making:
+        experiment = making.configured("prediction_config")
+        steps = making.configured("curve_config").curve_fields()["at_steps"]
+        directory, asked = making.read("checkpoint", experiment.name), tasks_asked(making)
+        with accelerator(workspace.store.root, context.log.info):
+            rows = [row for step in steps for row in metrics_at(experiment, directory, step, asked, progress(context))]
+        table = pa.Table.from_pylist(rows) if rows else pa.table({"step": pa.array([], pa.int64())})
+        return making.save_tables({"training_curve": table}, metadata={"table": markdown_table(curve_rows(rows))})
+
+
+def metrics_at(
+    experiment: Experiment,
+    directory: Path,
+    step: int,
+    asked: dict[str, list[Task]],
+    report: Callable[[int, int], None],
+) -> list[dict[str, Any]]:
+    """The metrics by dataset of the weights that the training kept after a step."""
+    from arc_pipeline.model.answering import answer
+    from arc_pipeline.model.checkpoint import milestone
+
+    encoder, questioned = parse_encoder(experiment.grid_encoder), list(questions(experiment, asked))
+    weights = milestone(directory, step)
+    completions = answer(weights, questioned, encoder, 0.0, experiment.predict.batch_size, report)
+    rows = [candidate_row(*each, encoder) for each in zip(questioned, completions, strict=True)]
+    candidates = pa.Table.from_pylist(rows, schema=PREDICTION_SCHEMA)
+    pairs = arc_metrics.per_pair(candidates, attempts_table(candidates), asked, experiment.predict.predictions)
+    return [{"step": step, **row} for row in arc_metrics.aggregate(arc_metrics.per_task(pairs), pairs)]
+
+
+def curve_rows(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """The curve for a person."""
+    return [{"step": str(row["step"]), **shown} for row, shown in zip(rows, shown_rows(rows), strict=True)]
 
 
 @dg.asset(

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.model.tokenization import save_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 ADAPTER = "adapter"
+MILESTONES = "steps"
 TRAINING_LOG = "training_log.parquet"
 LOG_SCHEMA = pa.schema(
     [
@@ -56,6 +58,18 @@ def write_log(rows: list[dict[str, Any]], directory: Path) -> None:
 def read_log(directory: Path) -> pa.Table:
     """What `write_log` wrote."""
     return pq.read_table(directory / TRAINING_LOG)
+
+
+def milestone(directory: Path, step: int) -> Path:
+    """The weights that were kept after a step; ArcPipelineError if the training was not told to keep them."""
+    path = directory / MILESTONES / str(step)
+    if not path.is_dir():
+        kept = sorted(int(each.name) for each in (directory / MILESTONES).glob("*"))
+        raise ArcPipelineError(
+            f"predict.at_steps: step {step} was not kept by the training (kept: {kept or 'none'}); train it again with "
+            "retrain: true in the launchpad's config"
+        )
+    return path
 
 
 def weights_hash(directory: Path) -> str:

@@ -57,6 +57,7 @@ def run(job: TrainingJob, report: Any) -> None:
     from arc_pipeline.model.checkpoint import parameter_count, save_checkpoint, write_log
     from arc_pipeline.model.examples import ExampleDataset, validation_examples
     from arc_pipeline.model.loading import load_model, with_adapter
+    from arc_pipeline.model.milestones import KeepWeights, deliver
     from arc_pipeline.model.states import whole_or_nothing
     from arc_pipeline.model.tokenization import load_tokenizer, saved_tokenizer
     from arc_pipeline.model.training import train
@@ -72,11 +73,13 @@ def run(job: TrainingJob, report: Any) -> None:
     report({"parameters": total, "trained": trained})
     examples = ExampleDataset(recipes, tasks, experiment, tokenizer)
     validation = validation_examples(experiment, job.validated_tasks(), tokenizer)
-    log = train(model, tokenizer, examples, experiment, job.work, report, validation)
+    keep = KeepWeights(experiment.predict.at_steps, job.work, tokenizer)
+    log = train(model, tokenizer, examples, experiment, job.work, report, validation, [keep])
     if is_main_process():
         with whole_or_nothing(job.output):
             save_checkpoint(model, tokenizer, job.output)
             write_log(log, job.output)
+            deliver(job.work, job.output)
         refuse_other_ids(ExampleDataset(recipes, tasks, experiment, saved_tokenizer(job.output)), job.output)
 
 

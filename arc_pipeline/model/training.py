@@ -173,6 +173,7 @@ def train(
     work: Path,
     report: Progress,
     validation: Sequence[Example] = (),
+    callbacks: Sequence[TrainerCallback] = (),
 ) -> list[dict[str, Any]]:
     """Trains `model` in place and returns the log; continues from the last sound state in `work` if there is one."""
     trainer = ExactTrainer(
@@ -184,6 +185,8 @@ def train(
         eval_dataset=list(validation) or None,
         data_collator=collator(model, experiment.packing, tokenizer.pad_token_id),
     )
+    for callback in callbacks:
+        trainer.add_callback(callback)
     state = newest_sound(work, lambda message: report({"message": message}))
     if state:
         report({"message": f"the training continues from {state}"})

@@ -80,6 +80,9 @@ def fake_training(context: Any, command: Sequence[str], *others: Any) -> None:
     read[2] = start.read_text() if start.is_file() else job.start
     weights = hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()
     (job.output / "model.safetensors").write_text(weights)
+    for step in job.experiment.predict.at_steps:
+        (job.output / "steps" / str(step)).mkdir(parents=True)
+        (job.output / "steps" / str(step) / "model.safetensors").write_text(f"{weights} at {step}")
     row = {"step": 1, "max_steps": 1, "loss": 0.5, "learning_rate": 1e-3, "grad_norm": 1.0, "seconds": 0.1}
     write_log([row], job.output)
 

@@ -10,7 +10,7 @@ import pytest
 ASSETS = """
 arc_source tasks augmentation_config training_config prediction_config initial_weights augmented_examples checkpoint
 evaluation_tasks contamination predictions attempts metrics experiment_summary results_table temperature_table
-duration_table failures prompt_samples
+curve_config training_curve duration_table failures prompt_samples
 """
 
 
@@ -43,7 +43,9 @@ def test_a_life_of_one_experiment(project) -> None:
     project.write("one", predict={"datasets": ["mirror"], "predictions": 3})
     session = project.load()
     stale = names(session.plan())
-    assert not {name for name in stale if name.startswith(("checkpoint", "augmented", "tasks", "training", "initial"))}
+    assert not {
+        name for name in stale if name.startswith(("checkpoint", "augmented", "tasks", "training_config", "initial"))
+    }
     assert {"prediction_config[one]", "predictions[one/t0.0]", "metrics[one/t1.0]", "results_table"} <= stale
     outcome = session.run(project.batch("t0.0|one", "metrics"))
     assert "one.yaml or its starting weights changed since prediction_config[one]" in outcome.failed

@@ -1,6 +1,6 @@
 """Exactly what depends on a change is stale, on the real definitions and a real instance, with a fake model."""
 
-from arc_pipeline.arc.artefact import Artefact
+from arc_pipeline.arc.artefact import Artefact, read_table
 
 
 def stale(project) -> dict[str, list[str]]:
@@ -20,7 +20,9 @@ EVALUATION = ("attempts", "metrics", "predictions")
 def downstream_of_checkpoint(experiment: str) -> set[str]:
     """Everything after a checkpoint."""
     candidates = {f"{asset}[{experiment}/{key}]" for asset in EVALUATION for key in ("t0.0", "t1.0")}
-    ends = {f"{asset}[{experiment}]" for asset in ("experiment_summary", "failures", "prompt_samples")}
+    ends = {
+        f"{asset}[{experiment}]" for asset in ("experiment_summary", "failures", "prompt_samples", "training_curve")
+    }
     return candidates | ends | TABLES
 
 
@@ -104,6 +106,21 @@ def test_an_accepted_change_of_code_is_recorded_and_redoes_nothing(two) -> None:
     assert stale(two) == {}
     record = session.store.lineage(Artefact("checkpoint", "straight"))
     assert record.accepted[0]["reason"] == "only a message changed"
+
+
+def test_a_curve_asks_for_weights_that_were_kept_and_never_marks_the_checkpoint(two) -> None:
+    asked = {"datasets": ["mirror"], "predictions": 2, "at_steps": [3, 6]}
+    two.write("straight", predict=asked)
+    assert set(stale(two)) == {"curve_config[straight]", "training_curve[straight]"}
+    failed = [outcome.failed for outcome in two.load().refresh(["straight"]) if outcome.failed]
+    assert "step 3 was not kept by the training (kept: none)" in failed[0]
+
+    two.write("straight", predict=asked, learning_rate=0.5)
+    assert not [outcome.failed for outcome in two.load().refresh(["straight"]) if outcome.failed]
+    assert stale(two) == {}
+    store = two.load().store
+    curve = read_table(store.current(Artefact("training_curve", "straight")), "training_curve").to_pylist()
+    assert [(row["step"], row["planned"]) for row in curve] == [(3, 4), (6, 4)]
 
 
 def test_hundreds_of_partitions_are_scanned_in_seconds(two) -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.model.batching import Padded
-from arc_pipeline.model.checkpoint import read_log, weights_hash
+from arc_pipeline.model.checkpoint import milestone, read_log, weights_hash
 from arc_pipeline.model.examples import ExampleDataset, validation_examples
 from arc_pipeline.model.job import TrainingJob, progress_line
-from arc_pipeline.model.loading import load_model
+from arc_pipeline.model.loading import load_checkpoint, load_model
 from arc_pipeline.model.states import states
 from arc_pipeline.model.tokenization import load_tokenizer, tiny_tokenizer
 from arc_pipeline.model.train import refuse_other_ids, run
@@ -29,7 +29,8 @@ def train(job: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_a_training_leaves_a_checkpoint_that_stands_alone(tmp_path: Path, make_job: MakeJob, method: str) -> None:
-    done = train(make_job(tmp_path, tuning={"method": method, "rank": 4}))
+    asked = {"datasets": ["d"], "at_steps": [2]}
+    done = train(make_job(tmp_path, tuning={"method": method, "rank": 4}, predict=asked))
     assert done.returncode == 0, done.stderr
     output = tmp_path / "output"
     assert [row["step"] for row in read_log(output).to_pylist()] == [2, 4]
@@ -38,6 +39,23 @@ def test_a_training_leaves_a_checkpoint_that_stands_alone(tmp_path: Path, make_j
     assert (output / "adapter").is_dir() == (method == "lora")
     assert len(weights_hash(output)) == 64
     assert "segmented" not in (output / "config.json").read_text()
+    # the weights after step 2 stand alone as well
+    kept, _ = load_checkpoint(milestone(output, 2))
+    assert sum(parameter.numel() for parameter in kept.parameters()) > 500_000
+    assert weights_hash(milestone(output, 2)) != weights_hash(output)
+    with pytest.raises(ArcPipelineError, match=r"step 3 was not kept by the training \(kept: \[2\]\)"):
+        milestone(output, 3)
+
+
+def test_weights_that_are_kept_on_the_way_change_none_of_the_training(tmp_path: Path, make_job: MakeJob) -> None:
+    hashes = set()
+    for name, steps in (("kept", [1, 3]), ("plain", [])):
+        tuning = {"method": "lora", "rank": 4, "dropout": 0.2}
+        file = make_job(tmp_path / name, tuning=tuning, predict={"datasets": ["d"], "at_steps": steps})
+        job = TrainingJob.model_validate_json(file.read_bytes())
+        run(job, lambda row: None)
+        hashes.add(weights_hash(job.output))
+    assert len(hashes) == 1
 
 
 def test_examples_that_render_to_other_tokens_are_refused(tmp_path: Path, make_job: MakeJob) -> None:

@@ -1,0 +1,33 @@
+"""Weights kept on the way of a training, so that one training gives a curve. Knows steps, not what is asked of them."""
+
+import copy
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase, TrainerCallback
+
+from arc_pipeline.model.checkpoint import MILESTONES, save_checkpoint
+from arc_pipeline.model.states import whole_or_nothing
+
+
+class KeepWeights(TrainerCallback):
+    """Saves the whole model after certain steps, as a checkpoint that stands alone; also again after a resume."""
+
+    def __init__(self, steps: Collection[int], work: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._steps, self._place, self._tokenizer = frozenset(steps), work / MILESTONES, tokenizer
+
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        if state.global_step in self._steps and state.is_world_process_zero:
+            directory = self._place / str(state.global_step)
+            shutil.rmtree(directory, ignore_errors=True)
+            with whole_or_nothing(directory):
+                # merging an adapter would change the model that is being trained
+                save_checkpoint(copy.deepcopy(model), self._tokenizer, directory)
+
+
+def deliver(work: Path, output: Path) -> None:
+    """Moves the kept weights from the work directory into the finished checkpoint."""
+    if (work / MILESTONES).is_dir():
+        shutil.move(work / MILESTONES, output / MILESTONES)
