@@ -67,6 +67,7 @@ USED_BY = {
     "model/source.py": "augmented_examples checkpoint",
     "model/states.py": "checkpoint",
     "model/tokenization.py": "augmented_examples checkpoint predictions training_curve",
+    "model/trackers.py": "",
     "model/train.py": "checkpoint",
     "model/training.py": "checkpoint",
 }

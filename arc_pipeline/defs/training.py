@@ -24,10 +24,11 @@ from arc_pipeline.defs.refresh import PROCESS_TAG, process_name
 from arc_pipeline.defs.tasks import tasks
 from arc_pipeline.defs.workspace import Making, Workspace, markdown_table
 from arc_pipeline.model.job import TrainingJob
+from arc_pipeline.model.trackers import refuse_missing
 
 # not code of the weights: what the hash of the tokens in the table of recipes covers, and what only tells the time
 RENDERING = tuple(f"arc_pipeline.arc.{name}" for name in ("encoder", "prompt", "augmentation", "vocabulary"))
-TELLING = ("arc_pipeline.model.meter", "arc_pipeline.model.process")
+TELLING = tuple(f"arc_pipeline.model.{name}" for name in ("meter", "process", "trackers"))
 SHOWN_STEPS = 20
 RETRIES_AFTER_CRASHES, RETRY_AFTER_SECONDS = 3, 5
 # columns of the log whose last values are numeric metadata, where the log has them
@@ -69,6 +70,7 @@ def checkpoint(context: dg.AssetExecutionContext, config: Training, workspace: W
     """
     with workspace.making(context) as making:
         job = training_job(making, workspace.store.root / "training")
+        refuse_missing(job.experiment)
         refuse_failed_checks(making)
         refuse_other_examples(job)
         if record := None if config.retrain else finished(making):
@@ -129,6 +131,7 @@ def training_job(making: Making, work: Path) -> TrainingJob:
         validation_tasks={name: making.read("tasks", name) for name in experiment.datasets()["validation"]},
         work=work / experiment.name / identity,
         output=making.directory,
+        tracking=work.parent / "tracking",
     )
 
 

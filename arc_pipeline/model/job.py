@@ -17,7 +17,10 @@ REFUSAL = "refusal"
 
 
 class TrainingJob(BaseModel):
-    """`start` names the starting weights; paths are artefacts' directories; `work` keeps states to resume from."""
+    """`start` names the starting weights; paths are artefacts' directories; `work` keeps states to resume from.
+
+    `tracking` is where TensorBoard and wandb write, if the experiment asks for them; it outlives the training.
+    """
 
     experiment: Experiment
     start: str
@@ -26,6 +29,7 @@ class TrainingJob(BaseModel):
     validation_tasks: dict[str, Path] = {}
     work: Path
     output: Path
+    tracking: Path | None = None
 
     def recipes(self) -> pa.Table:
         """The table of recipes."""

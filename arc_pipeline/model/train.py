@@ -60,6 +60,7 @@ def run(job: TrainingJob, report: Any) -> None:
     from arc_pipeline.model.milestones import KeepWeights, deliver
     from arc_pipeline.model.states import whole_or_nothing
     from arc_pipeline.model.tokenization import load_tokenizer, saved_tokenizer
+    from arc_pipeline.model.trackers import trackers
     from arc_pipeline.model.training import train
 
     transformers.logging.set_verbosity_error()
@@ -73,8 +74,11 @@ def run(job: TrainingJob, report: Any) -> None:
     report({"parameters": total, "trained": trained})
     examples = ExampleDataset(recipes, tasks, experiment, tokenizer)
     validation = validation_examples(experiment, job.validated_tasks(), tokenizer)
-    keep = KeepWeights(experiment.predict.at_steps, job.work, tokenizer)
-    log = train(model, tokenizer, examples, experiment, job.work, report, validation, [keep])
+    callbacks = [
+        KeepWeights(experiment.predict.at_steps, job.work, tokenizer),
+        *trackers(experiment, job.tracking or job.work, job.work.name),
+    ]
+    log = train(model, tokenizer, examples, experiment, job.work, report, validation, callbacks)
     if is_main_process():
         with whole_or_nothing(job.output):
             save_checkpoint(model, tokenizer, job.output)

@@ -135,7 +135,8 @@ def training_arguments(experiment: Experiment, work: Path) -> TrainingArguments:
         use_cpu=not torch.cuda.is_available(),
         activation_checkpointing=experiment.gradient_checkpointing,
         ddp_find_unused_parameters=False,
-        report_to=list(experiment.report_to) or "none",
+        run_name=experiment.name,
+        report_to="none",  # see trackers
         remove_unused_columns=False,
         disable_tqdm=True,
         dataloader_pin_memory=torch.cuda.is_available(),
