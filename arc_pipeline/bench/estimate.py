@@ -98,8 +98,9 @@ def does_not_fit(experiment: Experiment, memory: int) -> str:
 def whole_training(experiment: Experiment, measured: dict[str, Any], memory: int, free: int) -> dict[str, Any]:
     """From the measured step to the whole."""
     steps, processes = experiment.max_steps, experiment.processes
-    states = min(KEPT_STATES, steps // experiment.save_steps) if experiment.save_steps else 0
-    disk = measured["checkpoint_bytes"] + states * measured["state_bytes"]
+    states = min(KEPT_STATES, steps // experiment.save_interval)
+    kept = 1 + len(set(experiment.predict.at_steps))
+    disk = kept * measured["checkpoint_bytes"] + states * measured["state_bytes"]
     tokens = measured["tokens_per_step"] * processes
     return {
         "experiment": experiment.name,
@@ -113,7 +114,7 @@ def whole_training(experiment: Experiment, measured: dict[str, Any], memory: int
         "disk_bytes": disk,
         "disk_available_bytes": free,
         "checkpoint_bytes": measured["checkpoint_bytes"],
-        "states_bytes": disk - measured["checkpoint_bytes"],
+        "states_bytes": states * measured["state_bytes"],
         "longest_example": measured["longest_example"],
         **{name: measured[name] for name in ("parameters", "trained", "device")},
         "processes": processes,

@@ -18,6 +18,7 @@ from arc_pipeline.defs.accelerator import POOL, accelerator
 from arc_pipeline.defs.augmentation import augmented_examples
 from arc_pipeline.defs.code import asset_code
 from arc_pipeline.defs.configs import initial_weights, training_config
+from arc_pipeline.defs.cost import observe_cost
 from arc_pipeline.defs.launcher import ProgramCrashed, accelerate_command, run_group
 from arc_pipeline.defs.partitions import experiment_partitions, named_in
 from arc_pipeline.defs.refresh import PROCESS_TAG, process_name
@@ -79,6 +80,7 @@ def checkpoint(context: dg.AssetExecutionContext, config: Training, workspace: W
             # whoever had to wait may find the work done
             if record := None if config.retrain else finished(making):
                 return making.repeat(record)
+            observe_cost(context, job, workspace.store.root)
             return train(context, making, job, held)
 
 

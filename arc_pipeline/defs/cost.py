@@ -1,0 +1,37 @@
+"""What a training will cost, observed on its checkpoint before it begins: from a few real steps on this machine."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from arc_pipeline.model.job import TrainingJob, duration
+
+# a shorter training is over before its estimate is of use
+ESTIMATED_FROM_STEPS = 1000
+BUDGET_SECONDS = 20.0
+OBSERVED = ("seconds", "memory_bytes", "disk_bytes", "tokens_per_second", "measured_steps", "device")
+
+
+def observe_cost(context: dg.AssetExecutionContext, job: TrainingJob, disk: Path) -> None:
+    """Records time, memory and disk of the whole training; ArcPipelineError if it cannot fit the memory.
+
+    Silent for a short training, and for one that goes on: that was estimated when it began.
+    """
+    from arc_pipeline.bench.estimate import estimate
+
+    if job.experiment.max_steps < ESTIMATED_FROM_STEPS or any(job.work.glob("checkpoint-*")):
+        return
+    found = estimate(job.experiment, job.start, job.training_tasks(), disk, BUDGET_SECONDS)
+    context.log.info(
+        f"the whole training will take about {duration(found['seconds'])}, {found['memory_bytes'] / 1e9:.1f} GB of "
+        f"memory and {found['disk_bytes'] / 1e9:.2f} GB of disk ({found['measured_steps']} steps measured)"
+    )
+    context.log_event(
+        dg.AssetObservation("checkpoint", partition=context.partition_key, metadata=observed(found)),
+    )
+
+
+def observed(found: dict[str, Any]) -> dict[str, Any]:
+    """The estimate as metadata, numbers that Dagster plots over time."""
+    return {f"estimated_{name}": found[name] for name in OBSERVED}
