@@ -29,7 +29,7 @@ def estimate(
     from arc_pipeline.defs.partitions import read_datasets, read_experiments
 
     described, catalogue = read_experiments().get(experiment), read_datasets()
-    tasks = {name: catalogue.load(name) for name in described.datasets()["train"]}
+    tasks = {name: catalogue.load(name) for field in ("train", "validation") for name in described.datasets()[field]}
     store = data_directory() / "store"
     if is_busy():
         say("warning: other programs keep the processor busy; the time holds only while they do", "bold yellow")

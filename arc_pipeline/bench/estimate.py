@@ -25,6 +25,12 @@ KEPT_STATES = 4
 SHARE_OF_MEMORY = 0.97
 BUDGET_SECONDS = 60.0
 SHOWN_CHARACTERS = 2000
+# a forward pass, of forward and backward
+SHARE_OF_A_FORWARD_PASS = 1 / 3
+
+
+class TrainingDoesNotFit(ArcPipelineError):
+    """The memory here does not suffice for a training."""
 
 
 def estimate(
@@ -35,13 +41,16 @@ def estimate(
     budget: float = BUDGET_SECONDS,
     memory: int | None = None,
 ) -> dict[str, Any]:
-    """Seconds, bytes of memory and bytes on `disk`, for all processes together; an error if memory does not suffice."""
+    """Seconds, bytes of memory and bytes on `disk`, for all processes together.
+
+    `tasks` has those of training and of validation. TrainingDoesNotFit if memory does not suffice.
+    """
     memory = int((memory or available_memory()) * SHARE_OF_MEMORY) // experiment.processes
     with tempfile.TemporaryDirectory(prefix="arc_pipeline-estimate-") as directory:
         job = write_job(experiment, start, tasks, Path(directory))
         measured = run_measuring(job, Path(directory), budget, memory)
     if measured.get("error") == OUT_OF_MEMORY:
-        raise ArcPipelineError(does_not_fit(experiment, memory))
+        raise TrainingDoesNotFit(does_not_fit(experiment, memory))
     if "error" in measured:
         raise ArcPipelineError(measured["error"])
     return whole_training(experiment, measured, memory, shutil.disk_usage(disk).free)
@@ -54,7 +63,13 @@ def write_job(experiment: Experiment, start: str, tasks: Mapping[str, Sequence[T
         write_table(tasks_table(each), directory / name, "tasks")
     paths = {name: directory / name for name in tasks}
     return TrainingJob(
-        experiment=experiment, start=start, examples=directory, tasks=paths, work=directory / "work", output=directory
+        experiment=experiment,
+        start=start,
+        examples=directory,
+        tasks={name: paths[name] for name in experiment.datasets()["train"]},
+        validation_tasks={name: paths[name] for name in experiment.datasets()["validation"]},
+        work=directory / "work",
+        output=directory,
     )
 
 
@@ -105,7 +120,9 @@ def whole_training(experiment: Experiment, measured: dict[str, Any], memory: int
     return {
         "experiment": experiment.name,
         "steps": steps,
-        "seconds": measured["seconds_to_load"] + steps * measured["seconds_per_step"],
+        "seconds": measured["seconds_to_load"]
+        + steps * measured["seconds_per_step"]
+        + validating(experiment, measured),
         "seconds_per_step": measured["seconds_per_step"],
         "measured_steps": measured["measured_steps"],
         "tokens_per_second": tokens / measured["seconds_per_step"],
@@ -119,3 +136,12 @@ def whole_training(experiment: Experiment, measured: dict[str, Any], memory: int
         **{name: measured[name] for name in ("parameters", "trained", "device")},
         "processes": processes,
     }
+
+
+def validating(experiment: Experiment, measured: dict[str, Any]) -> float:
+    """Seconds of all measurements of the validation loss."""
+    if not experiment.validation:
+        return 0.0
+    times = experiment.max_steps // (experiment.eval_steps or experiment.save_interval)
+    passes = measured["validation_tokens"] / (measured["tokens_per_step"] * experiment.processes)
+    return float(times * passes * measured["seconds_per_step"] * SHARE_OF_A_FORWARD_PASS)

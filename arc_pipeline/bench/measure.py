@@ -59,6 +59,7 @@ def measure(job: TrainingJob, budget: float) -> dict[str, Any]:
     import transformers
 
     from arc_pipeline.bench.examples import first_recipes
+    from arc_pipeline.model.examples import validation_examples
     from arc_pipeline.model.loading import load_model, with_adapter
     from arc_pipeline.model.tokenization import load_tokenizer
     from arc_pipeline.model.training import ExampleDataset, collator
@@ -70,6 +71,7 @@ def measure(job: TrainingJob, budget: float) -> dict[str, Any]:
     if experiment.tuning.method == "lora":
         model = with_adapter(model, experiment.tuning, experiment.seed)
     loaded = time.monotonic() - STARTED
+    validated = validation_examples(experiment, job.validated_tasks(), tokenizer)
     batch = experiment.batch_size // experiment.processes
     n_steps = max(1, min(DRAWN_STEPS, experiment.max_steps * experiment.processes, DRAWN_EXAMPLES // batch))
     recipes = first_recipes(experiment, tasks, tokenizer, n_steps * batch)
@@ -88,6 +90,7 @@ def measure(job: TrainingJob, budget: float) -> dict[str, Any]:
         "seconds_per_step": seconds_per_step(measured, costs),
         "measured_steps": len(measured),
         "tokens_per_step": sum(recipes["n_tokens"].to_pylist()) / n_steps,
+        "validation_tokens": sum(len(each["input_ids"]) for each in validated),
         "longest_example": recipes["n_tokens"][longest].as_py(),
         **sizes(model),
         **peak_memory(),
@@ -124,7 +127,7 @@ def step_seconds(
 
     steps = len(examples) * experiment.processes // experiment.batch_size
     batch = {"processes": 1, "batch_size": experiment.batch_size // experiment.processes}
-    few = {"max_steps": steps, "logging_steps": 1, "save_steps": None, "report_to": [], **batch}
+    few = {"max_steps": steps, "logging_steps": 1, "save_steps": None, "validation": [], "eval_steps": None, **batch}
     with suppress(EnoughMeasured):
         train(model, tokenizer, examples, experiment.model_copy(update=few), work, report)
     return [after - before for before, after in zip(ends[WARM_UP - 1 :], ends[WARM_UP:], strict=False)]

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.model.job import TrainingJob, duration
 
 # a shorter training is over before its estimate is of use
@@ -14,15 +15,22 @@ OBSERVED = ("seconds", "memory_bytes", "disk_bytes", "tokens_per_second", "measu
 
 
 def observe_cost(context: dg.AssetExecutionContext, job: TrainingJob, disk: Path) -> None:
-    """Records time, memory and disk of the whole training; ArcPipelineError if it cannot fit the memory.
+    """Records time, memory and disk of the whole training; TrainingDoesNotFit if it cannot fit the memory.
 
     Silent for a short training, and for one that goes on: that was estimated when it began.
     """
-    from arc_pipeline.bench.estimate import estimate
+    from arc_pipeline.bench.estimate import TrainingDoesNotFit, estimate
 
     if job.experiment.max_steps < ESTIMATED_FROM_STEPS or any(job.work.glob("checkpoint-*")):
         return
-    found = estimate(job.experiment, job.start, job.training_tasks(), disk, BUDGET_SECONDS)
+    tasks = job.training_tasks() | job.validated_tasks()
+    try:
+        found = estimate(job.experiment, job.start, tasks, disk, BUDGET_SECONDS)
+    except TrainingDoesNotFit:
+        raise
+    except ArcPipelineError as error:
+        context.log.warning(f"what the training will cost is not known: {error}")
+        return
     context.log.info(
         f"the whole training will take about {duration(found['seconds'])}, {found['memory_bytes'] / 1e9:.1f} GB of "
         f"memory and {found['disk_bytes'] / 1e9:.2f} GB of disk ({found['measured_steps']} steps measured)"

@@ -7,7 +7,7 @@ import pytest
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.task import Pair, Task
-from arc_pipeline.bench.estimate import estimate
+from arc_pipeline.bench.estimate import estimate, validating
 from arc_pipeline.bench.measure import sizes
 from arc_pipeline.model.checkpoint import save_checkpoint
 from arc_pipeline.model.loading import load_model, with_adapter
@@ -32,6 +32,15 @@ def test_an_estimate_has_time_memory_and_disk(tmp_path: Path) -> None:
     assert 100e6 < found["memory_bytes"] < found["memory_available_bytes"]
     assert found["disk_bytes"] == 3 * found["checkpoint_bytes"] + found["states_bytes"]
     assert found["states_bytes"] == 4 * 3 * 4 * found["parameters"]
+
+
+def test_validation_is_part_of_the_estimate(tmp_path: Path) -> None:
+    plain = an_experiment(validation=[{"dataset": "d"}], eval_steps=10)
+    found = estimate(plain, "tiny", TASKS, tmp_path, budget=1)
+    assert found["seconds"] > 1005 * found["seconds_per_step"]
+    # a hundred times a third of a step on as many tokens as ten steps have
+    assert validating(plain, {"validation_tokens": 400, "tokens_per_step": 40, "seconds_per_step": 3}) == 1000
+    assert validating(an_experiment(), {}) == 0
 
 
 def test_memory_that_does_not_suffice_is_one_clear_error(tmp_path: Path) -> None:

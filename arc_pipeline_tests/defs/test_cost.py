@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from arc_pipeline.arc.errors import ArcPipelineError
+from arc_pipeline.bench.estimate import TrainingDoesNotFit
 
 
 def observations(session, partition: str) -> list[dict]:
@@ -28,7 +28,7 @@ def test_a_training_that_cannot_fit_is_not_begun(two) -> None:
     session = two.load()
 
     def does_not_fit(*arguments):
-        raise ArcPipelineError("the training of straight does not fit the memory here; try micro_batch_size 1")
+        raise TrainingDoesNotFit("the training of straight does not fit the memory here; try micro_batch_size 1")
 
     two.patch.setattr("arc_pipeline.bench.estimate.estimate", does_not_fit)
     (failed,) = [outcome.failed for outcome in session.refresh(["straight"]) if outcome.failed]
