@@ -1,7 +1,6 @@
 """The command line: shows, refreshes and scores. With `--json` standard output is one JSON document, nothing else."""
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ import typer
 
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.cli_bench import bench
+from arc_pipeline.cli_dev import interface
 from arc_pipeline.cli_lineage import lineage
 from arc_pipeline.cli_session import open_session
 from arc_pipeline.console import Json, errors, print_table, say, size, wide_console
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(bench)
+app.add_typer(interface)
 app.add_typer(lineage)
 Select = Annotated[list[str], typer.Option("--select", help="Asset, experiment, dataset or decoding; * matches.")]
 DEMO = ("demo-fixed", "demo-legacy-swap")
@@ -150,15 +151,6 @@ def prune(
         print(json.dumps([each.row() | {"removed": each in removed} for each in versions]))
     ended, counted = ("unused", unused) if dry_run else ("removed", removed)
     say(f"{ended}: {len(counted)} versions, {size(sum(each.n_bytes for each in counted))}")
-
-
-@app.command()
-def dev(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
-    """Open the Dagster UI, with its daemon, on the instance that the command line uses."""
-    open_session()
-    say(f"Dagster UI: http://127.0.0.1:{port} (Ctrl-C ends it)")
-    command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
-    os.execv(sys.executable, [*command, "-m", "arc_pipeline.definitions"])
 
 
 def _refresh(session: "Session", select: list[str]) -> "list[Outcome]":

@@ -1,4 +1,8 @@
-"""Hand-written tasks, whose grids are all different and have no symmetry, and the settings of hypothesis."""
+"""Hand-written tasks, whose grids are all different and have no symmetry, and ways to watch other processes."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -38,3 +42,34 @@ def no_test() -> Task:
 def tasks(one_test: Task, two_tests: Task, no_test: Task) -> dict[str, list[Task]]:
     """By dataset."""
     return {"written": [one_test, two_tests], "generated": [no_test]}
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[..., object]:
+    """Waits until a function returns something true, and returns that; a failure after a generous limit."""
+
+    def wait(look: Callable[[], object], seconds: float = 120) -> object:
+        deadline = time.monotonic() + seconds
+        while not (found := look()):
+            assert time.monotonic() < deadline, f"not within {seconds} s"
+            time.sleep(0.05)
+        return found
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def processes_of() -> Callable[[Path], set[int]]:
+    """The processes whose command line names a path."""
+
+    def find(path: Path) -> set[int]:
+        found = set()
+        for command in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                if str(path).encode() in command.read_bytes():
+                    found.add(int(command.parent.name))
+            except OSError:  # it ended meanwhile
+                continue
+        return found
+
+    return find

@@ -71,21 +71,22 @@ def run_group(
         raise ProgramCrashed(f"{_ending(process.returncode)}; the end of {log}:\n{_tail(log)}")
 
 
-def end_group(process: "subprocess.Popen[bytes]") -> None:
-    """Ends every process of the group: asks first, then insists."""
+def end_group(*processes: "subprocess.Popen[bytes]") -> None:
+    """Ends every process of the group that the first of these leads: asks first, then insists."""
     for number, grace in GRACE_SECONDS.items():
-        if not _group_lives(process):
+        if not _group_lives(*processes):
             return
-        os.killpg(process.pid, number)
+        os.killpg(processes[0].pid, number)
         deadline = time.monotonic() + grace
-        while _group_lives(process) and time.monotonic() < deadline:
+        while _group_lives(*processes) and time.monotonic() < deadline:
             time.sleep(LOOK_EVERY_SECONDS)
 
 
-def _group_lives(process: "subprocess.Popen[bytes]") -> bool:
-    process.poll()  # a leader that ended counts as a member until it is asked
+def _group_lives(*processes: "subprocess.Popen[bytes]") -> bool:
+    for process in processes:
+        process.poll()  # one that ended counts as a member until it is asked
     try:
-        os.killpg(process.pid, 0)
+        os.killpg(processes[0].pid, 0)
     except ProcessLookupError:
         return False
     return True

@@ -5,8 +5,7 @@ import importlib
 import json
 import shutil
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -151,34 +150,3 @@ def two(made_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pro
     project = a_project(tmp_path / "data", monkeypatch)
     project.faked = True
     return project
-
-
-@pytest.fixture
-def eventually() -> Callable[..., object]:
-    """Waits until a function returns something true, and returns that; a failure after a generous limit."""
-
-    def wait(look: Callable[[], object], seconds: float = 120) -> object:
-        deadline = time.monotonic() + seconds
-        while not (found := look()):
-            assert time.monotonic() < deadline, f"not within {seconds} s"
-            time.sleep(0.05)
-        return found
-
-    return wait
-
-
-@pytest.fixture
-def processes_of() -> Callable[[Path], set[int]]:
-    """The processes whose command line names a path."""
-
-    def find(path: Path) -> set[int]:
-        found = set()
-        for command in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                if str(path).encode() in command.read_bytes():
-                    found.add(int(command.parent.name))
-            except OSError:  # it ended meanwhile
-                continue
-        return found
-
-    return find

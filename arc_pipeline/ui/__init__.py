@@ -1,0 +1,1 @@
+"""The Dagster UI as `arc-pipeline dev` serves it: guarded, with its daemon and code server. Knows no asset."""
