@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-c", "from arc_pipeline.cli import main; main()"]
 PAIRS = [([[1, 2]], [[2, 1]]), ([[3, 4]], [[4, 3]]), ([[5, 6]], [[6, 5]])]
 EXPERIMENT = {
     "model": "tiny",
@@ -32,14 +33,9 @@ class Interface:
 
     def __init__(self, data: Path, eventually: Callable[..., Any]) -> None:
         self.data, self.log = data, data / "dev.log"
-        inherited = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
-        environment = inherited | {"ARC_PIPELINE_DATA": str(data), "PYTHONPATH": str(ROOT)}
-        code = "from arc_pipeline.cli import main; main()"
-        self.command, self.environment = [sys.executable, "-c", code], environment
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [*self.command, "dev", "--port", "0"], env=environment, cwd=data, stdout=log, stderr=log
-            )
+            command = [*COMMAND, "dev", "--port", "0"]
+            self.process = subprocess.Popen(command, env=environment(data), cwd=data, stdout=log, stderr=log)
         self.url = eventually(self._url, 180)
         self.port = int(self.url.rpartition(":")[2])
 
@@ -67,12 +63,11 @@ class Interface:
         assert status == 200, answer
         return json.loads(answer)["data"]
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Another command on the same data directory."""
-        command = [*self.command, *arguments]
-        return subprocess.run(
-            command, env=self.environment, cwd=self.data, capture_output=True, text=True, check=False, timeout=300
-        )
+
+def environment(data: Path) -> dict[str, str]:
+    """That of a user who works with a data directory."""
+    inherited = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
+    return inherited | {"ARC_PIPELINE_DATA": str(data), "PYTHONPATH": str(ROOT)}
 
 
 def write_data(data: Path) -> Path:
@@ -87,8 +82,19 @@ def write_data(data: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def command_line() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs `arc-pipeline ARGUMENTS` on a data directory."""
+
+    def run(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [*COMMAND, *arguments]
+        return subprocess.run(command, env=environment(data), cwd=data, capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest.fixture(scope="session")
 def start_ui(eventually: Callable[..., Any]) -> Iterator[Callable[[Path], Interface]]:
-    """Starts the UI of a data directory; whatever still runs in the end is killed with all that it started."""
+    """Starts the UI of a data directory. In the end it is told to end, and must."""
     started: list[Interface] = []
 
     def start(data: Path) -> Interface:
@@ -98,7 +104,7 @@ def start_ui(eventually: Callable[..., Any]) -> Iterator[Callable[[Path], Interf
     yield start
     for each in started:
         each.process.terminate()
-        each.process.wait(60)
+        assert each.process.wait(120) == 0
 
 
 @pytest.fixture(scope="session")

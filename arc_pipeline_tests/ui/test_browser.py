@@ -1,0 +1,107 @@
+"""A person at the UI, in a real browser: clicks a training into being, looks at its curve, changes it, cancels one."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install '.[test]'")
+expect = sync_api.expect
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SAVE_STEPS = 20
+EXPERIMENTS = {
+    "small": {"max_steps": 4, "logging_steps": 1},
+    "long": {"max_steps": 5000, "batch_size": 1, "save_steps": SAVE_STEPS, "logging_steps": 1},
+}
+INPUTS = ("augmented_examples", "training_config", "initial_weights")
+MILLISECONDS = 180_000
+
+
+@pytest.fixture(scope="module")
+def made(new_data: Callable[..., Path], command_line: Callable[..., Any], start_ui: Callable[[Path], Any]) -> Any:
+    """A UI on two experiments of which everything before their trainings has been made."""
+    data = new_data(**EXPERIMENTS)
+    done = command_line(data, "refresh", "--yes", *(word for name in INPUTS for word in ("--select", name)))
+    assert done.returncode == 0, done.stderr
+    return start_ui(data)
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Any]:
+    """A page of a browser that nobody sees."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        pytest.skip("no Chromium is installed here: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        page = opened.new_page(viewport={"width": 1500, "height": 1000})
+        page.set_default_timeout(MILLISECONDS)
+        expect.set_options(timeout=MILLISECONDS)
+        yield page
+        opened.close()
+
+
+def open_partition(page: Any, ui: Any, asset: str, partition: str) -> None:
+    """The page of one partition of an asset."""
+    page.goto(f"{ui.url}/assets/{asset}?view=partitions&partition={partition}")
+
+
+def materialize(page: Any, ui: Any, asset: str, partition: str) -> None:
+    """Clicks until the page of the run is there that makes a partition."""
+    open_partition(page, ui, asset, partition)
+    page.get_by_role("button", name="Materialize").first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Launch 1 run").click()
+    page.get_by_text("View", exact=True).click()
+    page.wait_for_url(re.compile("/runs/[0-9a-f-]{36}"))
+
+
+def ended(page: Any, how: str) -> None:
+    """Waits until the page of a run says so."""
+    expect(page.get_by_text(how, exact=True).first).to_be_visible()
+
+
+def test_a_training_by_click_its_curve_and_what_a_change_of_its_file_does(made: Any, page: Any) -> None:
+    materialize(page, made, "checkpoint", "small")
+    ended(page, "Success")
+
+    open_partition(page, made, "checkpoint", "small")
+    page.get_by_text("[Show Markdown]").first.click()
+    picture = page.locator("img[src^='data:image/png']").first
+    expect(picture).to_be_visible()
+    assert picture.evaluate("each => each.decode().then(() => each.naturalWidth)") > 300
+
+    file = made.data / "experiments" / "small.yaml"
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"learning_rate": 0.001}))
+    materialize(page, made, "training_config", "small")
+    ended(page, "Success")
+    open_partition(page, made, "checkpoint", "small")
+    expect(page.get_by_text(re.compile("Unsynced"))).to_be_visible()
+
+    page.get_by_role("tab", name="Lineage").click()
+    for asset in ("augmented_examples", "training_config", "initial_weights", "predictions"):
+        expect(page.get_by_text(asset, exact=True).first).to_be_visible()
+
+
+def test_a_training_cancelled_by_click_is_gone_and_goes_on_when_made_again(
+    made: Any, page: Any, eventually: Callable[..., Any], processes_of: Callable[[Path], set[int]]
+) -> None:
+    work = made.data / "store" / "training" / "long"
+    materialize(page, made, "checkpoint", "long")
+    eventually(lambda: processes_of(work) and list(work.glob("*/checkpoint-*")), 180)
+
+    page.get_by_role("button", name="Terminate").click()
+    page.get_by_role("dialog").get_by_role("button", name="Terminate 1 run").click()
+    eventually(lambda: not processes_of(work), 60)
+    page.get_by_role("button", name="Done").click()
+    ended(page, "Canceled")
+    assert list(work.glob("*/checkpoint-*"))
+
+    materialize(page, made, "checkpoint", "long")
+    first = page.get_by_text(re.compile(r"step \d+/5000, loss")).first
+    expect(first).to_be_visible()
+    assert int(re.search(r"step (\d+)/", first.inner_text())[1]) > SAVE_STEPS
