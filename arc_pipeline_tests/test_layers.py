@@ -22,7 +22,8 @@ FORBIDDEN = {
     "model": {"dagster", *(f"arc_pipeline.{each}" for each in ("bench", "report", "defs"))},
     "bench": {"dagster", "dagster_pipes", *(f"arc_pipeline.{each}" for each in ("report", "defs"))},
     "report": {"dagster", *HEAVY, *(f"arc_pipeline.{each}" for each in ("model", "bench", "defs"))},
-    "defs": set(HEAVY),
+    "defs": {"arc_pipeline.ui", *HEAVY},
+    "ui": {"arc_pipeline.bench", "arc_pipeline.report", *HEAVY},
 }
 
 

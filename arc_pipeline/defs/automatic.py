@@ -9,11 +9,15 @@ from arc_pipeline.defs.session import Session
 from arc_pipeline.defs.staleness import Status
 
 # for stages that cost seconds. `eager` alone would follow an upstream that was made again with the same data.
-FOLLOWS_ITS_DATA = dg.AutomationCondition.eager().replace(
-    "any_deps_updated",
-    dg.AutomationCondition.any_deps_match(
-        dg.AutomationCondition.data_version_changed() | dg.AutomationCondition.will_be_requested()
-    ),
+FOLLOWS_ITS_DATA = (
+    dg.AutomationCondition.eager()
+    .replace(
+        "any_deps_updated",
+        dg.AutomationCondition.any_deps_match(
+            dg.AutomationCondition.data_version_changed() | dg.AutomationCondition.will_be_requested()
+        ),
+    )
+    .with_label("follows its data")
 )
 
 

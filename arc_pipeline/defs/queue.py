@@ -43,9 +43,14 @@ def training_queue(
 ) -> dg.ScheduleDefinition:
     """A schedule that launches the next training of the queue; `definitions` has the assets to look at."""
 
-    @dg.schedule(name=name, job=training_job, cron_schedule=cron, default_status=dg.DefaultScheduleStatus.STOPPED)
+    @dg.schedule(
+        name=name,
+        job=training_job,
+        cron_schedule=cron,
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="Launches the next experiment of data/training_queue.yaml whose checkpoint is missing or stale.",
+    )
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        """Launches the next experiment of data/training_queue.yaml whose checkpoint is missing or stale."""
         scanner = Scanner(definitions.resolve_asset_graph(), context.instance, Store(data_directory() / "store"))
         try:
             return next_training(scanner, context.instance, read_queue(data_directory() / QUEUE_FILE))
@@ -55,9 +60,12 @@ def training_queue(
     return schedule
 
 
-@dg.sensor(minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Ends runs whose process is gone, as after a power cut, so that run_retries begin them anew.",
+)
 def dead_runs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Ends runs whose process is gone, as after a power cut, so that run_retries begin them anew."""
     end_dead_runs(context.instance)
     return dg.SkipReason("it looks after runs and launches none")
 

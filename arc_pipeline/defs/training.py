@@ -75,11 +75,11 @@ def checkpoint(context: dg.AssetExecutionContext, config: Training, workspace: W
         refuse_failed_checks(making)
         refuse_other_examples(job)
         if record := None if config.retrain else finished(making):
-            return making.repeat(record)
+            return keep(making, record)
         with accelerator(workspace.store.root, context.log.info) as held:
             # whoever had to wait may find the work done
             if record := None if config.retrain else finished(making):
-                return making.repeat(record)
+                return keep(making, record)
             observe_cost(context, job, workspace.store.root)
             return train(context, making, job, held)
 
@@ -115,6 +115,14 @@ def finished(making: Making) -> Lineage | None:
     record = making.lineage("checkpoint", name) if making.exists("checkpoint", name) else None
     same = record and (record.code_version, record.upstream) == (making.code_version, making.upstream)
     return record if same else None
+
+
+def keep(making: Making, record: Lineage) -> dg.MaterializeResult[None]:
+    """Reports the checkpoint that is there once more, with its curve."""
+    from arc_pipeline.model.checkpoint import read_log
+
+    log = read_log(making.current("checkpoint", making.experiment.name)).to_pylist()
+    return making.repeat(record, describe(log))
 
 
 def training_job(making: Making, work: Path) -> TrainingJob:
@@ -187,7 +195,8 @@ def describe(log: list[dict[str, Any]]) -> dict[str, Any]:
     from arc_pipeline.report.training_plot import loss_plot, markdown_image
 
     every = max(1, len(log) // SHOWN_STEPS)
-    rows = [{key: float(f"{row[key]:.4g}") for key in ("step", "loss", "learning_rate", "grad_norm")} for row in log]
+    shown = ("loss", "learning_rate", "grad_norm")
+    rows = [{"step": row["step"], **{key: f"{row[key]:.4g}" for key in shown}} for row in log]
     last = {name: row[name] for row in log for name in row if row[name] is not None}
     return {
         "steps": last["step"],

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -19,6 +19,7 @@ from arc_pipeline.arc.errors import ArcPipelineError, MissingArtefact
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction import DECODINGS
 from arc_pipeline.defs.code import CODE
+from arc_pipeline.defs.columns import column_schema
 from arc_pipeline.defs.config_versions import config_version
 from arc_pipeline.defs.location import data_directory
 from arc_pipeline.defs.partitions import partition_path, read_experiments
@@ -102,7 +103,7 @@ class Making:
         for name, table in tables.items():
             write_table(table, self.directory, name)
         main = next(iter(tables.values()))
-        described = {"dagster/row_count": main.num_rows, "dagster/column_schema": _column_schema(main.schema)}
+        described = {"dagster/row_count": main.num_rows, "dagster/column_schema": column_schema(main.schema)}
         more["metadata"] = described | more.get("metadata", {})
         return self.save(hash_tables(tables, leave_out), **more)
 
@@ -139,7 +140,7 @@ class Making:
         return dg.MaterializeResult(
             data_version=dg.DataVersion(data_version),
             metadata={
-                **(metadata or {}),
+                **{key: _rounded(value) for key, value in (metadata or {}).items()},
                 "path": dg.MetadataValue.path(str(place)),
                 "seconds": round(seconds, 2),
                 "upstream": dg.MetadataValue.json(self.upstream),
@@ -147,8 +148,8 @@ class Making:
             check_results=[_check_result(name, each, name in expected) for name, each in verdicts.items()],
         )
 
-    def repeat(self, record: Lineage) -> dg.MaterializeResult[None]:
-        """Reports the current version of this artefact once more: nothing was made."""
+    def repeat(self, record: Lineage, metadata: Mapping[str, Any]) -> dg.MaterializeResult[None]:
+        """Reports the current version of this artefact once more, with what it says of itself: nothing was made."""
         verdicts = [
             _check_result(
                 name, Verdict(each["passed"], each["description"], tuple(each["offenders"])), each["expected"]
@@ -156,7 +157,8 @@ class Making:
             for name, each in record.checks.items()
         ]
         place = self._store.current(self.artefact)
-        described = {**record.metadata, "path": dg.MetadataValue.path(str(place)), "reused": True}
+        described = {key: _rounded(value) for key, value in metadata.items()}
+        described |= {"path": dg.MetadataValue.path(str(place)), "reused": True}
         version = dg.DataVersion(record.data_version)
         return dg.MaterializeResult(data_version=version, metadata=described, check_results=verdicts)
 
@@ -176,12 +178,19 @@ def _check_result(name: str, verdict: Verdict, expected: bool) -> dg.AssetCheckR
         passed=verdict.passed,
         severity=dg.AssetCheckSeverity.WARN if expected else dg.AssetCheckSeverity.ERROR,
         description=words,
-        metadata={"offenders": dg.MetadataValue.json(list(verdict.offenders))},
+        metadata={"offenders": len(verdict.offenders), **_listed(verdict.offenders)},
     )
 
 
-def _column_schema(schema: pa.Schema) -> dg.TableSchema:
-    return dg.TableSchema([dg.TableColumn(field.name, str(field.type)) for field in schema])
+def _listed(offenders: Sequence[str]) -> dict[str, dg.MetadataValue]:
+    """The offending ids as a table, cut after some, where there are any."""
+    rows = [dg.TableRecord({"offender": each}) for each in offenders[:MOST_METADATA_ROWS]]
+    return {"offending": dg.MetadataValue.table(rows)} if rows else {}
+
+
+def _rounded(value: Any) -> Any:
+    """A number as a person reads it; the record beside the artefact has it in full."""
+    return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
 def _is_plain(value: Any) -> bool:

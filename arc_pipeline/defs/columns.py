@@ -1,0 +1,93 @@
+"""What the columns of all tables mean, for the UI. A name means the same in every table.
+
+It is kept apart from the schemas, whose code makes data: better words make nothing stale.
+"""
+
+import dagster as dg
+import pyarrow as pa
+
+_SHARE = "share from 0 to 1 over the planned candidates, then over pairs and tasks"
+COLUMNS = {
+    # what it is about
+    "experiment": "Name of the experiment: its file without .yaml.",
+    "dataset": "Name of the dataset that the task is from.",
+    "task_id": "Name of the task in its dataset.",
+    "split": "train or test: which of the task's pairs this is.",
+    "pair_index": "Number of the pair within its split, from 0.",
+    "test_index": "Number of the test pair within the task, from 0.",
+    "decoding": "Way of decoding, as the partition is named: t0.1 samples at temperature 0.1.",
+    "temperature": "Temperature of sampling; 0 is greedy.",
+    "model": "Where the training started: tiny, a path, or a model's name.",
+    "max_steps": "Steps of the training.",
+    "tuning": "full, or lora.",
+    "rank": "Rank of the LoRA adapters, or place of an attempt in the vote, from 1.",
+    "label": "What of this dataset the experiment trains on as well; empty if nothing.",
+    "trace": "The artefact and version that the row was computed from, for `arc-pipeline trace`.",
+    # grids
+    "input": "The pair's input grid: rows of colours 0-9.",
+    "output": "The pair's output grid: rows of colours 0-9.",
+    "input_rows": "Rows of the input grid.",
+    "input_cols": "Columns of the input grid.",
+    "output_rows": "Rows of the output grid.",
+    "output_cols": "Columns of the output grid.",
+    "grid": "The grid that was decoded, its augmentation undone; null if none could be.",
+    # recipes
+    "example": "Number of the training example: it belongs to step example / batch_size.",
+    "attempt": "How many draws of this example were too long before this one.",
+    "prompt": "Version of the prompt, or its text.",
+    "transform": "One of the eight geometric transforms, applied to every grid of the example.",
+    "colour_map": "The colour that each of 0-9 becomes.",
+    "demonstrations": "The pairs that are shown, in this order: train pairs first, then test pairs.",
+    "target": "The pair whose output is asked, numbered as the demonstrations are.",
+    "target_is_test": "Whether the target is a test pair.",
+    "n_tokens": "Tokens of the whole example, or of the completion.",
+    "token_hash": "Hash of the example's token ids; the training compares it with what it reads.",
+    # contamination
+    "trained_dataset": "The dataset whose training pair is the same up to augmentation.",
+    "trained_task_id": "The task of that pair.",
+    "trained_pair": "The number of that pair, train pairs first.",
+    "trained_is_test": "Whether that pair is a test pair of its task.",
+    "contamination": "What of this dataset the experiment trains on as well; empty if nothing.",
+    # candidates and votes
+    "candidate_index": "Number of the candidate of its test pair, from 0.",
+    "seed": "Seed of the candidate's sampling.",
+    "completion": "What the model wrote.",
+    "outcome": "decoded, or why the completion is no grid.",
+    "logprob": "Log-probability of the completion, all tokens together, in nats.",
+    "votes": "How many candidates are this grid.",
+    "mean_logprob": "Log-probability per token, averaged over those candidates, in nats.",
+    "first_candidate_index": "The first candidate that is this grid.",
+    "truth": "The right answer, written as the model should.",
+    # failures
+    "reason": "The first thing that went wrong, or solved.",
+    "wrong_cells": "Wrong cells of the best-ranked grid of the right size, where that is the reason.",
+    "votes_of_top": "Votes of the best-ranked grid.",
+    "rank_of_truth": "Place of the right grid in the vote; null if no candidate is right.",
+    "n_decoded": "Candidates that were decoded.",
+    # counts and metrics
+    "step": "Step of the training.",
+    "n": "Candidates planned for each test pair: the n of pass_n.",
+    "tasks": "Tasks that were asked; one without predictions counts 0.",
+    "test_pairs": "Test pairs that were asked.",
+    "planned": "Candidates planned for all test pairs.",
+    "answered": "Candidates that the model wrote.",
+    "decoded": "Candidates that were decoded into a grid.",
+    "accuracy": f"Exact matches, {_SHARE}.",
+    "correct_size": f"Grids of the right shape, {_SHARE}.",
+    "correct_pixels": f"Right cells of grids of the right shape, others 0, {_SHARE}.",
+    "unanswered": f"Completions that are no grid, {_SHARE}.",
+    "pass_n": "Share of test pairs, averaged within tasks, with an exact match among n candidates.",
+    "vote_1": "Share of test pairs, averaged within tasks, whose most voted grid is right.",
+    "vote_2": "Share of test pairs, averaged within tasks, with the right grid among the two most voted.",
+    "task_score": "Official score: share of a task's test pairs solved within two attempts, averaged over tasks.",
+    "task_solved": "Share of tasks all of whose test pairs are solved within two attempts.",
+    "pair_score": "Share of all test pairs solved within two attempts, all weighing the same.",
+    "intervals": "95 % interval of each metric, by bootstrap over tasks.",
+}
+
+
+def column_schema(schema: pa.Schema) -> dg.TableSchema:
+    """The columns with their types and meanings, as the UI lists them."""
+    return dg.TableSchema(
+        [dg.TableColumn(field.name, str(field.type), description=COLUMNS.get(field.name)) for field in schema]
+    )
