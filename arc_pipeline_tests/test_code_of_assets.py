@@ -56,6 +56,7 @@ USED_BY = {
     "model/answering.py": "predictions training_curve",
     "model/attention.py": "checkpoint",
     "model/batching.py": "checkpoint",
+    "model/chat.py": "augmented_examples checkpoint predictions training_curve",
     "model/checkpoint.py": "checkpoint training_curve",
     "model/examples.py": "checkpoint",
     "model/generation.py": "predictions training_curve",

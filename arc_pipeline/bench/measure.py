@@ -66,7 +66,7 @@ def measure(job: TrainingJob, budget: float) -> dict[str, Any]:
 
     transformers.logging.set_verbosity_error()
     experiment, tasks = job.experiment, job.training_tasks()
-    tokenizer = load_tokenizer(job.start)
+    tokenizer = load_tokenizer(job.start, experiment)
     model = load_model(job.start, experiment.seed, len(tokenizer))
     if experiment.tuning.method == "lora":
         model = with_adapter(model, experiment.tuning, experiment.seed)

@@ -39,10 +39,13 @@ def load_model(model: str, seed: int, vocabulary_size: int) -> "PreTrainedModel"
     """Starting weights in float32: `tiny` is initialized from the seed, all others are loaded."""
     if model == TINY:
         return _tiny_model(seed, vocabulary_size)
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, GgufConfig
 
     source = ModelSource.find(model)
-    return AutoModelForCausalLM.from_pretrained(source.location, dtype="float32", **source.arguments)
+    # weights that stay in a file's blocks could neither be trained nor saved
+    plain = {"quantization_config": GgufConfig(dequantize=True)} if "gguf_file" in source.arguments else {}
+    with source.readable():
+        return AutoModelForCausalLM.from_pretrained(source.location, dtype="float32", **source.arguments, **plain)
 
 
 def _tiny_model(seed: int, vocabulary_size: int) -> "PreTrainedModel":

