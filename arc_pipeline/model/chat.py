@@ -4,7 +4,6 @@ A prompt is put into the template verbatim: given to it, some templates would st
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 PROMPT, ANSWER = "⟦prompt⟧", "⟦answer⟧"
 # some templates tell the date, which would give other tokens each day
-FIXED_DATE = datetime(2024, 7, 26)
+SAME_DATE = "{% macro strftime_now(format) %}26 Jul 2024{% endmacro %}"
 
 
 @dataclass(frozen=True)
@@ -35,26 +34,26 @@ def chat_frame(tokenizer: "PreTrainedTokenizerBase") -> Frame:
     """The frame of a tokenizer's chat template; an empty one if it has none."""
     if not tokenizer.chat_template:
         return Frame()
-    return _frame(tokenizer, str(tokenizer.chat_template))
+    return _frame(tokenizer, SAME_DATE + tokenizer.get_chat_template())
 
 
 @lru_cache(maxsize=8)
 def _frame(tokenizer: "PreTrainedTokenizerBase", template: str) -> Frame:
     asked = [{"role": "user", "content": PROMPT}]
     answered = [*asked, {"role": "assistant", "content": ANSWER}]
-    rendered = [_render(tokenizer, asked, True), _render(tokenizer, answered, False)]
+    rendered = [_render(tokenizer, template, asked, True), _render(tokenizer, template, answered, False)]
     if (rendered[0].count(PROMPT), rendered[1].count(ANSWER)) != (1, 1):
         raise ArcPipelineError("the model's chat template does not repeat what it is given; write chat: off")
     before, _, after = rendered[0].partition(PROMPT)
     return Frame(before, after, rendered[1].partition(ANSWER)[2])
 
 
-def _render(tokenizer: "PreTrainedTokenizerBase", messages: list[dict[str, str]], ask: bool) -> str:
+def _render(tokenizer: "PreTrainedTokenizerBase", template: str, messages: list[dict[str, str]], ask: bool) -> str:
     from jinja2 import TemplateError
 
     try:
         text: str = tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=ask, strftime_now=FIXED_DATE.strftime
+            messages, chat_template=template, tokenize=False, add_generation_prompt=ask
         )
     except (TemplateError, ValueError) as error:
         raise ArcPipelineError(f"the model's chat template cannot be used ({error}); write chat: off") from error

@@ -226,6 +226,7 @@ EXAMPLES, TRAINING, PREDICTIONS = "augmented_examples", "checkpoint", "predictio
 READ_BY: dict[str, tuple[Any, set[str]]] = {
     "name": ("y", set()),
     "model": ("other", set()),  # initial_weights and the tokenizer's version
+    "chat": ("off", {EXAMPLES}),
     "initial_checkpoint": ("other", set()),  # initial_weights
     "tuning": ({"method": "lora"}, {TRAINING}),
     "train": ([{"dataset": "val_rs7"}], {EXAMPLES}),
