@@ -58,6 +58,7 @@ USED_BY = {
     "model/batching.py": "checkpoint",
     "model/chat.py": "augmented_examples checkpoint predictions training_curve",
     "model/checkpoint.py": "checkpoint training_curve",
+    "model/cut.py": "augmented_examples checkpoint",
     "model/examples.py": "checkpoint",
     "model/generation.py": "predictions training_curve",
     "model/job.py": "",

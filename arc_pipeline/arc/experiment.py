@@ -36,6 +36,7 @@ class Experiment(Section):
     name: str
     model: str = "tiny"
     chat: Literal["auto", "off"] = "auto"
+    vocabulary: Literal["full", "used"] = "full"
     tuning: Tuning = Tuning()
     train: list[TrainingData] = Field(min_length=1)
     validation: list[TrainingData] = []
@@ -111,7 +112,7 @@ class Experiment(Section):
 
     def augmentation_fields(self) -> dict[str, Any]:
         """What `augmented_examples` reads."""
-        fields = {"train", "chat", "grid_encoder", "augmentation", "max_seq_len", "seed"}
+        fields = {"train", "chat", "vocabulary", "grid_encoder", "augmentation", "max_seq_len", "seed"}
         return self.model_dump(include=fields) | {"n_examples": self.n_examples, "checks": self.expected_violations}
 
     def training_fields(self) -> dict[str, Any]:

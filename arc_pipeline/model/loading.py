@@ -5,14 +5,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from arc_pipeline.model.cut import keep_rows, rows_of
 from arc_pipeline.model.source import TINY, ModelSource
-from arc_pipeline.model.tokenization import saved_tokenizer
+from arc_pipeline.model.tokenization import load_tokenizer, saved_tokenizer
 
 if TYPE_CHECKING:
     from peft import PeftModel
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from arc_pipeline.arc.experiment import Tuning
+    from arc_pipeline.arc.experiment import Experiment, Tuning
 
 # about 1 M parameters; grids of 8 k tokens fit
 TINY_CONFIG = {
@@ -33,6 +34,15 @@ def initial_version(model: str, seed: int) -> str:
     if model != TINY:
         return ModelSource.find(model).version()
     return hashlib.sha256(json.dumps([TINY_CONFIG, seed], sort_keys=True).encode()).hexdigest()
+
+
+def load_start(start: str, experiment: "Experiment") -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
+    """(model, tokenizer) that an experiment begins with, with as many tokens as it wants."""
+    tokenizer = load_tokenizer(start, experiment)
+    model = load_model(start, experiment.seed, len(tokenizer))
+    if start != TINY and experiment.vocabulary == "used":
+        keep_rows(model, rows_of(tokenizer, load_tokenizer(start)), tokenizer)
+    return model, tokenizer
 
 
 def load_model(model: str, seed: int, vocabulary_size: int) -> "PreTrainedModel":

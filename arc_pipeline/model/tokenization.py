@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from arc_pipeline.arc import vocabulary
+from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.prompt import Prompt
 from arc_pipeline.model.chat import chat_frame, end_of_turn
+from arc_pipeline.model.cut import cut_tokenizer
 from arc_pipeline.model.source import TINY, ModelSource
 
 if TYPE_CHECKING:
@@ -41,7 +43,10 @@ def load_tokenizer(model: str, experiment: "Experiment | None" = None) -> "PreTr
     tokenizer = _found_tokenizer(ModelSource.find(model))
     if experiment and experiment.chat == "off":
         tokenizer.chat_template = None
-    return _with_end_and_pad(tokenizer, model)
+    tokenizer = _with_end_and_pad(tokenizer, model)
+    if experiment and experiment.vocabulary == "used":
+        return cut_tokenizer(tokenizer, parse_encoder(experiment.grid_encoder))
+    return tokenizer
 
 
 def _found_tokenizer(source: ModelSource) -> "PreTrainedTokenizerBase":

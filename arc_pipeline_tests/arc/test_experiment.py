@@ -227,6 +227,7 @@ READ_BY: dict[str, tuple[Any, set[str]]] = {
     "name": ("y", set()),
     "model": ("other", set()),  # initial_weights and the tokenizer's version
     "chat": ("off", {EXAMPLES}),
+    "vocabulary": ("used", {EXAMPLES}),
     "initial_checkpoint": ("other", set()),  # initial_weights
     "tuning": ({"method": "lora"}, {TRAINING}),
     "train": ([{"dataset": "val_rs7"}], {EXAMPLES}),

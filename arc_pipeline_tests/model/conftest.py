@@ -91,7 +91,7 @@ def _trained(texts, use_regex: bool, **more: object):
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>", **more)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **{"eos_token": "<end>"} | more)
 
 
 @pytest.fixture(scope="session")
@@ -104,3 +104,11 @@ def bpe(prompts):
 def chatting(prompts):
     """A byte-level BPE with a chat template, which strips what it is given and whose turns have an end of their own."""
     return _trained([prompt.text + prompt.answer for prompt in prompts[:20]], use_regex=True, chat_template=TEMPLATE)
+
+
+@pytest.fixture(scope="session")
+def chatting_with_all(prompts):
+    """The same as it is loaded, trained on more than ARC prompts."""
+    words = "quite much that no prompt has: a jazz quartet played because anybody would have gladly danced anyway. "
+    texts = [*(prompt.text + prompt.answer for prompt in prompts[:20]), words * 20]
+    return _trained(texts, use_regex=True, chat_template=TEMPLATE, pad_token="<end>")
