@@ -60,6 +60,7 @@ def stale(as_json: Json = False, select: Select = []) -> None:  # noqa: B006
     """What is missing or stale, and why."""
     session = open_session()
     _show_statuses(session.plan(select), as_json)
+    _say_who_waits(session, select)
 
 
 @app.command()
@@ -73,6 +74,8 @@ def refresh(
     """Redo what is missing or stale, upstream first, and nothing else."""
     session = open_session()
     planned = session.plan(select)
+    _say_who_waits(session, select)
+    session.refuse_waiting(planned)
     if dry_run or not planned:
         _show_statuses(planned, as_json)
         return
@@ -163,6 +166,14 @@ def _refresh(session: "Session", select: list[str]) -> "list[Outcome]":
         if outcome.failed:
             say(f"failed (run {outcome.run_id}): {outcome.failed}", "bold red")
     return outcomes
+
+
+def _say_who_waits(session: "Session", select: list[str]) -> None:
+    """Which experiments were left out because their weights are not here."""
+    from arc_pipeline.defs.waiting import in_words
+
+    for line in [] if select else in_words(session.waiting()):
+        say(line, "yellow")
 
 
 def _longer_than(limit: float, planned: "list[Status]") -> str:

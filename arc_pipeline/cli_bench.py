@@ -20,6 +20,7 @@ def estimate(
     seconds: Annotated[float, typer.Option(help="Stop measuring after about this long.")] = 60.0,
 ) -> None:
     """What the whole training of an experiment will cost here in time, memory and disk, from a few real steps."""
+    from arc_pipeline.bench.estimate import does_not_fit
     from arc_pipeline.bench.estimate import estimate as measure
     from arc_pipeline.defs.instance import prepare
     from arc_pipeline.defs.location import data_directory
@@ -36,6 +37,8 @@ def estimate(
     with accelerator(store, say):
         found = measure(described, start_of(described), tasks, store, seconds)
     show(found, [{"training of": experiment, **in_words(found)}], as_json)
+    if found["memory_bytes"] > found["memory_available_bytes"]:
+        say(f"warning: {does_not_fit(described, found['memory_available_bytes'] // found['processes'])}", "bold yellow")
     if found["disk_bytes"] > found["disk_available_bytes"]:
         say("warning: the disk has too little room for this training; free some (arc-pipeline prune)", "bold yellow")
 
@@ -73,6 +76,13 @@ def start_of(experiment: "Experiment") -> str:
     return start_of(read_experiments().get(experiment.initial_checkpoint))
 
 
+def how(found: dict[str, Any]) -> str:
+    """Where an estimate's numbers come from."""
+    if found["measured_steps"]:
+        return f"{found['measured_steps']} steps measured"
+    return f"not measured but counted, for its weights are not here: {found['operations']:.1e} operations"
+
+
 def in_words(found: dict[str, Any]) -> dict[str, str]:
     """The estimate for a person."""
     from arc_pipeline.model.job import duration
@@ -82,5 +92,5 @@ def in_words(found: dict[str, Any]) -> dict[str, str]:
         "memory": f"{size(found['memory_bytes'])} of {size(found['memory_available_bytes'])}",
         "disk": f"{size(found['disk_bytes'])} of {size(found['disk_available_bytes'])}",
         "tokens/s": f"{found['tokens_per_second']:.0f}",
-        "on": f"{found['device']}, {found['measured_steps']} steps measured",
+        "on": f"{found['device']}, {how(found)}",
     }

@@ -3,7 +3,8 @@
 ArcPipelineError
 ├── FaultyInput          files that cannot be used: every fault of every file, at once
 ├── UndecodableGrid      a completion that is no grid (a counted outcome, never fatal)
-└── MissingArtefact      something that must be materialized first
+├── MissingArtefact      something that must be materialized first
+└── MissingWeights       a model that is not on this machine
 """
 
 from collections.abc import Sequence
@@ -44,3 +45,7 @@ class UndecodableGrid(ArcPipelineError):
 
 class MissingArtefact(ArcPipelineError):
     """An artefact that another one needs is not there yet; the message says which asset to materialize."""
+
+
+class MissingWeights(ArcPipelineError):
+    """The weights that an experiment starts from are not on this machine; the message says where to put them."""

@@ -35,6 +35,8 @@ class Experiment(Section):
 
     name: str
     model: str = "tiny"
+    chat: Literal["auto", "off"] = "auto"
+    vocabulary: Literal["full", "used"] = "full"
     tuning: Tuning = Tuning()
     train: list[TrainingData] = Field(min_length=1)
     validation: list[TrainingData] = []
@@ -110,7 +112,7 @@ class Experiment(Section):
 
     def augmentation_fields(self) -> dict[str, Any]:
         """What `augmented_examples` reads."""
-        fields = {"train", "grid_encoder", "augmentation", "max_seq_len", "seed"}
+        fields = {"train", "chat", "vocabulary", "grid_encoder", "augmentation", "max_seq_len", "seed"}
         return self.model_dump(include=fields) | {"n_examples": self.n_examples, "checks": self.expected_violations}
 
     def training_fields(self) -> dict[str, Any]:
@@ -149,16 +151,16 @@ class ExperimentCatalogue:
 
     @classmethod
     def read(cls, directory: Path, datasets: Collection[str] = ()) -> "ExperimentCatalogue":
-        """Reads `*.yaml`; with `datasets`, names of unknown datasets are faults too."""
+        """Reads `*.yaml`, also in folders; with `datasets`, names of unknown datasets are faults too."""
         experiments: dict[str, Experiment] = {}
         faults: dict[str, list[Fault]] = {}
-        paths = [path for path in sorted(directory.glob("*.yaml")) if not path.name.startswith(".")]
-        known = {"datasets": datasets, "experiments": [path.stem for path in paths]}
-        for path in paths:
+        paths = experiment_files(directory)
+        known = {"datasets": datasets, "experiments": list(paths)}
+        for name, places in paths.items():
             try:
-                experiments[path.stem] = read_experiment(path, known)
+                experiments[name] = read_experiment(_the_one(directory, places), known)
             except FaultyInput as error:
-                faults[path.stem] = list(error.faults)
+                faults[name] = list(error.faults)
         cycles = _cycles(experiments)
         good = {name: each for name, each in experiments.items() if name not in cycles}
         return cls(good, faults | cycles)
@@ -178,6 +180,22 @@ class ExperimentCatalogue:
         known = [fault for faults in self.faults.values() for fault in faults]
         missing = Fault(f"{name}.yaml", "", f"no such experiment{did_you_mean_or_all(name, self.names())}")
         raise FaultyInput(known if name in self.faults else [missing])
+
+
+def experiment_files(directory: Path) -> dict[str, list[Path]]:
+    """The files of each name, below any folder; more than one file of a name is a fault."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(directory.rglob("*.yaml"), key=lambda each: (each.stem, each)):
+        if not any(part.startswith(".") for part in path.relative_to(directory).parts):
+            found.setdefault(path.stem, []).append(path)
+    return found
+
+
+def _the_one(directory: Path, places: Sequence[Path]) -> Path:
+    if len(places) > 1:
+        problem = "several files have this name; rename all but one"
+        raise FaultyInput([Fault(str(path.relative_to(directory)), "", problem) for path in places])
+    return places[0]
 
 
 def _cycles(experiments: Mapping[str, Experiment]) -> dict[str, list[Fault]]:

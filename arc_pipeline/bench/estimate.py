@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from arc_pipeline.arc.artefact import write_table
-from arc_pipeline.arc.errors import ArcPipelineError
+from arc_pipeline.arc.errors import ArcPipelineError, MissingWeights
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.task import Task
 from arc_pipeline.arc.task_table import tasks_table
+from arc_pipeline.bench.arithmetic import counted
 from arc_pipeline.bench.measure import OUT_OF_MEMORY
 from arc_pipeline.bench.memory import available_memory, wait_within
 from arc_pipeline.model.job import TrainingJob
+from arc_pipeline.model.loading import initial_version
+from arc_pipeline.model.shapes import SHAPES
 
 # the last three, and the best or the one that is being written
 KEPT_STATES = 4
@@ -43,9 +46,14 @@ def estimate(
 ) -> dict[str, Any]:
     """Seconds, bytes of memory and bytes on `disk`, for all processes together.
 
-    `tasks` has those of training and of validation. TrainingDoesNotFit if memory does not suffice.
+    `tasks` has those of training and of validation. TrainingDoesNotFit if memory does not suffice. Without the weights
+    of a model whose shape is known, all is counted and nothing measured: `measured_steps` is 0.
     """
     memory = int((memory or available_memory()) * SHARE_OF_MEMORY) // experiment.processes
+    if is_only_a_shape(start):
+        found = counted(experiment, start, tasks)
+        operations = experiment.max_steps * found["operations_per_step"]
+        return whole_training(experiment, found, memory, shutil.disk_usage(disk).free) | {"operations": operations}
     with tempfile.TemporaryDirectory(prefix="arc_pipeline-estimate-") as directory:
         job = write_job(experiment, start, tasks, Path(directory))
         measured = run_measuring(job, Path(directory), budget, memory)
@@ -54,6 +62,15 @@ def estimate(
     if "error" in measured:
         raise ArcPipelineError(measured["error"])
     return whole_training(experiment, measured, memory, shutil.disk_usage(disk).free)
+
+
+def is_only_a_shape(start: str) -> bool:
+    """Whether the starting weights are not here, but what they cost can be counted."""
+    try:
+        initial_version(start, 0)
+    except MissingWeights:
+        return start in SHAPES
+    return False
 
 
 def write_job(experiment: Experiment, start: str, tasks: Mapping[str, Sequence[Task]], directory: Path) -> TrainingJob:

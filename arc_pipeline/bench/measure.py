@@ -60,14 +60,12 @@ def measure(job: TrainingJob, budget: float) -> dict[str, Any]:
 
     from arc_pipeline.bench.examples import first_recipes
     from arc_pipeline.model.examples import validation_examples
-    from arc_pipeline.model.loading import load_model, with_adapter
-    from arc_pipeline.model.tokenization import load_tokenizer
+    from arc_pipeline.model.loading import load_start, with_adapter
     from arc_pipeline.model.training import ExampleDataset, collator
 
     transformers.logging.set_verbosity_error()
     experiment, tasks = job.experiment, job.training_tasks()
-    tokenizer = load_tokenizer(job.start)
-    model = load_model(job.start, experiment.seed, len(tokenizer))
+    model, tokenizer = load_start(job.start, experiment)
     if experiment.tuning.method == "lora":
         model = with_adapter(model, experiment.tuning, experiment.seed)
     loaded = time.monotonic() - STARTED

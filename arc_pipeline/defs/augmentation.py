@@ -56,7 +56,7 @@ def draw_tables(experiment: Experiment, found: dict[str, list[Task]]) -> tuple[p
     """(recipes of all examples, ledger of draws longer than `max_seq_len`)."""
     from arc_pipeline.model.tokenization import encode_example, load_tokenizer, token_hash
 
-    tokenizer, encoder = load_tokenizer(experiment.model), parse_encoder(experiment.grid_encoder)
+    tokenizer, encoder = load_tokenizer(experiment.model, experiment), parse_encoder(experiment.grid_encoder)
 
     def measure(recipe: Recipe, task: Task) -> tuple[int, int]:
         ids = encode_example(tokenizer, recipe.render(task, encoder)).input_ids

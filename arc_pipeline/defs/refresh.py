@@ -3,7 +3,7 @@
 import fnmatch
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from dagster import DagsterInstance
 from arc_pipeline.arc.artefact import Store
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.names import did_you_mean_or_all
-from arc_pipeline.defs.staleness import DATA_VERSION_TAG, FAN_IN, FRESH, Node, Scanner, Status
+from arc_pipeline.defs.staleness import DATA_VERSION_TAG, FAN_IN, FRESH, OF_DATASETS, Node, Scanner, Status
+from arc_pipeline.defs.waiting import without_waiting
 
 QUIET = {"loggers": {"progress": {}}}
 # names the process of a run, so that the run can be ended when its process is gone
@@ -41,9 +42,12 @@ class Outcome:
     failed: str
 
 
-def selected(scanner: Scanner, statuses: Sequence[Status], patterns: Sequence[str]) -> list[Status]:
+def selected(
+    scanner: Scanner, statuses: Sequence[Status], patterns: Sequence[str], waiting: Collection[str] = ()
+) -> list[Status]:
     """The statuses that are not fresh and match a pattern (of the asset, the partition or a part of it), with the
-    upstream that they need; tables over all experiments come along, but bring no experiment with them."""
+    upstream that they need; tables over all experiments come along, but bring no experiment with them, and
+    experiments that are `waiting` for weights come only if a pattern names them."""
     refuse_unknown(statuses, patterns)
     by_node = {status.node: status for status in statuses}
     wanted: set[Node] = set()
@@ -54,10 +58,10 @@ def selected(scanner: Scanner, statuses: Sequence[Status], patterns: Sequence[st
             for parent in scanner.parents(node) if node.key not in FAN_IN else []:
                 add(parent)
 
-    for status in statuses:
-        if not patterns or _matches(status.node, patterns):
-            add(status.node)
-    matching = {status.node for status in statuses if not patterns or _matches(status.node, patterns)}
+    asked = without_waiting(statuses, waiting, patterns)
+    matching = {status.node for status in asked if not patterns or _matches(status.node, patterns)}
+    for node in matching:
+        add(node)
     return [status for status in statuses if status.node in wanted or _follows(scanner, status, wanted, matching)]
 
 
@@ -101,7 +105,7 @@ def next_batch(scanner: Scanner, pending: Sequence[Node]) -> Batch:
 
 def _same_kind(node: Node, batch: Batch) -> bool:
     """A dataset and an experiment may have the same name."""
-    return not batch.nodes or (node.key in {"arc_source", "tasks"}) == (batch.nodes[0].key in {"arc_source", "tasks"})
+    return not batch.nodes or (node.key in OF_DATASETS) == (batch.nodes[0].key in OF_DATASETS)
 
 
 def run_batch(job: dg.JobDefinition, instance: DagsterInstance, store: Store, batch: Batch) -> Outcome:

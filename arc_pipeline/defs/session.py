@@ -9,13 +9,14 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from arc_pipeline.arc.artefact import Artefact, Lineage, Store
 from arc_pipeline.arc.code_version import changed_definitions, code_version
-from arc_pipeline.arc.errors import ArcPipelineError, Fault, MissingArtefact
+from arc_pipeline.arc.errors import ArcPipelineError, Fault, MissingArtefact, MissingWeights
 from arc_pipeline.defs import refresh
 from arc_pipeline.defs.code import CODE
 from arc_pipeline.defs.instance import locked
 from arc_pipeline.defs.location import data_directory
 from arc_pipeline.defs.partitions import read_datasets, read_experiments
 from arc_pipeline.defs.staleness import UNRECORDED, Scanner, Status
+from arc_pipeline.defs.waiting import in_words, waiting
 
 Report = Callable[[int, int, refresh.Batch], None]
 
@@ -48,7 +49,17 @@ class Session:
     def plan(self, select: Sequence[str] = ()) -> list[Status]:
         """What a refresh would make now, upstream first."""
         scanner = self.scanner()
-        return refresh.selected(scanner, scanner.scan(), select)
+        return refresh.selected(scanner, scanner.scan(), select, self.waiting())
+
+    def waiting(self) -> dict[str, str]:
+        """The experiments whose weights are not here, each with what to do; a plan has only those that it names."""
+        return waiting(read_experiments())
+
+    def refuse_waiting(self, planned: Sequence[Status]) -> None:
+        """MissingWeights, in one line, if an experiment was named that cannot be made before its weights are here."""
+        named = {each.node.experiment for each in planned}
+        if found := {name: cause for name, cause in self.waiting().items() if name in named}:
+            raise MissingWeights("; ".join(in_words(found)))
 
     def accept(self, asset: str, partition: str, reason: str) -> Lineage:
         """Declares that a change of code does not change this artefact; the reason is kept in its record."""

@@ -26,6 +26,7 @@ FRESH, MISSING, STALE = "fresh", "missing", "stale"
 UNRECORDED = "unrecorded"
 DATA_VERSION_TAG = "dagster/data_version"
 # assets over all experiments: they take what is there, and miss nothing that is not
+OF_DATASETS = frozenset({"arc_source", "tasks"})
 FAN_IN = frozenset({"results_table", "temperature_table", "duration_table"})
 
 
@@ -40,6 +41,11 @@ class Node:
     def artefact(self) -> Artefact:
         """Its name in the store."""
         return Artefact(self.key, partition_path(self.partition_key))
+
+    @property
+    def experiment(self) -> str:
+        """The experiment that it belongs to, empty for datasets and what is over all experiments."""
+        return "" if self.key in OF_DATASETS else self.artefact.partition.split("/")[0]
 
 
 @dataclass
@@ -89,9 +95,17 @@ class Scanner:
 
     def seconds(self, node: Node) -> float | None:
         """What making a node takes: as last time, or as the longest of its asset's other partitions."""
-        records = [self._store.lineage(each.artefact) for each in self.nodes() if each.key == node.key]
         known = self._store.lineage(node.artefact)
-        return known.seconds if known else max((each.seconds for each in records if each), default=None)
+        return known.seconds if known else self._longest.get(node.key)
+
+    @cached_property
+    def _longest(self) -> dict[str, float]:
+        """The most seconds that any partition of each asset took."""
+        found: dict[str, float] = {}
+        for node in self.nodes():
+            if record := self._store.lineage(node.artefact):
+                found[node.key] = max(record.seconds, found.get(node.key, 0.0))
+        return found
 
     def recorded(self, node: Node) -> str:
         """The data version that Dagster's database has of a node, empty if it has none."""

@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from arc_pipeline.arc.prediction import Completion
-from arc_pipeline.model.tokenization import decode_ids, encode_text
+from arc_pipeline.model.tokenization import decode_ids, encode_prompt
 
 PROMPT_TOO_LONG = "prompt too long for the model"
 
@@ -112,7 +112,7 @@ def complete(
     """One completion for each ask, in their order. Without randomness, equal prompts are answered once."""
     answers: dict[Ask, Completion] = {}
     distinct = list(dict.fromkeys(_asked(ask, temperature) for ask in asks))
-    encoded = sorted(((encode_text(tokenizer, ask.text), ask) for ask in distinct), key=lambda each: len(each[0]))
+    encoded = sorted(((encode_prompt(tokenizer, ask.text), ask) for ask in distinct), key=lambda each: len(each[0]))
     for begin in range(0, len(encoded), batch_size):
         batch = encoded[begin : begin + batch_size]
         completions = _complete_batch(model, tokenizer, batch, temperature, limit)

@@ -2,17 +2,19 @@
 
 import hashlib
 import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from arc_pipeline.model.cut import keep_rows, rows_of
 from arc_pipeline.model.source import TINY, ModelSource
-from arc_pipeline.model.tokenization import saved_tokenizer
+from arc_pipeline.model.tokenization import load_tokenizer, saved_tokenizer
 
 if TYPE_CHECKING:
     from peft import PeftModel
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from arc_pipeline.arc.experiment import Tuning
+    from arc_pipeline.arc.experiment import Experiment, Tuning
 
 # about 1 M parameters; grids of 8 k tokens fit
 TINY_CONFIG = {
@@ -35,14 +37,26 @@ def initial_version(model: str, seed: int) -> str:
     return hashlib.sha256(json.dumps([TINY_CONFIG, seed], sort_keys=True).encode()).hexdigest()
 
 
+def load_start(start: str, experiment: "Experiment") -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
+    """(model, tokenizer) that an experiment begins with, with as many tokens as it wants."""
+    tokenizer = load_tokenizer(start, experiment)
+    model = load_model(start, experiment.seed, len(tokenizer))
+    if start != TINY and experiment.vocabulary == "used":
+        keep_rows(model, rows_of(tokenizer, load_tokenizer(start)), tokenizer)
+    return model, tokenizer
+
+
 def load_model(model: str, seed: int, vocabulary_size: int) -> "PreTrainedModel":
     """Starting weights in float32: `tiny` is initialized from the seed, all others are loaded."""
     if model == TINY:
         return _tiny_model(seed, vocabulary_size)
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, GgufConfig
 
     source = ModelSource.find(model)
-    return AutoModelForCausalLM.from_pretrained(source.location, dtype="float32", **source.arguments)
+    # weights that stay in a file's blocks could neither be trained nor saved
+    plain = {"quantization_config": GgufConfig(dequantize=True)} if "gguf_file" in source.arguments else {}
+    with source.readable():
+        return AutoModelForCausalLM.from_pretrained(source.location, dtype="float32", **source.arguments, **plain)
 
 
 def _tiny_model(seed: int, vocabulary_size: int) -> "PreTrainedModel":
@@ -68,7 +82,9 @@ def with_adapter(model: "PreTrainedModel", tuning: "Tuning", seed: int) -> "Peft
         target_modules=LORA_TARGETS,
         task_type="CAUSAL_LM",
     )
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        # peft asks for what transformers has renamed
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
         torch.manual_seed(seed)
         return get_peft_model(model, config)
 

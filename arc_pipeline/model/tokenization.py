@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from arc_pipeline.arc import vocabulary
+from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.prompt import Prompt
+from arc_pipeline.model.chat import chat_frame, end_of_turn
+from arc_pipeline.model.cut import cut_tokenizer
 from arc_pipeline.model.source import TINY, ModelSource
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+    from arc_pipeline.arc.experiment import Experiment
 
 EOS, PAD, UNKNOWN = "<|end|>", "<|pad|>", "<|unknown|>"
 
@@ -28,17 +33,30 @@ class EncodedExample:
     supervised: list[bool]
 
 
-def load_tokenizer(model: str) -> "PreTrainedTokenizerBase":
-    """The tokenizer of a model as an experiment names it; the tiny model's is built here."""
+def load_tokenizer(model: str, experiment: "Experiment | None" = None) -> "PreTrainedTokenizerBase":
+    """The tokenizer of a model, as an experiment wants it; the tiny model's is built here.
+
+    It carries all that makes prompts into ids: without a chat template, none is used, and its end token ends answers.
+    """
     if model == TINY:
         return tiny_tokenizer()
-    source = ModelSource.find(model)
+    tokenizer = _found_tokenizer(ModelSource.find(model))
+    if experiment and experiment.chat == "off":
+        tokenizer.chat_template = None
+    tokenizer = _with_end_and_pad(tokenizer, model)
+    if experiment and experiment.vocabulary == "used":
+        return cut_tokenizer(tokenizer, parse_encoder(experiment.grid_encoder))
+    return tokenizer
+
+
+def _found_tokenizer(source: ModelSource) -> "PreTrainedTokenizerBase":
     directory = Path(source.location)
     if not source.arguments and (directory / "tokenizer.json").is_file():
-        return _with_end_and_pad(_described_tokenizer(directory), model)
+        return _described_tokenizer(directory)
     from transformers import AutoTokenizer
 
-    return _with_end_and_pad(AutoTokenizer.from_pretrained(source.location, **source.arguments), model)
+    with source.readable():
+        return AutoTokenizer.from_pretrained(source.location, **source.arguments)
 
 
 def saved_tokenizer(directory: Path) -> "PreTrainedTokenizerBase":
@@ -55,7 +73,8 @@ def _described_tokenizer(directory: Path) -> "PreTrainedTokenizerBase":
 
 
 def _with_end_and_pad(tokenizer: "PreTrainedTokenizerBase", model: str) -> "PreTrainedTokenizerBase":
-    """An answer needs an end; a padding needs none of its own, for it is masked."""
+    """An answer needs an end, with a chat template that of its turn; a padding needs none of its own: it is masked."""
+    tokenizer.eos_token = end_of_turn(tokenizer) or tokenizer.eos_token
     if tokenizer.eos_token_id is None:
         raise ArcPipelineError(
             f"model {model!r}: its tokenizer has no end token, so no answer could end; "
@@ -78,8 +97,13 @@ def tiny_tokenizer() -> "PreTrainedTokenizerBase":
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=EOS, pad_token=PAD, unk_token=UNKNOWN)
 
 
+def encode_prompt(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
+    """Token ids of a prompt, up to where its answer begins."""
+    return encode_text(tokenizer, chat_frame(tokenizer).around(text))
+
+
 def encode_text(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
-    """Token ids of a prompt's text."""
+    """Token ids of a text that stands alone, such as an answer's."""
     return tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
@@ -90,15 +114,18 @@ def decode_ids(tokenizer: "PreTrainedTokenizerBase", ids: list[int]) -> str:
 
 def encode_example(tokenizer: "PreTrainedTokenizerBase", prompt: Prompt, supervise: str = "answer") -> EncodedExample:
     """The ids of prompt, answer and end token. Loss on the answer, or on all outputs after the first demonstration."""
-    encoded = tokenizer(prompt.text, add_special_tokens=False, return_offsets_mapping=supervise == "all-outputs")
+    frame, spans = chat_frame(tokenizer), supervise == "all-outputs"
+    encoded = tokenizer(frame.around(prompt.text), add_special_tokens=False, return_offsets_mapping=spans)
     answer = [*encode_text(tokenizer, prompt.answer), tokenizer.eos_token_id]
     supervised = [False] * len(encoded["input_ids"])
-    if supervise == "all-outputs":
-        supervised = _inside(encoded["offset_mapping"], prompt.outputs[1:])
+    if spans:
+        before = len(frame.before)
+        outputs = [(before + begin, before + end) for begin, end in prompt.outputs[1:]]
+        supervised = _inside(encoded["offset_mapping"], outputs)
     return EncodedExample([*encoded["input_ids"], *answer], [*supervised, *[True] * len(answer)])
 
 
-def _inside(offsets: list[tuple[int, int]], spans: tuple[tuple[int, int], ...]) -> list[bool]:
+def _inside(offsets: list[tuple[int, int]], spans: list[tuple[int, int]]) -> list[bool]:
     """Which tokens lie in one of the spans as a whole; both are in ascending order."""
     result, remaining = [], list(reversed(spans))
     for begin, end in offsets:

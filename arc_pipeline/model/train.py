@@ -56,18 +56,18 @@ def run(job: TrainingJob, report: Any) -> None:
 
     from arc_pipeline.model.checkpoint import parameter_count, save_checkpoint, write_log
     from arc_pipeline.model.examples import ExampleDataset, validation_examples
-    from arc_pipeline.model.loading import load_model, with_adapter
+    from arc_pipeline.model.loading import load_start, with_adapter
     from arc_pipeline.model.milestones import KeepWeights, deliver
     from arc_pipeline.model.states import whole_or_nothing
-    from arc_pipeline.model.tokenization import load_tokenizer, saved_tokenizer
+    from arc_pipeline.model.tokenization import saved_tokenizer
     from arc_pipeline.model.trackers import trackers
     from arc_pipeline.model.training import train
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     experiment = job.experiment
-    tokenizer, recipes, tasks = load_tokenizer(job.start), job.recipes(), job.training_tasks()
-    model = load_model(job.start, experiment.seed, len(tokenizer))
+    recipes, tasks = job.recipes(), job.training_tasks()
+    model, tokenizer = load_start(job.start, experiment)
     if experiment.tuning.method == "lora":
         model = with_adapter(model, experiment.tuning, experiment.seed)
     total, trained = parameter_count(model)

@@ -226,6 +226,8 @@ EXAMPLES, TRAINING, PREDICTIONS = "augmented_examples", "checkpoint", "predictio
 READ_BY: dict[str, tuple[Any, set[str]]] = {
     "name": ("y", set()),
     "model": ("other", set()),  # initial_weights and the tokenizer's version
+    "chat": ("off", {EXAMPLES}),
+    "vocabulary": ("used", {EXAMPLES}),
     "initial_checkpoint": ("other", set()),  # initial_weights
     "tuning": ({"method": "lora"}, {TRAINING}),
     "train": ([{"dataset": "val_rs7"}], {EXAMPLES}),
@@ -293,3 +295,19 @@ def test_states_are_saved_about_fifty_times() -> None:
 def test_evaluation_of_nothing_is_a_fault() -> None:
     with pytest.raises(ValidationError, match="eval_steps 5 has nothing to evaluate"):
         Experiment.model_validate({"name": "x", "eval_steps": 5} | LEAST)
+
+
+def test_experiments_may_lie_in_folders(tmp_path: Path) -> None:
+    write(tmp_path, one=LEAST)
+    (tmp_path / "more" / "deep").mkdir(parents=True)
+    write(tmp_path / "more" / "deep", two=LEAST | {"initial_checkpoint": "one"})
+    assert ExperimentCatalogue.read(tmp_path).experiments.keys() == {"one", "two"}
+
+
+def test_two_files_of_one_name_are_a_fault_of_both(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    write(tmp_path, one=LEAST, two=LEAST)
+    write(tmp_path / "more", one=LEAST)
+    catalogue = ExperimentCatalogue.read(tmp_path)
+    assert catalogue.experiments.keys() == {"two"}
+    assert [fault.file for fault in catalogue.faults["one"]] == ["more/one.yaml", "one.yaml"]

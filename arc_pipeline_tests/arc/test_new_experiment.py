@@ -31,3 +31,11 @@ def test_refusals(tmp_path: Path, source: str, name: str, message: str) -> None:
     with pytest.raises(ArcPipelineError, match=message):
         copy_experiment(tmp_path, source, name)
     assert [path.name for path in tmp_path.iterdir()] == ["old.yaml"]
+
+
+def test_a_copy_of_one_in_a_folder_lies_beside_the_others(tmp_path: Path) -> None:
+    (tmp_path / "seed").mkdir()
+    (tmp_path / "seed" / "old.yaml").write_text(TEXT)
+    assert copy_experiment(tmp_path, "old", "fresh") == tmp_path / "fresh.yaml"
+    with pytest.raises(ArcPipelineError, match="is there already"):
+        copy_experiment(tmp_path, "fresh", "old")

@@ -1,4 +1,4 @@
-"""Jobs of the training program, small enough for every test to run one."""
+"""Jobs of the training program, small enough for every test to run one; prompts of real tasks, and tokenizers."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,14 +7,21 @@ import pyarrow as pa
 import pytest
 
 from arc_pipeline.arc.artefact import write_table
+from arc_pipeline.arc.datasets import Catalogue
 from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.examples import RECIPE_SCHEMA, RecipeDrawer, draw_examples
-from arc_pipeline.arc.experiment import Experiment
+from arc_pipeline.arc.experiment import AugmentationConfig, Experiment, TrainingData
 from arc_pipeline.arc.task import Pair, Task
 from arc_pipeline.arc.task_table import tasks_table
 from arc_pipeline.model.job import TrainingJob
 from arc_pipeline.model.tokenization import encode_example, tiny_tokenizer, token_hash
 
+DATA = Path(__file__).parents[2] / "data"
+ENCODER = parse_encoder("GridShapeEncoder(RowNumberEncoder(MinimalGridEncoder()))")
+TEMPLATE = (
+    "{% for message in messages %}<start>{{ message.role }}\n{{ message.content | trim }}<turn>\n{% endfor %}"
+    "{% if add_generation_prompt %}<start>assistant\n{% endif %}"
+)
 PAIRS = (Pair(((1, 2),), ((2, 1),)), Pair(((3, 4),), ((4, 3),)), Pair(((5, 6),), ((6, 5),)))
 LONGER = Pair(((1, 2, 3), (4, 5, 6), (7, 8, 9)), ((3, 2, 1), (6, 5, 4), (9, 8, 7)))
 TASKS = [Task("mirror", PAIRS[:2], PAIRS[2:]), Task("longer", (*PAIRS[:2], LONGER), PAIRS[2:])]
@@ -54,3 +61,54 @@ def _make_job(directory: Path, **changes: object) -> Path:
 def make_job() -> Callable[..., Path]:
     """A function of a directory and of fields to change that writes a job there and returns its file."""
     return _make_job
+
+
+@pytest.fixture(scope="session")
+def real_tasks():
+    """The training tasks of ARC-AGI-1."""
+    return Catalogue.read(DATA).load("arc-agi-1-training")
+
+
+@pytest.fixture(scope="session")
+def prompts(real_tasks):
+    """Rendered examples of real tasks."""
+    tasks = {"arc-agi-1-training": real_tasks}
+    drawer = RecipeDrawer([TrainingData(dataset="arc-agi-1-training")], tasks, AugmentationConfig(), 7)
+    return [recipe.render(task, ENCODER) for recipe, task in map(drawer.draw, range(60))]
+
+
+def _trained(texts, use_regex: bool, **more: object):
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=use_regex)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=500,
+        special_tokens=["<end>", "<start>", "<turn>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **{"eos_token": "<end>"} | more)
+
+
+@pytest.fixture(scope="session")
+def bpe(prompts):
+    """A byte-level BPE whose merges know no word boundaries, so that they also cross from a prompt into its answer."""
+    return _trained([prompt.text + prompt.answer for prompt in prompts[:20]], use_regex=False)
+
+
+@pytest.fixture
+def chatting(prompts):
+    """A byte-level BPE with a chat template, which strips what it is given and whose turns have an end of their own."""
+    return _trained([prompt.text + prompt.answer for prompt in prompts[:20]], use_regex=True, chat_template=TEMPLATE)
+
+
+@pytest.fixture(scope="session")
+def chatting_with_all(prompts):
+    """The same as it is loaded, trained on more than ARC prompts."""
+    words = "quite much that no prompt has: a jazz quartet played because anybody would have gladly danced anyway. "
+    texts = [*(prompt.text + prompt.answer for prompt in prompts[:20]), words * 20]
+    return _trained(texts, use_regex=True, chat_template=TEMPLATE, pad_token="<end>")

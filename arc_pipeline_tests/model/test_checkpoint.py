@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from arc_pipeline.arc.experiment import Tuning
-from arc_pipeline.model.checkpoint import save_checkpoint
+from arc_pipeline.model.checkpoint import ADAPTER, save_checkpoint
 from arc_pipeline.model.loading import load_checkpoint, load_model, with_adapter
 from arc_pipeline.model.tokenization import encode_text, tiny_tokenizer
 
@@ -52,3 +52,25 @@ def test_a_gpu_is_used_where_there_is_one(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(torch.nn.Module, "to", lambda model, device: placed.append(device) or model)
     model, _ = load_checkpoint(tmp_path)
     assert (placed, model.dtype) == (["cuda"], torch.bfloat16)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU computes in bfloat16")
+def test_plain_peft_loads_the_adapter_and_computes_what_the_merged_weights_do(tmp_path: Path) -> None:
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    tokenizer = tiny_tokenizer()
+    model = load_model("tiny", 3, len(tokenizer))
+    model.save_pretrained(str(tmp_path / "base"))
+    model = with_adapter(model, Tuning(method="lora", rank=4), 5)
+    _disturb(model)
+    save_checkpoint(model, tokenizer, tmp_path / "merged")
+    base = AutoModelForCausalLM.from_pretrained(str(tmp_path / "base"))
+    adapted = PeftModel.from_pretrained(base, str(tmp_path / "merged" / ADAPTER)).eval()
+    ids = torch.tensor([encode_text(tokenizer, "1 23\n2 45")])
+    with torch.inference_mode():
+        with_peft, merged = adapted(ids).logits, load_checkpoint(tmp_path / "merged")[0](ids).logits
+        with adapted.disable_adapter():
+            without = adapted(ids).logits
+    torch.testing.assert_close(merged, with_peft, rtol=0, atol=1e-5)
+    assert (merged - without).abs().max() > 1e-2

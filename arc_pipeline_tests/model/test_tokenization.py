@@ -4,11 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from arc_pipeline.arc.datasets import Catalogue
 from arc_pipeline.arc.encoder import LARGEST_GRID, parse_encoder
 from arc_pipeline.arc.errors import ArcPipelineError
-from arc_pipeline.arc.examples import RecipeDrawer
-from arc_pipeline.arc.experiment import AugmentationConfig, TrainingData
 from arc_pipeline.arc.vocabulary import split
 from arc_pipeline.model.answering import longest_answer
 from arc_pipeline.model.tokenization import (
@@ -20,35 +17,7 @@ from arc_pipeline.model.tokenization import (
     tiny_tokenizer,
 )
 
-DATA = Path(__file__).parents[2] / "data"
 ENCODER = parse_encoder("GridShapeEncoder(RowNumberEncoder(MinimalGridEncoder()))")
-
-
-@pytest.fixture(scope="module")
-def prompts():
-    """Rendered examples of real tasks."""
-    tasks = {"arc-agi-1-training": Catalogue.read(DATA).load("arc-agi-1-training")}
-    drawer = RecipeDrawer([TrainingData(dataset="arc-agi-1-training")], tasks, AugmentationConfig(), 7)
-    return [recipe.render(task, ENCODER) for recipe, task in map(drawer.draw, range(60))]
-
-
-@pytest.fixture(scope="module")
-def bpe(prompts):
-    """A byte-level BPE whose merges know no word boundaries, so that they also cross from a prompt into its answer."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=500,
-        special_tokens=["<end>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator([prompt.text + prompt.answer for prompt in prompts[:20]], trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>")
 
 
 @pytest.fixture(params=["tiny", "bpe"])

@@ -1,0 +1,49 @@
+"""Experiments whose starting weights are not on this machine: nothing of them can be made before the weights are there.
+
+So they stand back: what is made or listed without naming an experiment leaves them out, and they fail nothing.
+"""
+
+from collections.abc import Collection, Sequence
+from fnmatch import fnmatch
+
+from arc_pipeline.arc.errors import MissingWeights
+from arc_pipeline.arc.experiment import ExperimentCatalogue
+from arc_pipeline.defs.config_versions import initial_weights_fields
+from arc_pipeline.defs.staleness import Status
+
+
+def waiting(catalogue: ExperimentCatalogue) -> dict[str, str]:
+    """What each waiting experiment waits for, also where another one that waits is its start."""
+    found: dict[str, str] = {}
+    for name, experiment in catalogue.experiments.items():
+        while experiment.initial_checkpoint in catalogue.experiments:
+            experiment = catalogue.experiments[experiment.initial_checkpoint]
+        if not experiment.initial_checkpoint:
+            try:
+                initial_weights_fields(experiment)
+            except MissingWeights as error:
+                found[name] = str(error)
+    return found
+
+
+def without_waiting(statuses: Sequence[Status], names: Collection[str], patterns: Sequence[str]) -> list[Status]:
+    """The statuses but those of the waiting experiments, except where a pattern names the experiment itself."""
+    silent = {name for name in names if not any(_named(name, pattern) for pattern in patterns)}
+    return [each for each in statuses if each.node.experiment not in silent]
+
+
+def _named(experiment: str, pattern: str) -> bool:
+    """By its name, or by that of one of its artefacts."""
+    return fnmatch(experiment, pattern) or f"[{experiment}]" in pattern or f"[{experiment}/" in pattern
+
+
+def in_words(found: dict[str, str]) -> list[str]:
+    """One line for each thing that is waited for."""
+    by_cause: dict[str, list[str]] = {}
+    for name, cause in found.items():
+        by_cause.setdefault(cause, []).append(name)
+    return [f"{_listed(names)} cannot begin: {cause}" for cause, names in by_cause.items()]
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{len(names)} experiments ({names[0]} to {names[-1]})"
