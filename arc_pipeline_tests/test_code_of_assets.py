@@ -15,13 +15,14 @@ SOURCE = Path(arc_pipeline.__file__).parent
 # module: the assets that change when each of its functions does. Roots and configurations are known by
 # their content; the hash of tokens stands for rendering in `checkpoint`; "ten shortest tasks" counts tokens of prompts
 READERS = "attempts augmented_examples contamination failures metrics predictions prompt_samples tasks training_curve"
+TABLES = "duration_table results_table temperature_table"
 USED_BY = {
     "arc/artefact.py": "",
     "arc/augmentation.py": "augmented_examples contamination predictions prompt_samples training_curve",
-    "arc/bootstrap.py": "metrics training_curve",
+    "arc/bootstrap.py": f"metrics training_curve {TABLES}",
     "arc/checks.py": "augmented_examples",
     "arc/code_version.py": "",
-    "arc/comparison.py": "",
+    "arc/comparison.py": TABLES,
     "arc/contamination.py": "contamination",
     "arc/datasets.py": "arc_source tasks",
     "arc/derivations.py": "arc_source tasks",
@@ -42,7 +43,7 @@ USED_BY = {
     "arc/prompt_samples.py": "prompt_samples",
     "arc/pruning.py": "",
     "arc/reading.py": "arc_source tasks",
-    "arc/results.py": "duration_table",
+    "arc/results.py": f"experiment_summary {TABLES}",
     "arc/score.py": "",
     "arc/settings.py": "",
     "arc/sources.py": "arc_source tasks",
@@ -115,6 +116,14 @@ def test_exactly_the_assets_that_use_a_module_change(module: str, package: Packa
     name = f"arc_pipeline.{module.removesuffix('.py').replace('/', '.')}"
     edited, before = versions(Edited(package, name, SOURCE / module)), versions(package)
     assert {asset for asset in before if edited[asset] != before[asset]} == set(USED_BY[module].split())
+
+
+def test_pictures_change_nothing(tmp_path: Path, package: Package) -> None:
+    copy = tmp_path / "arc_pipeline"
+    shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in (copy / "report").glob("*.py"):
+        path.write_text(path.read_text() + "\n\ndef markdown(*_): return ''\n\n\nSHEETS = {}\n")
+    assert versions(Package(copy)) == versions(package)
 
 
 def test_comments_and_docstrings_change_nothing(tmp_path: Path, package: Package) -> None:
