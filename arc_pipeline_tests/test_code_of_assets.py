@@ -14,12 +14,14 @@ from arc_pipeline.defs.code import CODE, ENTRIES
 SOURCE = Path(arc_pipeline.__file__).parent
 # module: the assets that change when each of its functions does. Roots and configurations are known by
 # their content; the hash of tokens stands for rendering in `checkpoint`; "ten shortest tasks" counts tokens of prompts
-READERS = "attempts augmented_examples contamination failures metrics predictions prompt_samples tasks training_curve"
+READERS = "attempts augmented_examples breakdown contamination failures metrics predictions prompt_samples tasks"
+CURVES = "prediction_curve training_curve"
 TABLES = "duration_table results_table temperature_table"
 USED_BY = {
     "arc/artefact.py": "",
     "arc/augmentation.py": "augmented_examples contamination predictions prompt_samples training_curve",
-    "arc/bootstrap.py": f"metrics training_curve {TABLES}",
+    "arc/bootstrap.py": f"breakdown metrics prediction_curve training_curve {TABLES}",
+    "arc/breakdown.py": "breakdown",
     "arc/checks.py": "augmented_examples",
     "arc/code_version.py": "",
     "arc/comparison.py": TABLES,
@@ -35,10 +37,11 @@ USED_BY = {
     "arc/examples.py": "augmented_examples checkpoint predictions prompt_samples training_curve",
     "arc/experiment.py": "",
     "arc/failures.py": "failures",
-    "arc/metrics.py": "failures metrics training_curve",
+    "arc/metrics.py": "failures metrics prediction_curve training_curve",
     "arc/names.py": "arc_source tasks",
     "arc/new_experiment.py": "",
     "arc/prediction.py": "predictions training_curve",
+    "arc/prediction_curve.py": "prediction_curve",
     "arc/prompt.py": "arc_source augmented_examples predictions prompt_samples tasks training_curve",
     "arc/prompt_samples.py": "prompt_samples",
     "arc/pruning.py": "",
@@ -48,12 +51,12 @@ USED_BY = {
     "arc/settings.py": "",
     "arc/sources.py": "arc_source tasks",
     "arc/specs.py": "arc_source tasks",
-    "arc/task.py": f"arc_source {READERS}",
-    "arc/task_table.py": READERS,
+    "arc/task.py": f"arc_source {READERS} {CURVES}",
+    "arc/task_table.py": f"{READERS} {CURVES}",
     "arc/trace.py": "",
     "arc/validation.py": "checkpoint",
     "arc/vocabulary.py": "arc_source tasks",
-    "arc/voting.py": "attempts failures metrics training_curve",
+    "arc/voting.py": "attempts breakdown failures metrics prediction_curve training_curve",
     "model/answering.py": "predictions training_curve",
     "model/attention.py": "checkpoint",
     "model/batching.py": "checkpoint",

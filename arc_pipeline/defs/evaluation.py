@@ -24,8 +24,10 @@ from arc_pipeline.defs.configs import curve_config, prediction_config
 from arc_pipeline.defs.partitions import candidate_partitions, experiment_partitions
 from arc_pipeline.defs.prediction import contamination, evaluation_tasks, predictions, progress, tasks_asked
 from arc_pipeline.defs.training import checkpoint
-from arc_pipeline.defs.workspace import Making, Workspace, markdown_table
-from arc_pipeline.report.tables import decodings, markdown
+from arc_pipeline.defs.workspace import Making, Workspace, markdown_metadata, markdown_table
+from arc_pipeline.report.curves import draw_over_steps
+from arc_pipeline.report.figure import markdown_images
+from arc_pipeline.report.tables import by_decoding, by_step, markdown
 
 Result = dg.MaterializeResult[None]
 
@@ -101,7 +103,7 @@ def experiment_summary(context: dg.AssetExecutionContext, workspace: Workspace) 
             for trace in [making.trace("metrics", f"{name}/{decoding}")]
         ]
         tables = {"experiment_summary": pa.Table.from_pylist(rows), PER_TASK: per_task_of_all_decodings(making, name)}
-        return making.save_tables(tables, metadata={"table": dg.MetadataValue.md(markdown(decodings(rows)))})
+        return making.save_tables(tables, metadata=markdown_metadata({"table": markdown(by_decoding(rows))}))
 
 
 def per_task_of_all_decodings(making: Making, name: str) -> pa.Table:
@@ -132,9 +134,9 @@ def training_curve(context: dg.AssetExecutionContext, workspace: Workspace) -> R
         with accelerator(workspace.store.root, context.log.info):
             rows = [row for step in steps for row in metrics_at(experiment, directory, step, asked, progress(context))]
         table = pa.Table.from_pylist(rows) if rows else pa.table({"step": pa.array([], pa.int64())})
-        return making.save_tables(
-            {"training_curve": table}, metadata={"table": dg.MetadataValue.md(markdown(steps(rows)))}
-        )
+        shown = {"curve": markdown_images(draw_over_steps(rows, experiment.name), "metrics against steps")}
+        shown |= {"table": markdown(by_step(rows))}
+        return making.save_tables({"training_curve": table}, metadata=markdown_metadata(shown))
 
 
 def metrics_at(

@@ -20,7 +20,9 @@ from arc_pipeline.arc.results import (
 from arc_pipeline.defs.automatic import FOLLOWS_ITS_DATA
 from arc_pipeline.defs.code import asset_code
 from arc_pipeline.defs.evaluation import experiment_summary
-from arc_pipeline.defs.workspace import Making, Workspace
+from arc_pipeline.defs.workspace import Making, Workspace, markdown_metadata
+from arc_pipeline.report.curves import draw_capacity_and_duration
+from arc_pipeline.report.figure import markdown_images
 from arc_pipeline.report.tables import SHEETS, markdown
 
 Result = dg.MaterializeResult[None]
@@ -88,5 +90,9 @@ def duration_table(context: dg.AssetExecutionContext, workspace: Workspace) -> R
 
 
 def describe(name: str, table: pa.Table) -> dict[str, dg.MetadataValue]:
-    """The table as a person reads it."""
-    return {"table": dg.MetadataValue.md(markdown(SHEETS[name](table.to_pylist())))}
+    """The table as a person reads it, and what it shows as a figure."""
+    rows = table.to_pylist()
+    shown = {"table": markdown(SHEETS[name](rows))}
+    if name == "duration" and (figures := draw_capacity_and_duration(rows)):
+        shown |= {"curves": markdown_images(figures, "metrics against the steps of whole trainings")}
+    return markdown_metadata(shown)

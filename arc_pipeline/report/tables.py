@@ -92,12 +92,12 @@ def temperatures(rows: Sequence[Row]) -> list[Sheet]:
     ]
 
 
-def decodings(rows: Sequence[Row]) -> list[Sheet]:
+def by_decoding(rows: Sequence[Row]) -> list[Sheet]:
     """One sheet a dataset: an experiment at each of its decodings."""
     return [_compared(dataset, found, "temperature", _decoding) for dataset, found in by_dataset(rows).items()]
 
 
-def steps(rows: Sequence[Row]) -> list[Sheet]:
+def by_step(rows: Sequence[Row]) -> list[Sheet]:
     """One sheet a dataset: an experiment at several steps of its training, temperature 0."""
     return [_compared(dataset, found, "step", lambda row: row["step"]) for dataset, found in by_dataset(rows).items()]
 

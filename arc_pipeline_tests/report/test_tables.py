@@ -9,7 +9,7 @@ from rich.console import Console
 from arc_pipeline.arc.results import DURATION_COLUMNS, SHOWN_METRICS, TEMPERATURE_COLUMNS
 from arc_pipeline.console import print_sheet
 from arc_pipeline.report.series import labels, series
-from arc_pipeline.report.tables import Cell, duration, markdown, metric_cell, models, steps, temperatures
+from arc_pipeline.report.tables import Cell, by_step, duration, markdown, metric_cell, models, temperatures
 
 FULL: dict[str, Any] = {"tuning": {"method": "full", "rank": 32}, "seed": 7, "augmentation": {"target": "any"}}
 ROW: dict[str, Any] = {
@@ -103,13 +103,13 @@ def test_an_experiment_that_repeats_another_has_a_series_of_its_own() -> None:
 
 def test_steps_of_one_training() -> None:
     fields = [name for name in ROW if name not in {"trace", "best", "experiment"}]
-    [sheet] = steps([{"step": step, **row(fields)} for step in (50, 100)])
+    [sheet] = by_step([{"step": step, **row(fields)} for step in (50, 100)])
     assert sheet.columns == ("step", "accuracy", "correct_pixels", "correct_size", "pass_32", "vote_2",
                              "decoded/answered/planned")  # fmt: skip
     assert [str(cells[0]) for cells in sheet.rows] == ["50", "100"]
 
 
-@pytest.mark.parametrize("make", [models, temperatures, duration, steps])
+@pytest.mark.parametrize("make", [models, temperatures, duration, by_step])
 def test_no_rows_make_no_sheets(make: Any) -> None:
     assert make([]) == []
     assert markdown([]) == ""
