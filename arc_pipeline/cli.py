@@ -12,6 +12,7 @@ from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.cli_bench import bench
 from arc_pipeline.cli_dev import interface
 from arc_pipeline.cli_lineage import lineage
+from arc_pipeline.cli_results import report, show_results, table_rows
 from arc_pipeline.cli_session import open_session
 from arc_pipeline.console import Json, errors, print_table, say, size, wide_console
 
@@ -24,6 +25,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(bench)
 app.add_typer(interface)
 app.add_typer(lineage)
+app.add_typer(report)
 Select = Annotated[list[str], typer.Option("--select", help="Asset, experiment, dataset or decoding; * matches.")]
 DEMO = ("demo-fixed", "demo-legacy-swap")
 
@@ -48,8 +50,8 @@ def demo(as_json: Json = False) -> None:
         raise ArcPipelineError(f"the demo needs data/experiments/{sorted(absent)[0]}.yaml, which is not there")
     outcomes = _refresh(session, list(DEMO))
     _exit_on_failure(outcomes)
-    rows = [row for row in _result_rows() if row["experiment"] in DEMO]
-    _show_results(rows, as_json)
+    rows = [row for row in table_rows("models") if row["experiment"] in DEMO]
+    show_results(rows, "", as_json)
     words = f"made {sum(len(each.made) for each in outcomes)} artefacts" if outcomes else "everything was up to date"
     say(f"\n{words}, {time.monotonic() - started:.0f} s; look at them with: arc-pipeline dev")
     say(what_it_shows(rows, *DEMO), "bold")
@@ -87,13 +89,6 @@ def refresh(
     ended = {each.node: "made" if each.node in made else "not made" for each in planned}
     _show_statuses(planned, as_json, ended)
     _exit_on_failure(outcomes)
-
-
-@app.command()
-def results(as_json: Json = False) -> None:
-    """All experiments x datasets x decodings, as results_table has them."""
-    open_session()
-    _show_results(_result_rows(), as_json)
 
 
 @app.command()
@@ -192,24 +187,6 @@ def _longer_than(limit: float, planned: "list[Status]") -> str:
 def _exit_on_failure(outcomes: "list[Outcome]") -> None:
     if any(outcome.failed for outcome in outcomes):
         raise typer.Exit(1)
-
-
-def _result_rows() -> list[dict[str, Any]]:
-    from arc_pipeline.arc.artefact import Artefact, Store, read_table
-    from arc_pipeline.defs.location import data_directory
-
-    store = Store(data_directory() / "store")
-    rows: list[dict[str, Any]] = read_table(store.current(Artefact("results_table")), "results_table").to_pylist()
-    return rows
-
-
-def _show_results(rows: list[dict[str, Any]], as_json: bool) -> None:
-    from arc_pipeline.arc.results import RESULT_FIELDS, shown_rows
-
-    if as_json:
-        print(json.dumps([{name: row[name] for name in RESULT_FIELDS} for row in rows]))
-    else:
-        print_table(shown_rows(rows), wide_console())
 
 
 def _show_statuses(statuses: "list[Status]", as_json: bool, ended: "dict[Node, str] | None" = None) -> None:

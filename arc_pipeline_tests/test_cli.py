@@ -1,13 +1,15 @@
 """The command line, as a user calls it: one JSON document, or one clear error."""
 
+import csv
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from arc_pipeline.arc.artefact import Artefact, Lineage, Store
+from arc_pipeline.arc.artefact import Artefact, Lineage, Store, write_table
 from arc_pipeline.arc.datasets import Catalogue
+from arc_pipeline.arc.results import RESULT_FIELDS
 
 DATA = Path(__file__).parent.parent / "data"
 
@@ -67,6 +69,57 @@ def test_results_before_anything_was_made_say_what_to_do(tmp_path: Path) -> None
     assert done.returncode == 1
     assert "results_table is not there yet" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def made_results(data: Path) -> None:
+    """A store with the tables of two experiments, one better than the other on all of ten tasks."""
+    from arc_pipeline.arc.results import SHOWN_METRICS, TABLES, as_table
+
+    rows = [
+        {"experiment": name, "dataset": "ten", "decoding": "t0.0", "temperature": 0.0, "n": 2, "model": "tiny"}
+        | {"tuning": "full", "rank": 32, "max_steps": 100, "settings": '{"tuning": {"method": "full"}}'}
+        | dict.fromkeys((*SHOWN_METRICS, "unanswered", "vote_1", "task_score", "task_solved", "pair_score"), share)
+        | {"planned": 20, "answered": 20, "decoded": 20, "tasks": 10, "test_pairs": 10, "contamination": ""}
+        | {"intervals": {metric: [share, share] for metric in SHOWN_METRICS}, "best": best, "trace": f"metrics[{name}]"}
+        for name, share, best in (("bad", 0.25, []), ("good", 0.75, ["vote_2"]))
+    ]
+    store = Store(data / "store")
+    for asset in TABLES.values():
+        with store.writing(Artefact(asset)) as directory:
+            write_table(as_table(rows), directory, asset)
+            record = {"artefact": asset, "data_version": "a" * 64, "code_version": "1", "upstream": {}}
+            store.commit(directory, Lineage.model_validate(record))
+
+
+def test_results_for_a_person_a_program_and_a_spreadsheet(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    made_results(data)
+    done = run(data, "results", "--sort", "vote_2", "--csv", str(tmp_path / "results.csv"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.index("good") < done.stdout.index("bad")
+    assert "75.0* [75, 75]" in done.stdout
+    with (tmp_path / "results.csv").open() as file:
+        good, bad = csv.DictReader(file)
+    assert (good["experiment"], good["vote_2"], good["vote_2_low"], good["best"]) == ("good", "0.75", "0.75", "vote_2")
+    assert (bad["decoded"], bad["trace"], bad["best"]) == ("20", "metrics[bad]", "")
+    rows = json.loads(run(data, "results", "--json").stdout)
+    assert [tuple(row) for row in rows] == [RESULT_FIELDS] * 2
+    rows = json.loads(run(data, "results", "--table", "duration", "--json").stdout)
+    assert {row["max_steps"] for row in rows} == {100}
+
+
+def test_results_name_what_they_do_not_know(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    made_results(data)
+    for arguments, message in (
+        (["--table", "model"], "did you mean 'models'"),
+        (["--sort", "vote2"], "did you mean 'vote_2'"),
+        (["--csv", str(tmp_path / "no" / "file.csv")], "cannot be written: No such file"),
+    ):
+        done = run(data, "results", *arguments)
+        assert done.returncode == 1
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_a_new_experiment_is_a_copy_that_is_there_at_once(tmp_path: Path) -> None:

@@ -14,14 +14,17 @@ from arc_pipeline.defs.code import CODE, ENTRIES
 SOURCE = Path(arc_pipeline.__file__).parent
 # module: the assets that change when each of its functions does. Roots and configurations are known by
 # their content; the hash of tokens stands for rendering in `checkpoint`; "ten shortest tasks" counts tokens of prompts
-READERS = "attempts augmented_examples contamination failures metrics predictions prompt_samples tasks training_curve"
+READERS = "attempts augmented_examples breakdown contamination failures metrics predictions prompt_samples tasks"
+CURVES = "prediction_curve training_curve"
+TABLES = "duration_table results_table temperature_table"
 USED_BY = {
     "arc/artefact.py": "",
     "arc/augmentation.py": "augmented_examples contamination predictions prompt_samples training_curve",
-    "arc/bootstrap.py": "metrics training_curve",
+    "arc/bootstrap.py": f"breakdown metrics prediction_curve training_curve {TABLES}",
+    "arc/breakdown.py": "breakdown",
     "arc/checks.py": "augmented_examples",
     "arc/code_version.py": "",
-    "arc/comparison.py": "",
+    "arc/comparison.py": TABLES,
     "arc/contamination.py": "contamination",
     "arc/datasets.py": "arc_source tasks",
     "arc/derivations.py": "arc_source tasks",
@@ -34,25 +37,26 @@ USED_BY = {
     "arc/examples.py": "augmented_examples checkpoint predictions prompt_samples training_curve",
     "arc/experiment.py": "",
     "arc/failures.py": "failures",
-    "arc/metrics.py": "failures metrics training_curve",
+    "arc/metrics.py": "failures metrics prediction_curve training_curve",
     "arc/names.py": "arc_source tasks",
     "arc/new_experiment.py": "",
     "arc/prediction.py": "predictions training_curve",
+    "arc/prediction_curve.py": "prediction_curve",
     "arc/prompt.py": "arc_source augmented_examples predictions prompt_samples tasks training_curve",
     "arc/prompt_samples.py": "prompt_samples",
     "arc/pruning.py": "",
     "arc/reading.py": "arc_source tasks",
-    "arc/results.py": "duration_table",
+    "arc/results.py": f"experiment_summary {TABLES}",
     "arc/score.py": "",
     "arc/settings.py": "",
     "arc/sources.py": "arc_source tasks",
     "arc/specs.py": "arc_source tasks",
-    "arc/task.py": f"arc_source {READERS}",
-    "arc/task_table.py": READERS,
+    "arc/task.py": f"arc_source {READERS} {CURVES}",
+    "arc/task_table.py": f"{READERS} {CURVES}",
     "arc/trace.py": "",
     "arc/validation.py": "checkpoint",
     "arc/vocabulary.py": "arc_source tasks",
-    "arc/voting.py": "attempts failures metrics training_curve",
+    "arc/voting.py": "attempts breakdown failures metrics prediction_curve training_curve",
     "model/answering.py": "predictions training_curve",
     "model/attention.py": "checkpoint",
     "model/batching.py": "checkpoint",
@@ -117,6 +121,14 @@ def test_exactly_the_assets_that_use_a_module_change(module: str, package: Packa
     name = f"arc_pipeline.{module.removesuffix('.py').replace('/', '.')}"
     edited, before = versions(Edited(package, name, SOURCE / module)), versions(package)
     assert {asset for asset in before if edited[asset] != before[asset]} == set(USED_BY[module].split())
+
+
+def test_pictures_change_nothing(tmp_path: Path, package: Package) -> None:
+    copy = tmp_path / "arc_pipeline"
+    shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in (copy / "report").glob("*.py"):
+        path.write_text(path.read_text() + "\n\ndef markdown(*_): return ''\n\n\nSHEETS = {}\n")
+    assert versions(Package(copy)) == versions(package)
 
 
 def test_comments_and_docstrings_change_nothing(tmp_path: Path, package: Package) -> None:

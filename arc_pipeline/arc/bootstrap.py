@@ -7,6 +7,8 @@ import pyarrow as pa
 from arc_pipeline.arc.errors import Fault, FaultyInput
 
 RESAMPLES = 1000
+# with fewer, not even winning all of them is beyond chance at 5 % (sign test: 2 / 2 ** 5 > 0.05)
+LEAST_TASKS = 6
 
 Floats = npt.NDArray[np.float64]
 
@@ -23,6 +25,20 @@ def mean_and_interval(weights: Floats, values: Floats, sizes: Floats) -> tuple[f
     low, high = np.percentile((weights @ values) / (weights @ sizes), [2.5, 97.5])
     # where all tasks agree, rounding alone could leave the mean outside
     return mean, min(float(low), mean), max(float(high), mean)
+
+
+def winner(values: Floats, seed: int = 0) -> int | None:
+    """The row whose mean is above that of every other: each paired difference has a 95 % interval above zero.
+
+    `values` has one row a contender and one column a task. None where no row wins, or nothing can be said.
+    """
+    n_rows, n_tasks = values.shape
+    if n_rows < 2 or n_tasks < LEAST_TASKS:
+        return None
+    best = int(values.mean(axis=1).argmax())
+    gains = np.delete(values[best] - values, best, axis=0)
+    lows = np.percentile(gains @ resampled(n_tasks, seed).T / n_tasks, 2.5, axis=1)
+    return best if lows.min() > 0 else None
 
 
 def paired_difference(

@@ -6,9 +6,10 @@ Knows tables of metrics, one row a task; not where they come from.
 from collections.abc import Mapping, Sequence, Set
 from typing import Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 
-from arc_pipeline.arc.bootstrap import paired_difference
+from arc_pipeline.arc.bootstrap import paired_difference, winner
 from arc_pipeline.arc.errors import Fault, FaultyInput
 from arc_pipeline.arc.metrics import TASK_METRICS
 
@@ -33,6 +34,17 @@ def compare_tasks(per_task_a: pa.Table, per_task_b: pa.Table, metric: str = "vot
     sizes |= {"only_b": per_task_b.num_rows - len(common), "n_a": _candidates(a), "n_b": _candidates(b)}
     means = {"mean_a": _mean(a, metric), "mean_b": _mean(b, metric), "difference": difference, "interval": [low, high]}
     return {"metric": metric, **sizes, **means, **_outcomes(a, b, metric)}
+
+
+def best_of(per_task: Sequence[pa.Table], metric: str) -> int | None:
+    """Which of several tables has the highest mean of a metric, beyond chance against each other one.
+
+    None where none has, or where they are not over the same tasks.
+    """
+    ordered = [_only(table, {*_keys(table)}) for table in per_task]
+    if any(_keys(table) != _keys(ordered[0]) for table in ordered):
+        return None
+    return winner(np.array([table.column(metric).to_numpy() for table in ordered], dtype=np.float64))
 
 
 def _common(a: pa.Table, b: pa.Table) -> set[TaskKey]:

@@ -80,9 +80,7 @@ def attempts_table(predictions: pa.Table) -> pa.Table:
     """All distinct decoded grids of all test pairs, ranked from 1, sorted by test pair; see ATTEMPTS_SCHEMA."""
     keys = pair_keys(predictions)
     row_of = _row_of_candidate(keys, predictions.column("candidate_index").to_pylist())
-    by_pair: dict[PairKey, list[Candidate]] = defaultdict(list)
-    for key, candidate in zip(keys, _candidates(predictions), strict=True):
-        by_pair[key].append(candidate)
+    by_pair = candidates_by_pair(predictions)
     ranked = [(key, place, one) for key in sorted(by_pair) for place, one in enumerate(rank(by_pair[key]), start=1)]
     first_rows = pa.array([row_of[key, one.first_candidate_index] for key, _, one in ranked], pa.int64())
     columns: dict[str, Any] = {name: [key[i] for key, _, _ in ranked] for i, name in enumerate(PAIR_COLUMNS)}
@@ -100,6 +98,14 @@ def _row_of_candidate(keys: Sequence[PairKey], indices: Sequence[int]) -> dict[t
             place = f"{pair_name(candidate[0])}, candidate {candidate[1]}"
             raise FaultyInput([Fault("predictions", place, "a candidate has one row, or it would vote twice")])
     return rows
+
+
+def candidates_by_pair(predictions: pa.Table) -> dict[PairKey, list[Candidate]]:
+    """The rows of a table of predictions, in its order."""
+    by_pair: dict[PairKey, list[Candidate]] = defaultdict(list)
+    for key, candidate in zip(pair_keys(predictions), _candidates(predictions), strict=True):
+        by_pair[key].append(candidate)
+    return by_pair
 
 
 def _candidates(predictions: pa.Table) -> Iterable[Candidate]:

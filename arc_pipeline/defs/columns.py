@@ -20,6 +20,7 @@ COLUMNS = {
     "model": "Where the training started: tiny, a path, or a model's name.",
     "max_steps": "Steps of the training.",
     "tuning": "full, or lora.",
+    "settings": "What was trained and how, but not for how long, as JSON: experiments of one series have the same.",
     "rank": "Rank of the LoRA adapters, or place of an attempt in the vote, from 1.",
     "label": "What of this dataset the experiment trains on as well; empty if nothing.",
     "trace": "The artefact and version that the row was computed from, for `arc-pipeline trace`.",
@@ -82,6 +83,10 @@ COLUMNS = {
     "task_score": "Official score: share of a task's test pairs solved within two attempts, averaged over tasks.",
     "task_solved": "Share of tasks all of whose test pairs are solved within two attempts.",
     "pair_score": "Share of all test pairs solved within two attempts, all weighing the same.",
+    "best": "Metrics in which this row beats every other of its table and dataset, by paired bootstrap over tasks.",
+    "grouping": "What the tasks are grouped by: cells of the input, cells of the output, or demonstrations.",
+    "bin": "Range of that number.",
+    "order": "Place of the bin among its grouping.",
     "intervals": "95 % interval of each metric, by bootstrap over tasks.",
 }
 

@@ -10,12 +10,11 @@ import pyarrow as pa
 
 from arc_pipeline.arc import metrics as arc_metrics
 from arc_pipeline.arc.encoder import parse_encoder
-from arc_pipeline.arc.errors import MissingArtefact
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.failures import failures_table
 from arc_pipeline.arc.prediction import DECODINGS, PREDICTION_SCHEMA, candidate_row, questions
 from arc_pipeline.arc.prompt_samples import prompt_samples_table
-from arc_pipeline.arc.results import DURATION_COLUMNS, TEMPERATURE_COLUMNS, duration_rows, shown_rows
+from arc_pipeline.arc.results import PER_TASK, settings
 from arc_pipeline.arc.task import Task
 from arc_pipeline.arc.voting import attempts_table, submission
 from arc_pipeline.defs.accelerator import POOL, accelerator
@@ -25,7 +24,10 @@ from arc_pipeline.defs.configs import curve_config, prediction_config
 from arc_pipeline.defs.partitions import candidate_partitions, experiment_partitions
 from arc_pipeline.defs.prediction import contamination, evaluation_tasks, predictions, progress, tasks_asked
 from arc_pipeline.defs.training import checkpoint
-from arc_pipeline.defs.workspace import Making, Workspace, markdown_table
+from arc_pipeline.defs.workspace import Making, Workspace, markdown_metadata, markdown_table
+from arc_pipeline.report.curves import draw_over_steps
+from arc_pipeline.report.figure import markdown_images
+from arc_pipeline.report.tables import by_decoding, by_step, markdown
 
 Result = dg.MaterializeResult[None]
 
@@ -92,6 +94,7 @@ def experiment_summary(context: dg.AssetExecutionContext, workspace: Workspace) 
         labels = {row["dataset"]: row["label"] for row in making.table("contamination", name).to_pylist()}
         about = {"experiment": name, "model": trained["model"], "max_steps": trained["max_steps"]}
         about |= {"tuning": trained["tuning"]["method"], "rank": trained["tuning"]["rank"]}
+        about |= {"settings": settings(trained)}
         rows = [
             {**about, "decoding": decoding, "temperature": DECODINGS[decoding], **row, "trace": trace}
             | {"contamination": labels[row["dataset"]]}
@@ -99,16 +102,19 @@ def experiment_summary(context: dg.AssetExecutionContext, workspace: Workspace) 
             for row in making.table("metrics", f"{name}/{decoding}").to_pylist()
             for trace in [making.trace("metrics", f"{name}/{decoding}")]
         ]
-        return making.save_tables(
-            {"experiment_summary": pa.Table.from_pylist(rows)}, metadata={"table": markdown_table(shown_rows(rows))}
-        )
+        tables = {"experiment_summary": pa.Table.from_pylist(rows), PER_TASK: per_task_of_all_decodings(making, name)}
+        return making.save_tables(tables, metadata=markdown_metadata({"table": markdown(by_decoding(rows))}))
 
 
-def _all_rows(making: Making) -> list[dict[str, Any]]:
-    present = making.experiments_with("experiment_summary")
-    if not present:
-        raise MissingArtefact("there is no experiment_summary yet, materialize one first")
-    return [row for name in present for row in making.table("experiment_summary", name).to_pylist()]
+def per_task_of_all_decodings(making: Making, name: str) -> pa.Table:
+    """The metrics of every task, which tables over experiments compare in pairs."""
+    tables = {
+        decoding: making.table("metrics", f"{name}/{decoding}", PER_TASK)
+        for decoding in making.present("metrics", name)
+    }
+    return pa.concat_tables(
+        table.add_column(0, "decoding", pa.array([decoding] * table.num_rows)) for decoding, table in tables.items()
+    )
 
 
 @dg.asset(
@@ -128,7 +134,9 @@ def training_curve(context: dg.AssetExecutionContext, workspace: Workspace) -> R
         with accelerator(workspace.store.root, context.log.info):
             rows = [row for step in steps for row in metrics_at(experiment, directory, step, asked, progress(context))]
         table = pa.Table.from_pylist(rows) if rows else pa.table({"step": pa.array([], pa.int64())})
-        return making.save_tables({"training_curve": table}, metadata={"table": markdown_table(curve_rows(rows))})
+        shown = {"curve": markdown_images(draw_over_steps(rows, experiment.name), "metrics against steps")}
+        shown |= {"table": markdown(by_step(rows))}
+        return making.save_tables({"training_curve": table}, metadata=markdown_metadata(shown))
 
 
 def metrics_at(
@@ -149,56 +157,6 @@ def metrics_at(
     candidates = pa.Table.from_pylist(rows, schema=PREDICTION_SCHEMA)
     pairs = arc_metrics.per_pair(candidates, attempts_table(candidates), asked, experiment.predict.predictions)
     return [{"step": step, **row} for row in arc_metrics.aggregate(arc_metrics.per_task(pairs), pairs)]
-
-
-def curve_rows(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
-    """The curve for a person."""
-    return [{"step": str(row["step"]), **shown} for row, shown in zip(rows, shown_rows(rows), strict=True)]
-
-
-@dg.asset(
-    deps=[experiment_summary],
-    group_name="evaluation",
-    kinds={"parquet"},
-    code_version=asset_code("results_table", __name__),
-    automation_condition=FOLLOWS_ITS_DATA,
-)
-def results_table(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
-    """All experiments x datasets x decodings with all metrics, their intervals, counts and trace ids."""
-    with workspace.making(context) as making:
-        rows = _all_rows(making)
-        table = pa.Table.from_pylist(rows)
-        return making.save_tables({"results_table": table}, metadata={"table": markdown_table(shown_rows(rows))})
-
-
-@dg.asset(
-    deps=[experiment_summary],
-    group_name="evaluation",
-    kinds={"parquet"},
-    code_version=asset_code("temperature_table", __name__),
-    automation_condition=FOLLOWS_ITS_DATA,
-)
-def temperature_table(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
-    """Does the temperature matter: accuracy, pass_n and vote_2 of each experiment at each temperature."""
-    with workspace.making(context) as making:
-        table = pa.Table.from_pylist(_all_rows(making)).select(TEMPERATURE_COLUMNS)
-        shown = shown_rows(table.to_pylist())
-        return making.save_tables({"temperature_table": table}, metadata={"table": markdown_table(shown)})
-
-
-@dg.asset(
-    deps=[experiment_summary],
-    group_name="evaluation",
-    kinds={"parquet"},
-    code_version=asset_code("duration_table", __name__),
-    automation_condition=FOLLOWS_ITS_DATA,
-)
-def duration_table(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
-    """Does longer training or more capacity help: steps x tuning, greedy decoding."""
-    with workspace.making(context) as making:
-        table = pa.Table.from_pylist(duration_rows(_all_rows(making))).select(DURATION_COLUMNS)
-        shown = shown_rows(table.to_pylist())
-        return making.save_tables({"duration_table": table}, metadata={"table": markdown_table(shown)})
 
 
 @dg.asset(

@@ -232,3 +232,8 @@ def markdown_table(rows: list[dict[str, Any]]) -> dg.MetadataValue:
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
     lines += ["| " + " | ".join(str(row[name]) for name in names) + " |" for row in shown]
     return dg.MetadataValue.md("\n".join(lines))
+
+
+def markdown_metadata(texts: Mapping[str, str]) -> dict[str, dg.MetadataValue]:
+    """Texts that the UI shows as Markdown."""
+    return {name: dg.MetadataValue.md(text) for name, text in texts.items()}

@@ -3,49 +3,31 @@
 Drawn for a width of 8 cm and for readers who cannot tell red from green; matplotlib is imported when it is needed.
 """
 
-import base64
-import io
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from arc_pipeline.report.figure import figure_png, step_axis
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-WIDTH_CM, HEIGHT_CM, DOTS_PER_INCH = 8.0, 8.0, 200
+HEIGHT_CM = 8.0
 MOST_POINTS = 2000
-STYLE = {
-    "font.family": "DejaVu Sans",
-    "font.size": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-    "grid.linewidth": 0.5,
-    "lines.linewidth": 1.2,
-    "legend.frameon": False,
-    "legend.fontsize": 8,
-}
 TRAINING, VALIDATION, RATE = "#1f77b4", "#d55e00", "#444444"
 
 
 def loss_plot(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """A PNG of `loss`, `eval_loss` where rows have one, and `learning_rate` against `step`."""
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(STYLE):
-        size = (WIDTH_CM / 2.54, HEIGHT_CM / 2.54)
-        figure = Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained")
-        FigureCanvasAgg(figure)
+    def draw(figure: "Figure") -> None:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(5, 2.6))
         figure.align_ylabels()
         draw_losses(upper, rows)
         draw_learning_rate(lower, rows)
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png")
-    return picture.getvalue()
+
+    return figure_png(HEIGHT_CM, draw)
 
 
 def draw_losses(axes: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
@@ -71,9 +53,7 @@ def draw_learning_rate(axes: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
     axes.set_ylim(bottom=0)
     unit = f"\n($10^{{{exponent}}}$)" if exponent else ""
     axes.set_ylabel(f"learning rate{unit}")
-    axes.set_xlabel("step")
-    axes.xaxis.get_major_locator().set_params(integer=True, nbins=5)
-    axes.xaxis.set_major_formatter(lambda step, _: f"{step / 1000:g}k" if step >= 10_000 else f"{step:g}")
+    step_axis(axes)
 
 
 def points(rows: Sequence[Mapping[str, Any]], name: str) -> tuple[list[float], list[float]]:
@@ -82,11 +62,6 @@ def points(rows: Sequence[Mapping[str, Any]], name: str) -> tuple[list[float], l
     every = max(1, math.ceil(len(there) / MOST_POINTS))
     shown = there[::every] + (there[-1:] if (len(there) - 1) % every else [])
     return [step for step, _ in shown], [value for _, value in shown]
-
-
-def markdown_image(png: bytes) -> str:
-    """Markdown with the picture inside it, which needs no file beside it."""
-    return f"![loss and learning rate](data:image/png;base64,{base64.b64encode(png).decode()})"
 
 
 def _dots(drawn: tuple[list[float], list[float]], marker: str) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """Paired differences of hand-made tables, and the width of bootstrap intervals."""
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arc_pipeline.arc.bootstrap import paired_difference
+from arc_pipeline.arc.bootstrap import paired_difference, winner
 from arc_pipeline.arc.errors import FaultyInput
 
 
@@ -40,3 +41,28 @@ def test_other_tasks_or_metrics_cannot_be_compared() -> None:
         paired_difference(tasks_table([]), tasks_table([]), "vote_2")
     with pytest.raises(ValueError, match="a metric is one of the columns dataset, task_id, vote_2, found 'pass_32'"):
         paired_difference(tasks_table([1.0]), tasks_table([1.0]), "pass_32")
+
+
+def test_a_winner_beats_every_other_row_beyond_chance() -> None:
+    low, high = np.zeros(40), np.ones(40)
+    assert winner(np.array([low, high, low])) == 1
+    assert winner(np.array([low, high, high])) is None
+    assert winner(np.array([high])) is None
+    a_few = np.array([1.0] * 3 + [0.0] * 37)  # three tasks of forty: chance, says the bootstrap
+    assert winner(np.array([low, a_few])) is None
+    assert paired_difference(tasks_table(list(a_few)), tasks_table(list(low)), "vote_2")[1] == 0
+
+
+@given(st.lists(st.lists(st.floats(0, 1), min_size=8, max_size=8), min_size=2, max_size=4))
+def test_a_winner_has_the_highest_mean_and_positive_paired_differences(rows: list[list[float]]) -> None:
+    best = winner(np.array(rows))
+    lows = {
+        number: min(
+            paired_difference(tasks_table(row), tasks_table(other), "vote_2")[1]
+            for place, other in enumerate(rows)
+            if place != number
+        )
+        for number, row in enumerate(rows)
+    }
+    certain = [number for number, low in lows.items() if low > 1e-9]
+    assert certain in ([], [best])

@@ -10,7 +10,7 @@ import pytest
 ASSETS = """
 arc_source tasks augmentation_config training_config prediction_config initial_weights augmented_examples checkpoint
 evaluation_tasks contamination predictions attempts metrics experiment_summary results_table temperature_table
-curve_config training_curve duration_table failures prompt_samples
+curve_config training_curve prediction_curve breakdown duration_table failures prompt_samples
 """
 
 

@@ -5,7 +5,8 @@ import struct
 
 import pytest
 
-from arc_pipeline.report.training_plot import DOTS_PER_INCH, MOST_POINTS, WIDTH_CM, loss_plot, markdown_image, points
+from arc_pipeline.report.figure import DOTS_PER_INCH, WIDTH_CM, markdown_image
+from arc_pipeline.report.training_plot import MOST_POINTS, loss_plot, points
 
 ROWS = [{"step": 10 * k, "loss": 2 / k, "learning_rate": 1e-3 / k} for k in range(1, 40)]
 VALIDATION = [{"step": 100, "eval_loss": 1.5}, {"step": 300, "eval_loss": 1.2}]
@@ -32,5 +33,6 @@ def test_a_long_log_is_thinned_and_keeps_its_ends() -> None:
 
 
 def test_the_markdown_carries_the_picture() -> None:
-    text = markdown_image(b"picture")
+    text = markdown_image(b"picture", "a loss")
+    assert text.startswith("![a loss](")
     assert base64.b64decode(text.split("base64,")[1].rstrip(")")) == b"picture"

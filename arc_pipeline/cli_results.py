@@ -1,0 +1,82 @@
+"""The commands that show what came out: the tables over experiments, and the report as one page."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from arc_pipeline.arc.errors import ArcPipelineError
+from arc_pipeline.cli_session import open_session
+from arc_pipeline.console import Json, print_sheet, say, wide_console
+
+report = typer.Typer()
+Row = dict[str, Any]
+
+
+@report.command()
+def results(
+    table: Annotated[str, typer.Option(help="models, temperatures or duration.")] = "",
+    sort: Annotated[str, typer.Option(help="A column to sort by: metrics and counts from the highest.")] = "",
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Also write the rows to this file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The tables over all experiments: each cell with its 95 % interval, its counts and where it comes from."""
+    from arc_pipeline.arc.results import sorted_rows
+
+    open_session()
+    rows = table_rows(table or "models")
+    if sort:
+        rows = [dict(row) for row in sorted_rows(rows, sort)]
+    if csv_file:
+        write_csv(rows, csv_file)
+    show_results(rows, table, as_json)
+
+
+def table_rows(table: str) -> list[Row]:
+    """The rows of a table as its asset has them."""
+    from arc_pipeline.arc.artefact import Artefact, Store, read_table
+    from arc_pipeline.arc.names import did_you_mean_or_all
+    from arc_pipeline.arc.results import TABLES
+    from arc_pipeline.defs.location import data_directory
+
+    if table not in TABLES:
+        raise ArcPipelineError(f"--table {table!r} is no table{did_you_mean_or_all(table, TABLES)}")
+    directory = Store(data_directory() / "store").current(Artefact(TABLES[table]))
+    rows: list[Row] = read_table(directory, TABLES[table]).to_pylist()
+    if rows and "best" not in rows[0]:
+        raise ArcPipelineError(f"{TABLES[table]} was made by an older version; run: arc-pipeline refresh")
+    return rows
+
+
+def show_results(rows: Sequence[Row], table: str, as_json: bool) -> None:
+    """The rows of one table, or for a person what is usually looked at first."""
+    from arc_pipeline.arc.results import RESULT_FIELDS
+    from arc_pipeline.report.tables import SHEETS
+
+    if as_json:
+        fields = rows[0] if table and rows else RESULT_FIELDS
+        print(json.dumps([{name: row[name] for name in fields} for row in rows]))
+        return
+    for sheet in SHEETS[table or "models"](rows):
+        print_sheet(sheet, wide_console())
+    if not table:
+        say(
+            "more: arc-pipeline results --table temperatures | duration, --sort COLUMN, --csv FILE; arc-pipeline report"
+        )
+
+
+def write_csv(rows: Sequence[Row], file: Path) -> None:
+    """One line a row, each metric with the ends of its interval in columns of their own."""
+    from arc_pipeline.arc.results import flat_row
+
+    flat = [flat_row(row) for row in rows]
+    try:
+        with file.open("w", newline="", encoding="utf-8") as opened:
+            writer = csv.DictWriter(opened, list(flat[0]) if flat else [])
+            writer.writeheader()
+            writer.writerows(flat)
+    except OSError as error:
+        raise ArcPipelineError(f"--csv {file} cannot be written: {error.strerror}") from error

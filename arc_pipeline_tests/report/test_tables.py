@@ -1,0 +1,133 @@
+"""Sheets for people: cells, marks, pivots by hand-made rows; and the same sheet on a wide and a narrow screen."""
+
+import json
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from arc_pipeline.arc.results import DURATION_COLUMNS, SHOWN_METRICS, TEMPERATURE_COLUMNS
+from arc_pipeline.console import print_sheet
+from arc_pipeline.report.series import labels, series
+from arc_pipeline.report.tables import Cell, by_step, duration, markdown, metric_cell, models, temperatures
+
+FULL: dict[str, Any] = {"tuning": {"method": "full", "rank": 32}, "seed": 7, "augmentation": {"target": "any"}}
+ROW: dict[str, Any] = {
+    **{"experiment": "fixed", "dataset": "ten", "decoding": "t0.0", "temperature": 0.0, "model": "tiny"},
+    **{"tuning": "full", "rank": 32, "max_steps": 600, "settings": json.dumps(FULL), "n": 32},
+    **{"accuracy": 0.984, "correct_pixels": 0.25, "correct_size": 1.0, "pass_n": 0.9, "vote_2": 0.8},
+    **{"planned": 320, "answered": 319, "decoded": 318, "tasks": 10, "test_pairs": 11, "best": []},
+    **{"intervals": {name: [0.948, 1.0] for name in SHOWN_METRICS}, "trace": "metrics[fixed/t0.0]@abc"},
+    **{"contamination": ""},
+}
+LORA = json.dumps(FULL | {"tuning": {"method": "lora", "rank": 8}})
+LEGACY = json.dumps(FULL | {"augmentation": {"target": "legacy-swap"}})
+
+
+def row(fields: list[str] | None = None, **changes: Any) -> dict[str, Any]:
+    return {name: value for name, value in (ROW | changes).items() if fields is None or name in fields}
+
+
+def test_a_cell_has_its_interval_its_mark_and_its_origin() -> None:
+    cell = metric_cell(row(best=["accuracy"]), "accuracy")
+    assert cell == Cell("98.4", "[95, 100]", True, "metrics[fixed/t0.0]@abc")
+    assert str(cell) == "98.4* [95, 100]"
+    assert not metric_cell(row(best=["accuracy"]), "vote_2").best
+
+
+def test_models_have_a_sheet_a_dataset_with_greedy_rows_only() -> None:
+    rows = [row(), row(experiment="bug"), row(dataset="other"), row(temperature=1.0, decoding="t1.0")]
+    other, ten = models(rows)
+    assert other.title == "other, n = 10 tasks, 11 test pairs, 32 predictions each, temperature 0.0"
+    assert ten.columns == ("experiment", "accuracy", "correct_pixels", "correct_size", "pass_32", "vote_2",
+                           "decoded/answered/planned", "version")  # fmt: skip
+    assert [str(cells[0]) for cells in ten.rows] == ["fixed", "bug"]
+    assert [str(cell) for cell in ten.rows[0][-2:]] == ["318/319/320", "abc"]
+
+
+def test_different_numbers_of_predictions_have_a_column() -> None:
+    [sheet] = temperatures([row(TEMPERATURE_COLUMNS), row(TEMPERATURE_COLUMNS, n=8)])
+    assert sheet.columns[:6] == ("experiment", "temperature", "accuracy", "pass_n", "vote_2", "n")
+    assert [str(cells[5]) for cells in sheet.rows] == ["32", "8"]
+    assert "8 to 32 predictions" in sheet.title
+
+
+def test_what_was_trained_on_is_said() -> None:
+    assert "all experiments: trained-on" in models([row(contamination="trained-on")])[0].notes
+    two = [row(contamination="3 of 11 test pairs are in training"), row(experiment="bug")]
+    assert models(two)[0].notes[1:] == ("fixed: 3 of 11 test pairs are in training",)
+
+
+def test_notes_say_whether_anything_is_best() -> None:
+    assert "no experiment beats every other beyond chance" in models([row()])[0].notes[0]
+    assert "* beats every other experiment here" in models([row(best=["vote_2"])])[0].notes[0]
+
+
+def test_durations_are_a_pivot_of_capacity_and_steps() -> None:
+    rows = [
+        row(DURATION_COLUMNS, max_steps=100, experiment="short", accuracy=0.25),
+        row(DURATION_COLUMNS, max_steps=600, experiment="long", accuracy=0.75),
+        row(DURATION_COLUMNS, tuning="lora", rank=8, settings=LORA, max_steps=100, experiment="lora", accuracy=0.5),
+    ]
+    accuracy, vote, behind = duration(rows)
+    assert accuracy.columns == ("trained", "100 steps", "600 steps")
+    assert [[str(cell) for cell in cells] for cells in accuracy.rows] == [
+        ["full", "25.0 [95, 100]", "75.0 [95, 100]"],
+        ["LoRA r=8", "50.0 [95, 100]", ""],
+    ]
+    assert "vote_2" in vote.title
+    assert [[str(cell) for cell in cells[:3]] for cells in behind.rows] == [
+        ["full", "100", "short"],
+        ["full", "600", "long"],
+        ["LoRA r=8", "100", "lora"],
+    ]
+
+
+def test_series_are_named_by_what_tells_them_apart() -> None:
+    assert labels([ROW["settings"]]) == ["full"]
+    assert labels([ROW["settings"], LEGACY, LORA]) == [
+        "full, target any",
+        "full, target legacy-swap",
+        "LoRA r=8, target any",
+    ]
+    assert labels([]) == []
+
+
+def test_an_experiment_that_repeats_another_has_a_series_of_its_own() -> None:
+    found = series([row(experiment="a"), row(experiment="b"), row(experiment="c", max_steps=50)])
+    assert {name: [each["experiment"] for each in rows] for name, rows in found.items()} == {
+        "full (c)": ["c", "a"],
+        "full (b)": ["b"],
+    }
+
+
+def test_steps_of_one_training() -> None:
+    fields = [name for name in ROW if name not in {"trace", "best", "experiment"}]
+    [sheet] = by_step([{"step": step, **row(fields)} for step in (50, 100)])
+    assert sheet.columns == ("step", "accuracy", "correct_pixels", "correct_size", "pass_32", "vote_2",
+                             "decoded/answered/planned")  # fmt: skip
+    assert [str(cells[0]) for cells in sheet.rows] == ["50", "100"]
+
+
+@pytest.mark.parametrize("make", [models, temperatures, duration, by_step])
+def test_no_rows_make_no_sheets(make: Any) -> None:
+    assert make([]) == []
+    assert markdown([]) == ""
+
+
+def test_markdown_has_a_line_a_row_and_bold_marks() -> None:
+    lines = markdown(models([row(best=["accuracy"])])).splitlines()
+    assert lines[2].startswith("| experiment | accuracy |")
+    assert lines[4].startswith("| fixed | **98.4**\\* [95, 100] | 25.0 [95, 100] |")
+    assert lines[4].count("|") == lines[2].count("|") == lines[3].count("|")
+
+
+@pytest.mark.parametrize("width", [80, 140, 200])
+def test_a_sheet_fits_the_screen_and_loses_no_number(width: int) -> None:
+    console = Console(width=width, record=True, force_terminal=False)
+    [sheet] = models([row(), row(experiment="demo-legacy-swap", best=["vote_2"])])
+    print_sheet(sheet, console)
+    text = console.export_text()
+    assert max(map(len, text.splitlines())) <= width
+    for shown in ("98.4", "[95, 100]", "80.0*", "demo-legacy-swap", "318/319/320"):
+        assert shown in text
