@@ -13,6 +13,7 @@ from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.cli_bench import bench
 from arc_pipeline.cli_lineage import lineage
 from arc_pipeline.cli_session import open_session
+from arc_pipeline.cli_show import pictures
 from arc_pipeline.console import Json, errors, print_table, say, size, wide_console
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(bench)
 app.add_typer(lineage)
+app.add_typer(pictures)
 Select = Annotated[list[str], typer.Option("--select", help="Asset, experiment, dataset or decoding; * matches.")]
 DEMO = ("demo-fixed", "demo-legacy-swap")
 

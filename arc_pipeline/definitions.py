@@ -2,11 +2,21 @@
 
 import dagster as dg
 
-from arc_pipeline.defs import augmentation, automatic, configs, evaluation, prediction, queue, tasks, training
+from arc_pipeline.defs import (
+    augmentation,
+    automatic,
+    configs,
+    evaluation,
+    inspection,
+    prediction,
+    queue,
+    tasks,
+    training,
+)
 from arc_pipeline.defs.progress import progress_logger
 from arc_pipeline.defs.workspace import Workspace
 
-STAGES = (tasks, configs, augmentation, training, prediction, evaluation)
+STAGES = (tasks, configs, augmentation, training, prediction, evaluation, inspection)
 
 
 def everything() -> dg.Definitions:

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 Symbol: TypeAlias = tuple[str, str]
-# functions that only describe a result: what they say may change without making the result stale
-FOR_PEOPLE = frozenset({"describe", "progress", "plotted", "markdown_table", "shown_rows"})
+# functions that only describe a result, and the layer that only draws it: what they say may change without making the
+# result stale
+FOR_PEOPLE = frozenset({"describe", "describe_prompts", "progress", "plotted", "markdown_table", "shown_rows"})
+PICTURES = "report"
 
 
 class Module:
@@ -101,7 +103,7 @@ def definition_versions(
 ) -> dict[str, str]:
     """`module:name` -> a hash, of every definition that `function` of `module` reaches.
 
-    `leave_out` has what does not count, each a `module` or a `module:name`; nor do the functions FOR_PEOPLE.
+    `leave_out` has what does not count, `module` or `module:name`; pictures and functions FOR_PEOPLE never count.
     """
     reached = reachable(module, function, leave_out, package)
     if (module, function) not in reached:
@@ -136,7 +138,7 @@ def reachable(
     waiting: list[Symbol | None] = [(module, function)]
     while waiting:
         symbol = waiting.pop()
-        if symbol is None or symbol in seen or symbol[1] in FOR_PEOPLE or {symbol[0], ":".join(symbol)} & left_out:
+        if symbol is None or symbol in seen or _is_for_people(symbol) or {symbol[0], ":".join(symbol)} & left_out:
             continue
         seen.add(symbol)
         home, name = package.module(symbol[0]), symbol[1]
@@ -146,6 +148,10 @@ def reachable(
         elif home and name in home.imports:
             waiting.append(package.symbol(home.imports[name]))
     return reached
+
+
+def _is_for_people(symbol: Symbol) -> bool:
+    return symbol[1] in FOR_PEOPLE or symbol[0].split(".")[1:2] == [PICTURES]
 
 
 def _defined_names(statement: ast.stmt) -> Iterator[str]:

@@ -12,9 +12,7 @@ from arc_pipeline.arc import metrics as arc_metrics
 from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.errors import MissingArtefact
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.failures import failures_table
 from arc_pipeline.arc.prediction import DECODINGS, PREDICTION_SCHEMA, candidate_row, questions
-from arc_pipeline.arc.prompt_samples import prompt_samples_table
 from arc_pipeline.arc.results import DURATION_COLUMNS, TEMPERATURE_COLUMNS, duration_rows, shown_rows
 from arc_pipeline.arc.task import Task
 from arc_pipeline.arc.voting import attempts_table, submission
@@ -199,50 +197,3 @@ def duration_table(context: dg.AssetExecutionContext, workspace: Workspace) -> R
         table = pa.Table.from_pylist(duration_rows(_all_rows(making))).select(DURATION_COLUMNS)
         shown = shown_rows(table.to_pylist())
         return making.save_tables({"duration_table": table}, metadata={"table": markdown_table(shown)})
-
-
-@dg.asset(
-    partitions_def=experiment_partitions,
-    deps=[predictions, attempts, evaluation_tasks],
-    group_name="evaluation",
-    kinds={"parquet"},
-    code_version=asset_code("failures", __name__),
-    automation_condition=FOLLOWS_ITS_DATA,
-)
-def failures(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
-    """Why each test pair failed at each decoding: wrong size, wrong pixels, undecodable, or found but outvoted."""
-    with workspace.making(context) as making:
-        name, found = making.artefact.partition, tasks_asked(making)
-        tables = []
-        for decoding in making.present("predictions", name):
-            candidates = making.table("predictions", f"{name}/{decoding}")
-            table = failures_table(candidates, making.table("attempts", f"{name}/{decoding}"), found)
-            tables.append(table.add_column(0, "decoding", pa.array([decoding] * table.num_rows)))
-        table = pa.concat_tables(tables)
-        unsolved = [row for row in table.to_pylist() if row["reason"] != "solved"]
-        return making.save_tables(
-            {"failures": table}, metadata={"unsolved": len(unsolved), "table": markdown_table(unsolved)}
-        )
-
-
-@dg.asset(
-    partitions_def=experiment_partitions,
-    deps=[predictions, evaluation_tasks, prediction_config],
-    group_name="evaluation",
-    kinds={"parquet"},
-    code_version=asset_code("prompt_samples", __name__),
-    automation_condition=FOLLOWS_ITS_DATA,
-)
-def prompt_samples(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
-    """Prompts, right answers and what the model wrote, of a few tasks, to read."""
-    with workspace.making(context) as making:
-        experiment, name = making.configured("prediction_config"), making.artefact.partition
-        found, decodings = tasks_asked(making), making.present("predictions", name)
-        candidates = {decoding: making.table("predictions", f"{name}/{decoding}") for decoding in decodings}
-        table = prompt_samples_table(
-            found, candidates, experiment.predict.prompt, parse_encoder(experiment.grid_encoder)
-        )
-        first = table.slice(0, 1).to_pylist()[0]
-        shown = f"Prompt:\n\n~~~\n{first['prompt']}\n~~~\n\nRight answer:\n\n~~~\n{first['truth']}\n~~~\n"
-        shown += f"\nThe model wrote:\n\n~~~\n{first['completion']}\n~~~"
-        return making.save_tables({"prompt_samples": table}, metadata={"first": dg.MetadataValue.md(shown)})
