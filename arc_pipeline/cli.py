@@ -11,6 +11,7 @@ import typer
 
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.cli_bench import bench
+from arc_pipeline.cli_failures import failing
 from arc_pipeline.cli_lineage import lineage
 from arc_pipeline.cli_session import open_session
 from arc_pipeline.cli_show import pictures
@@ -25,6 +26,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(bench)
 app.add_typer(lineage)
 app.add_typer(pictures)
+app.add_typer(failing)
 Select = Annotated[list[str], typer.Option("--select", help="Asset, experiment, dataset or decoding; * matches.")]
 DEMO = ("demo-fixed", "demo-legacy-swap")
 

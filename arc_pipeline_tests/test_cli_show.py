@@ -1,4 +1,4 @@
-"""show and failures on a small store: what is drawn, the files, and one clear error for everything that is missing."""
+"""`show` and `failures` on a small store: what is drawn, the files, and one clear error for all that is missing."""
 
 import json
 import re
@@ -145,6 +145,13 @@ class TestFailures:
         rows = json.loads(run("failures", "e", "--all", "--sort", "task_id", "--reverse", "--json"))
         assert [row["task_id"] for row in rows] == ["00aa12", "00aa11"]
         assert json.loads(run("failures", "e", "--decoding", "t1.0", "--json")) == []
+
+    def test_a_picture_for_each(self, data: Path) -> None:
+        run("failures", "e", "--gallery", str(data / "new" / "pictures"))
+        [picture] = (data / "new" / "pictures").iterdir()
+        assert picture.name == "t0.0-00aa12-0.png"
+        (data / "file").write_text("")
+        assert "File exists" in refusal("failures", "e", "--gallery", str(data / "file"))
 
 
 @pytest.mark.usefixtures("data")

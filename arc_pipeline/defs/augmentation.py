@@ -17,7 +17,7 @@ from arc_pipeline.defs.configs import augmentation_config
 from arc_pipeline.defs.partitions import experiment_partitions, named_in
 from arc_pipeline.defs.tasks import tasks
 from arc_pipeline.defs.workspace import Workspace, markdown_table
-from arc_pipeline.report.augmented import augmented_board, rows_of_task, telling_task
+from arc_pipeline.report.augmented import augmented_board, on_a_page, rows_of_task, telling_task
 from arc_pipeline.report.drawing import draw_board
 from arc_pipeline.report.paper import markdown_pictures
 
@@ -102,5 +102,5 @@ def pictured(experiment: Experiment, recipes: pa.Table, found: dict[str, list[Ta
     """A sheet of the examples of one task: at a glance, which pairs are ever the target."""
     dataset, task = telling_task(found)
     rows = rows_of_task(recipes, dataset, task.task_id)
-    picture = draw_board(augmented_board(task, dataset, rows, experiment.name))
+    picture = draw_board(on_a_page(augmented_board(task, dataset, rows, experiment.name)))
     return markdown_pictures([picture], "augmented examples")

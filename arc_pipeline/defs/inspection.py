@@ -22,7 +22,7 @@ from arc_pipeline.report.paper import markdown_pictures
 from arc_pipeline.report.prompts import draw_prompt
 
 Result = dg.MaterializeResult[None]
-MOST_PICTURES = 6
+MOST_PICTURES, MOST_LINES = 6, 45
 
 
 @dg.asset(
@@ -91,7 +91,7 @@ def describe_prompts(experiment: Experiment, table: pa.Table, found: dict[str, l
     dataset, task_id = first["dataset"], first["task_id"]
     [task] = [task for task in found[dataset] if task.task_id == task_id]
     title = f"task {task_id} of {dataset}, test 0: {experiment.name}"
-    picture = draw_prompt(title, asked_pieces(experiment, dataset, task))
+    picture = draw_prompt(title, asked_pieces(experiment, dataset, task), most_lines=MOST_LINES)
     return {
         "first": dg.MetadataValue.md(text),
         "tokens": dg.MetadataValue.md(markdown_pictures([picture], "the prompt token by token")),

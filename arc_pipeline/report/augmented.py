@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import pyarrow as pa
@@ -14,8 +15,10 @@ from arc_pipeline.arc.prompt_samples import SAMPLE_TASKS
 from arc_pipeline.arc.task import Pair, Task
 from arc_pipeline.report.board import Board, Frame, Panel, Row, Stack
 from arc_pipeline.report.colours import TEST, TRAIN
+from arc_pipeline.report.drawing import board_height, fitting_cell
 
 SHOWN: Final = 4
+PAGE_CM: Final = 20.0
 
 
 def telling_task(tasks_by_dataset: Mapping[str, Sequence[Task]]) -> tuple[str, Task]:
@@ -45,6 +48,12 @@ def augmented_board(
     title = f"task {task.task_id} of {dataset}{f': {source}' * bool(source)}"
     examples = (example_row(row, task) for row in rows[:shown])
     return Board(title, (Row(pairs, f"all pairs (n = {len(rows)} examples)"), *examples))
+
+
+def on_a_page(board: Board) -> Board:
+    """The board with so many of its examples, at least one, that a page has room for it."""
+    boards = [replace(board, rows=board.rows[:number]) for number in range(len(board.rows), 1, -1)] or [board]
+    return next((each for each in boards if board_height(each, fitting_cell(each)) <= PAGE_CM), boards[-1])
 
 
 def counted(task: Task, index: int, times: int) -> Stack:

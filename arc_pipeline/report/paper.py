@@ -19,7 +19,7 @@ UNDATED: Final = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 MOST_BYTES: Final = 200_000
 
 
-def paper(height: float, draw: "Callable[[Axes], object]", picture: str = "png") -> bytes:
+def paper(height: float, draw: "Callable[[Axes], object]", picture: str = "png", colours: int = 255) -> bytes:
     """A file in one of FORMATS of what `draw` puts on axes of `height` cm, whose origin is the upper left corner."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -33,15 +33,16 @@ def paper(height: float, draw: "Callable[[Axes], object]", picture: str = "png")
         draw(axes)
         file = io.BytesIO()
         figure.savefig(file, format=picture, metadata=UNDATED.get(picture))
-    return with_palette(file.getvalue()) if picture == "png" else file.getvalue()
+    return with_palette(file.getvalue(), colours) if picture == "png" else file.getvalue()
 
 
-def with_palette(png: bytes) -> bytes:
-    """The PNG with at most 256 colours: a third of the bytes."""
+def with_palette(png: bytes, colours: int = 255) -> bytes:
+    """The PNG with few colours: a third of the bytes."""
     from PIL import Image
 
     file = io.BytesIO()
-    image = Image.open(io.BytesIO(png)).convert("RGB").quantize(255, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    image = image.quantize(colours, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     image.save(file, "png", optimize=True, dpi=(DOTS_PER_INCH, DOTS_PER_INCH))
     return file.getvalue()
 

@@ -23,11 +23,12 @@ Pieces: TypeAlias = Sequence[tuple[str, bool]]
 Run: TypeAlias = tuple[str, int, bool]
 
 BREAK: Final = "↵"
-FONT_SIZE: Final = 5.5
+FONT_SIZE: Final = 5.2
 CHARACTER_CM: Final = 0.602 * FONT_SIZE / 72 * 2.54
-LINE_CM, MARGIN_CM = 0.235, 0.1
+LINE_CM, MARGIN_CM = 0.225, 0.08
 ACROSS: Final = int((WIDTH_CM - 2 * MARGIN_CM) / CHARACTER_CM)
 MOST_LINES: Final = 90
+COLOURS: Final = 32
 
 
 def summary(pieces: Pieces) -> str:
@@ -60,11 +61,11 @@ def _visible(piece: str) -> str:
     return piece.replace("\n", f"{BREAK}\n")
 
 
-def draw_prompt(title: str, pieces: Pieces, picture: str = "png") -> bytes:
+def draw_prompt(title: str, pieces: Pieces, picture: str = "png", most_lines: int = MOST_LINES) -> bytes:
     """The prompt as a file in one of `paper.FORMATS`, in columns; the middle of a very long one is left out."""
     columns = fitting_columns(pieces)
     across = (ACROSS - 2 * (columns - 1)) // columns
-    lines = shortened(list(lines_of(pieces, across)), MOST_LINES * columns)
+    lines = shortened(list(lines_of(pieces, across)), most_lines * columns)
     heading = [*wrapped(title, WIDTH_CM - 2 * MARGIN_CM), summary(pieces)]
     per_column = math.ceil(len(lines) / columns)
     top = MARGIN_CM + (len(heading) + 0.5) * 0.29
@@ -76,7 +77,7 @@ def draw_prompt(title: str, pieces: Pieces, picture: str = "png") -> bytes:
             column, row = divmod(number, per_column)
             _draw_line(axes, line, MARGIN_CM + column * (across + 2) * CHARACTER_CM, top + row * LINE_CM)
 
-    return paper(top + per_column * LINE_CM + MARGIN_CM, draw, picture)
+    return paper(top + per_column * LINE_CM + MARGIN_CM, draw, picture, COLOURS)
 
 
 def fitting_columns(pieces: Pieces) -> int:

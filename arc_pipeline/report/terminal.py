@@ -9,9 +9,9 @@ from rich.panel import Panel as Box
 from rich.text import Text
 
 from arc_pipeline.report.board import Board, Panel, Stack
-from arc_pipeline.report.colours import ARC_COLOURS, readable_on
+from arc_pipeline.report.colours import ARC_COLOURS, BETWEEN_CELLS, readable_on
 
-WRONG = "><"
+EDGE, WRONG = "▏", "X"
 
 
 def print_board(board: Board, console: Console) -> None:
@@ -47,7 +47,9 @@ def grid_text(panel: Panel, coloured: bool) -> Text:
         for column, colour in enumerate(colours):
             wrong, ground = (row, column) in panel.marked, ARC_COLOURS[colour]
             if coloured:
-                lines[row].append(WRONG if wrong else "  ", f"bold {readable_on(ground)} on {ground}")
+                lines[row].append(EDGE, f"{BETWEEN_CELLS} on {ground}")
+                lines[row].append(WRONG if wrong else " ", f"bold {readable_on(ground)} on {ground}")
             else:
                 lines[row].append(f"{colour}{'!' if wrong else ' '}")
+        lines[row].append(EDGE if coloured else "", BETWEEN_CELLS)
     return Text("\n").join(lines)

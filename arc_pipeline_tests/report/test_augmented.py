@@ -9,8 +9,9 @@ from arc_pipeline.arc.augmentation import Augmentation
 from arc_pipeline.arc.examples import RECIPE_SCHEMA, Recipe, RecipeDrawer
 from arc_pipeline.arc.prompt import GENERATE, SOLVE
 from arc_pipeline.arc.settings import AugmentationConfig, TrainingData
-from arc_pipeline.arc.task import Task
-from arc_pipeline.report.augmented import augmented_board, example_row, rows_of_task, telling_task
+from arc_pipeline.arc.task import Pair, Task
+from arc_pipeline.report.augmented import PAGE_CM, augmented_board, example_row, on_a_page, rows_of_task, telling_task
+from arc_pipeline.report.drawing import board_height, fitting_cell
 
 
 def drawn(task: Task, target: str, n: int = 200) -> list[dict[str, Any]]:
@@ -46,6 +47,17 @@ def test_an_example_shows_what_its_recipe_renders(one_test: Task) -> None:
     row = example_row({"example": 6, **generate.row(one_test)}, one_test)
     assert row.heading == "example 6, inputs only"
     assert [len(stack.panels) for stack in row.stacks] == [1, 1, 1]
+
+
+def test_a_page_has_room_for_the_largest_grids() -> None:
+    large = Pair(((1,) * 30,) * 30, ((2,) * 30,) * 30)
+    task = Task("large", (large,) * 4, (large,))
+    board = augmented_board(task, "d", drawn(task, "any", 20))
+    page = on_a_page(board)
+    assert 2 <= len(page.rows) < len(board.rows)
+    assert board_height(page, fitting_cell(page)) <= PAGE_CM
+    small = Task("small", (Pair(((1,),), ((2,),)),) * 3, ())
+    assert on_a_page(augmented_board(small, "d", drawn(small, "any", 20))).rows[-1].heading == "example 3"
 
 
 def test_the_task_that_tells_most(one_test: Task, two_tests: Task, no_test: Task) -> None:

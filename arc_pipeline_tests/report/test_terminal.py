@@ -12,8 +12,9 @@ from arc_pipeline.report.terminal import grid_text, print_board
 
 def test_cells_are_blocks_of_their_colour() -> None:
     text = grid_text(Panel(((1, 2), (3, 0)), frozenset({(1, 1)})), coloured=True)
-    assert text.plain == "    \n  ><"
-    assert [str(span.style).split(" on ")[1] for span in text.spans] == [ARC_COLOURS[c] for c in (1, 2, 3, 0)]
+    assert text.plain == "▏ ▏ ▏\n▏ ▏X▏"
+    grounds = [str(span.style).split(" on ")[1] for span in text.spans if " on " in str(span.style)]
+    assert grounds == [ARC_COLOURS[colour] for colour in (1, 1, 2, 2, 3, 3, 0, 0)]
 
 
 def test_without_colour_cells_are_digits() -> None:
