@@ -11,9 +11,11 @@ import typer
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.cli_bench import bench
 from arc_pipeline.cli_dev import interface
+from arc_pipeline.cli_failures import failing
 from arc_pipeline.cli_lineage import lineage
 from arc_pipeline.cli_results import report, show_results, table_rows
 from arc_pipeline.cli_session import open_session
+from arc_pipeline.cli_show import pictures
 from arc_pipeline.console import Json, errors, print_table, say, size, wide_console
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ app.add_typer(bench)
 app.add_typer(interface)
 app.add_typer(lineage)
 app.add_typer(report)
+app.add_typer(pictures)
+app.add_typer(failing)
 Select = Annotated[list[str], typer.Option("--select", help="Asset, experiment, dataset or decoding; * matches.")]
 DEMO = ("demo-fixed", "demo-legacy-swap")
 

@@ -1,10 +1,15 @@
 """How a command opens the project: the instance is prepared first, the definitions are loaded from it after."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from arc_pipeline.arc.errors import ArcPipelineError, MissingArtefact
 from arc_pipeline.console import say
 
 if TYPE_CHECKING:
+    from arc_pipeline.arc.artefact import Store
+    from arc_pipeline.arc.experiment import Experiment
     from arc_pipeline.defs.session import Session
 
 
@@ -20,3 +25,34 @@ def open_session() -> "Session":
     for fault in session.misnamed():
         say(f"ignored: {fault}", "yellow")
     return session
+
+
+def open_store(experiment: str) -> "tuple[Store, Experiment]":
+    """The store and an experiment as its file says now, without the session, which takes longer."""
+    from arc_pipeline.arc.artefact import Store
+    from arc_pipeline.defs.instance import prepare
+    from arc_pipeline.defs.location import data_directory
+
+    prepare()
+    from arc_pipeline.defs.partitions import read_experiments
+
+    return Store(data_directory() / "store"), read_experiments().get(experiment)
+
+
+@contextmanager
+def saying_how_to_make(experiment: str) -> Iterator[None]:
+    """Adds to the message about a missing artefact the command that makes it."""
+    try:
+        yield
+    except MissingArtefact as error:
+        raise MissingArtefact(f"{error}: arc-pipeline refresh --select {experiment}") from error
+
+
+def known_decoding(decoding: str) -> str:
+    """The decoding, if there is such a one."""
+    from arc_pipeline.arc.names import did_you_mean_or_all
+    from arc_pipeline.arc.prediction import DECODINGS
+
+    if decoding not in DECODINGS:
+        raise ArcPipelineError(f"there is no decoding {decoding!r}{did_you_mean_or_all(decoding, DECODINGS)}")
+    return decoding

@@ -8,6 +8,7 @@ from arc_pipeline.defs import (
     configs,
     curves,
     evaluation,
+    inspection,
     prediction,
     queue,
     tables,
@@ -17,7 +18,7 @@ from arc_pipeline.defs import (
 from arc_pipeline.defs.progress import progress_logger
 from arc_pipeline.defs.workspace import Workspace
 
-STAGES = (tasks, configs, augmentation, training, prediction, evaluation, curves, tables)
+STAGES = (tasks, configs, augmentation, training, prediction, evaluation, inspection, curves, tables)
 OWNERS = {"tasks": "team:data", "augmentation": "team:data"}
 
 

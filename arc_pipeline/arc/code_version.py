@@ -14,7 +14,7 @@ from typing import TypeAlias
 Symbol: TypeAlias = tuple[str, str]
 # functions that only describe a result, and the layer that only draws it: what they say may change without making the
 # result stale
-FOR_PEOPLE = frozenset({"describe", "progress", "plotted", "markdown_table"})
+FOR_PEOPLE = frozenset({"describe", "describe_prompts", "progress", "plotted", "markdown_table", "shown_rows"})
 PICTURES = "report"
 
 

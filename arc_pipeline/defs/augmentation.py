@@ -17,6 +17,9 @@ from arc_pipeline.defs.configs import augmentation_config
 from arc_pipeline.defs.partitions import experiment_partitions, named_in
 from arc_pipeline.defs.tasks import tasks
 from arc_pipeline.defs.workspace import Workspace, markdown_table
+from arc_pipeline.report.augmented import augmented_board, on_a_page, rows_of_task, telling_task
+from arc_pipeline.report.drawing import draw_board
+from arc_pipeline.report.paper import markdown_pictures
 
 
 @dg.asset(
@@ -90,5 +93,14 @@ def describe(
         "longest_tokens": int(n_tokens.max()),
         "test_pairs_as_targets": sum(e.accepted for e in seen if e.is_test),
         "draws_too_long": ledger.num_rows,
+        "examples_of_a_task": dg.MetadataValue.md(pictured(experiment, recipes, found)),
         "exposure": markdown_table(sorted(rows, key=lambda row: row["targets"] / max(row["expected"], 1e-9))),
     }
+
+
+def pictured(experiment: Experiment, recipes: pa.Table, found: dict[str, list[Task]]) -> str:
+    """A sheet of the examples of one task: at a glance, which pairs are ever the target."""
+    dataset, task = telling_task(found)
+    rows = rows_of_task(recipes, dataset, task.task_id)
+    picture = draw_board(on_a_page(augmented_board(task, dataset, rows, experiment.name)))
+    return markdown_pictures([picture], "augmented examples")

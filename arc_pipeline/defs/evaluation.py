@@ -11,9 +11,7 @@ import pyarrow as pa
 from arc_pipeline.arc import metrics as arc_metrics
 from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.failures import failures_table
 from arc_pipeline.arc.prediction import DECODINGS, PREDICTION_SCHEMA, candidate_row, questions
-from arc_pipeline.arc.prompt_samples import prompt_samples_table
 from arc_pipeline.arc.results import PER_TASK, settings
 from arc_pipeline.arc.task import Task
 from arc_pipeline.arc.voting import attempts_table, submission
@@ -24,7 +22,7 @@ from arc_pipeline.defs.configs import curve_config, prediction_config
 from arc_pipeline.defs.partitions import candidate_partitions, experiment_partitions
 from arc_pipeline.defs.prediction import contamination, evaluation_tasks, predictions, progress, tasks_asked
 from arc_pipeline.defs.training import checkpoint
-from arc_pipeline.defs.workspace import Making, Workspace, markdown_metadata, markdown_table
+from arc_pipeline.defs.workspace import Making, Workspace, markdown_metadata
 from arc_pipeline.report.curves import draw_over_steps
 from arc_pipeline.report.figure import markdown_images
 from arc_pipeline.report.tables import by_decoding, by_step, markdown
@@ -157,50 +155,3 @@ def metrics_at(
     candidates = pa.Table.from_pylist(rows, schema=PREDICTION_SCHEMA)
     pairs = arc_metrics.per_pair(candidates, attempts_table(candidates), asked, experiment.predict.predictions)
     return [{"step": step, **row} for row in arc_metrics.aggregate(arc_metrics.per_task(pairs), pairs)]
-
-
-@dg.asset(
-    partitions_def=experiment_partitions,
-    deps=[predictions, attempts, evaluation_tasks],
-    group_name="evaluation",
-    kinds={"parquet"},
-    code_version=asset_code("failures", __name__),
-    automation_condition=FOLLOWS_ITS_DATA,
-)
-def failures(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
-    """Why each test pair failed at each decoding: wrong size, wrong pixels, undecodable, or found but outvoted."""
-    with workspace.making(context) as making:
-        name, found = making.artefact.partition, tasks_asked(making)
-        tables = []
-        for decoding in making.present("predictions", name):
-            candidates = making.table("predictions", f"{name}/{decoding}")
-            table = failures_table(candidates, making.table("attempts", f"{name}/{decoding}"), found)
-            tables.append(table.add_column(0, "decoding", pa.array([decoding] * table.num_rows)))
-        table = pa.concat_tables(tables)
-        unsolved = [row for row in table.to_pylist() if row["reason"] != "solved"]
-        return making.save_tables(
-            {"failures": table}, metadata={"unsolved": len(unsolved), "table": markdown_table(unsolved)}
-        )
-
-
-@dg.asset(
-    partitions_def=experiment_partitions,
-    deps=[predictions, evaluation_tasks, prediction_config],
-    group_name="evaluation",
-    kinds={"parquet"},
-    code_version=asset_code("prompt_samples", __name__),
-    automation_condition=FOLLOWS_ITS_DATA,
-)
-def prompt_samples(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
-    """Prompts, right answers and what the model wrote, of a few tasks, to read."""
-    with workspace.making(context) as making:
-        experiment, name = making.configured("prediction_config"), making.artefact.partition
-        found, decodings = tasks_asked(making), making.present("predictions", name)
-        candidates = {decoding: making.table("predictions", f"{name}/{decoding}") for decoding in decodings}
-        table = prompt_samples_table(
-            found, candidates, experiment.predict.prompt, parse_encoder(experiment.grid_encoder)
-        )
-        first = table.slice(0, 1).to_pylist()[0]
-        shown = f"Prompt:\n\n~~~\n{first['prompt']}\n~~~\n\nRight answer:\n\n~~~\n{first['truth']}\n~~~\n"
-        shown += f"\nThe model wrote:\n\n~~~\n{first['completion']}\n~~~"
-        return making.save_tables({"prompt_samples": table}, metadata={"first": dg.MetadataValue.md(shown)})

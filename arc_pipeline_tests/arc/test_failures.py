@@ -1,10 +1,14 @@
 """Reasons of failure, one test pair for each."""
 
+from typing import Any
+
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arc_pipeline.arc.failures import FAILURES_SCHEMA, REASONS, failures_table
+from arc_pipeline.arc.errors import ArcPipelineError
+from arc_pipeline.arc.failures import FAILURES_SCHEMA, NEAREST_FIRST, REASONS, failures_table, sorted_rows
 from arc_pipeline.arc.metrics import per_pair
 from arc_pipeline.arc.prediction import PREDICTION_SCHEMA
 from arc_pipeline.arc.task import Grid, Pair, Task
@@ -65,3 +69,30 @@ def test_reasons_agree_with_the_metrics(grids: list[Grid | None]) -> None:
     assert (failure["reason"] in ("solved", "outvoted")) == (metrics["pass_n"] == 1) == bool(failure["rank_of_truth"])
     assert (failure["reason"] == "no_prediction") == (metrics["answered"] == 0)
     assert failure["n_decoded"] == metrics["decoded"]
+
+
+def rows_to_sort() -> list[dict[str, Any]]:
+    named = [("undecodable", None, None), ("wrong_pixels", 3, None), ("outvoted", None, 7), ("wrong_pixels", 1, None)]
+    named += [("no_prediction", None, None), ("wrong_size", None, None), ("outvoted", None, 3), ("solved", None, 1)]
+    names = ("reason", "wrong_cells", "rank_of_truth")
+    return [dict(zip(names, each, strict=True)) | {"votes_of_top": 1} for each in named]
+
+
+def test_the_nearest_to_solved_come_first() -> None:
+    ordered = [(row["reason"], row["wrong_cells"] or row["rank_of_truth"]) for row in sorted_rows(rows_to_sort())]
+    near = [("solved", 1), ("outvoted", 3), ("outvoted", 7), ("wrong_pixels", 1), ("wrong_pixels", 3)]
+    assert ordered == [*near, ("wrong_size", None), ("undecodable", None), ("no_prediction", None)]
+    assert sorted_rows(rows_to_sort(), reverse=True)[0]["reason"] == "no_prediction"
+    assert sorted(NEAREST_FIRST) == sorted(REASONS)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_rows_without_a_value_come_last(reverse: bool) -> None:
+    values = [row["wrong_cells"] for row in sorted_rows(rows_to_sort(), "wrong_cells", reverse)]
+    assert values[:2] == ([3, 1] if reverse else [1, 3])
+    assert set(values[2:]) == {None}
+
+
+def test_an_unknown_column_is_named() -> None:
+    with pytest.raises(ArcPipelineError, match="no column 'reasn'; did you mean 'reason'"):
+        sorted_rows(rows_to_sort(), "reasn")

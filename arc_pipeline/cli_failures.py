@@ -1,0 +1,64 @@
+"""`arc-pipeline failures`: why test pairs failed, as a table, one JSON document, or a directory of pictures."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arc_pipeline.arc.errors import ArcPipelineError
+from arc_pipeline.cli_session import known_decoding, open_store, saying_how_to_make
+from arc_pipeline.console import Json, print_table, say, wide_console
+
+failing = typer.Typer()
+
+
+@failing.command()
+def failures(
+    experiment: str,
+    decoding: Annotated[str, typer.Option(help="Only this way of decoding.")] = "",
+    sort: Annotated[str, typer.Option(help="A column; the nearest to solved first if not given.")] = "",
+    reverse: Annotated[bool, typer.Option("--reverse", help="The last first.")] = False,
+    solved: Annotated[bool, typer.Option("--all", help="Solved test pairs too.")] = False,
+    gallery: Annotated[Path | None, typer.Option(help="Draw them into this directory, a PNG for each.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Why test pairs failed: wrong size, wrong pixels and how many, undecodable, found but outvoted."""
+    from arc_pipeline.arc.artefact import Artefact, read_table
+    from arc_pipeline.arc.failures import sorted_rows
+
+    store, _ = open_store(experiment)
+    with saying_how_to_make(experiment):
+        rows = read_table(store.current(Artefact("failures", experiment)), "failures").to_pylist()
+    rows = [row for row in rows if solved or row["reason"] != "solved"]
+    if decoding:
+        rows = [row for row in rows if row["decoding"] == known_decoding(decoding)]
+    rows = sorted_rows(rows, sort, reverse)
+    if gallery:
+        draw_gallery(experiment, rows, gallery)
+    if as_json:
+        print(json.dumps(rows))
+    elif rows:
+        print_table(rows, wide_console())
+    else:
+        say("nothing failed")
+
+
+def draw_gallery(experiment: str, rows: list[dict[str, object]], directory: Path) -> None:
+    """Writes `DECODING-TASK-TEST.png` for each row."""
+    from arc_pipeline.report.drawing import draw_board
+    from arc_pipeline.report.evidence import answers_of
+    from arc_pipeline.report.gallery import answers_board
+
+    store, _ = open_store(experiment)
+    wanted = {(row["decoding"], row["dataset"], row["task_id"], row["test_index"]) for row in rows}
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for decoding in sorted({str(row["decoding"]) for row in rows}):
+            for pair in answers_of(store, experiment, decoding):
+                if (decoding, pair.dataset, pair.task.task_id, pair.test_index) in wanted:
+                    file = directory / f"{decoding}-{pair.task.task_id}-{pair.test_index}.png"
+                    file.write_bytes(draw_board(answers_board([pair])))
+    except OSError as error:
+        raise ArcPipelineError(f"--gallery {directory}: {error.strerror}") from error
+    say(f"wrote {len(wanted)} pictures to {directory}")

@@ -1,0 +1,98 @@
+"""Stage 6: what a person looks at: why test pairs failed, and prompts with their answers."""
+
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from arc_pipeline.arc.encoder import parse_encoder
+from arc_pipeline.arc.experiment import Experiment
+from arc_pipeline.arc.failures import REASONS, failures_table, nearest_first
+from arc_pipeline.arc.prompt_samples import prompt_samples_table
+from arc_pipeline.arc.task import Task
+from arc_pipeline.defs.automatic import FOLLOWS_ITS_DATA
+from arc_pipeline.defs.code import asset_code
+from arc_pipeline.defs.configs import prediction_config
+from arc_pipeline.defs.evaluation import attempts
+from arc_pipeline.defs.partitions import experiment_partitions
+from arc_pipeline.defs.prediction import evaluation_tasks, predictions, tasks_asked
+from arc_pipeline.defs.workspace import Workspace, markdown_table
+from arc_pipeline.report.gallery import AnsweredPair, answered_pairs, gallery, worth_a_look
+from arc_pipeline.report.paper import markdown_pictures
+from arc_pipeline.report.prompts import draw_prompt
+
+Result = dg.MaterializeResult[None]
+MOST_PICTURES, MOST_LINES = 6, 45
+
+
+@dg.asset(
+    partitions_def=experiment_partitions,
+    deps=[predictions, attempts, evaluation_tasks],
+    group_name="evaluation",
+    kinds={"parquet"},
+    code_version=asset_code("failures", __name__),
+    automation_condition=FOLLOWS_ITS_DATA,
+)
+def failures(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
+    """Why each test pair failed at each decoding: wrong size, wrong pixels, undecodable, or found but outvoted."""
+    with workspace.making(context) as making:
+        name, found = making.artefact.partition, tasks_asked(making)
+        tables, pairs = [], []
+        for decoding in making.present("predictions", name):
+            candidates, ranked = (making.table(each, f"{name}/{decoding}") for each in ("predictions", "attempts"))
+            table = failures_table(candidates, ranked, found)
+            tables.append(table.add_column(0, "decoding", pa.array([decoding] * table.num_rows)))
+            pairs.append(list(answered_pairs(found, candidates, ranked, f"{name}, {decoding}")))
+        table = pa.concat_tables(tables)
+        return making.save_tables({"failures": table}, metadata=describe(table, pairs))
+
+
+def describe(table: pa.Table, pairs: list[list[AnsweredPair]]) -> dict[str, Any]:
+    """Metadata: how many pairs have each reason, the failed ones, and pictures of the first decoding's."""
+    rows = table.to_pylist()
+    unsolved = sorted((row for row in rows if row["reason"] != "solved"), key=nearest_first)
+    counts = {reason: sum(row["reason"] == reason for row in unsolved) for reason in REASONS if reason != "solved"}
+    pictures = gallery(worth_a_look(pairs[0])[:MOST_PICTURES]) if pairs else []
+    return {
+        "unsolved": len(unsolved),
+        **counts,
+        "table": markdown_table(unsolved),
+        "gallery": dg.MetadataValue.md(markdown_pictures(pictures, "answers to test pairs")),
+    }
+
+
+@dg.asset(
+    partitions_def=experiment_partitions,
+    deps=[predictions, evaluation_tasks, prediction_config],
+    group_name="evaluation",
+    kinds={"parquet"},
+    code_version=asset_code("prompt_samples", __name__),
+    automation_condition=FOLLOWS_ITS_DATA,
+)
+def prompt_samples(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
+    """Prompts, right answers and what the model wrote, of a few tasks, to read."""
+    with workspace.making(context) as making:
+        experiment, name = making.configured("prediction_config"), making.artefact.partition
+        found, decodings = tasks_asked(making), making.present("predictions", name)
+        candidates = {decoding: making.table("predictions", f"{name}/{decoding}") for decoding in decodings}
+        table = prompt_samples_table(
+            found, candidates, experiment.predict.prompt, parse_encoder(experiment.grid_encoder)
+        )
+        return making.save_tables({"prompt_samples": table}, metadata=describe_prompts(experiment, table, found))
+
+
+def describe_prompts(experiment: Experiment, table: pa.Table, found: dict[str, list[Task]]) -> dict[str, Any]:
+    """Metadata: the first prompt with its answers, as text and token by token."""
+    from arc_pipeline.model.pieces import asked_pieces
+
+    first = table.slice(0, 1).to_pylist()[0]
+    text = f"Prompt:\n\n~~~\n{first['prompt']}\n~~~\n\nRight answer:\n\n~~~\n{first['truth']}\n~~~\n"
+    text += f"\nThe model wrote:\n\n~~~\n{first['completion']}\n~~~"
+    dataset, task_id = first["dataset"], first["task_id"]
+    [task] = [task for task in found[dataset] if task.task_id == task_id]
+    title = f"task {task_id} of {dataset}, test 0: {experiment.name}"
+    picture = draw_prompt(title, asked_pieces(experiment, dataset, task), most_lines=MOST_LINES)
+    return {
+        "first": dg.MetadataValue.md(text),
+        "tokens": dg.MetadataValue.md(markdown_pictures([picture], "the prompt token by token")),
+    }
