@@ -87,12 +87,12 @@ def fake_training(context: Any, command: Sequence[str], *others: Any) -> None:
 
 
 def fake_answer(checkpoint: Path, wanted: Sequence[Any], encoder: Any, *others: Any) -> Iterator[tuple[Any, Any]]:
-    """Right answers to about half of the questions, others for other weights; the last question's comes first."""
+    """Right answers to about half of the questions, the last first; others for other weights and temperatures."""
     from arc_pipeline.arc.prediction import Completion
 
     weights = (checkpoint / "model.safetensors").read_text()
     for each in reversed(wanted):
-        knows = hashlib.sha256(f"{weights}{each.question.seed}".encode()).digest()[0] % 2
+        knows = hashlib.sha256(f"{weights}{each.question.seed}{each.temperature}".encode()).digest()[0] % 2
         answer = each.question.recipe.render(each.question.task, encoder).answer
         yield each, Completion(answer if knows else "no grid", -1.0, 5)
 
