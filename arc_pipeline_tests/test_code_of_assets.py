@@ -25,6 +25,7 @@ USED_BY = {
     "arc/checks.py": "augmented_examples",
     "arc/code_version.py": "",
     "arc/comparison.py": TABLES,
+    "arc/completions.py": "predictions training_curve",
     "arc/contamination.py": "contamination",
     "arc/datasets.py": "arc_source tasks",
     "arc/derivations.py": "arc_source tasks",

@@ -183,6 +183,19 @@ def write_table(table: pa.Table, directory: Path, name: str) -> None:
     pq.write_table(table, directory / f"{name}.parquet", compression="zstd")
 
 
+def write_whole(table: pa.Table, path: Path) -> None:
+    """Writes a Parquet file with checksums, under a temporary name first: it is there whole or not at all."""
+    temporary = path.with_name(f".tmp-{path.name}")
+    try:
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _fsync_directory(path.parent)
+
+
 def read_table(directory: Path, name: str) -> pa.Table:
     """Reads `<name>.parquet`."""
     return pq.read_table(directory / f"{name}.parquet")

@@ -131,6 +131,13 @@ class Experiment(Section):
             exclude={"predict": {"batch_size", "at_steps"}, "augmentation": {"target"}},
         )
 
+    def decoding_fields(self) -> dict[str, Any]:
+        """What an answer depends on beside the weights, the code, and the prompt with its seed and temperature."""
+        fields = self.prediction_fields()
+        in_prompts = {"datasets", "predictions", "prompt"}
+        predict = {name: value for name, value in fields["predict"].items() if name not in in_prompts}
+        return {"grid_encoder": fields["grid_encoder"], **predict}
+
     def curve_fields(self) -> dict[str, Any]:
         """What `training_curve` reads beside the predictions' fields."""
         return {"at_steps": sorted(set(self.predict.at_steps))}

@@ -4,7 +4,8 @@ Knows nothing of models: a completion is a text with its log-probability, a cand
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from arc_pipeline.arc.task import Grid, Task
 TEMPERATURES = (0.0, 0.1, 0.2, 0.5, 1.0)
 DECODINGS = {f"t{temperature}": temperature for temperature in TEMPERATURES}
 DECODED = "decoded"
+ROWS_AT_A_TIME = 1024
 
 PREDICTION_SCHEMA = pa.schema(
     [
@@ -95,6 +97,14 @@ def _question(experiment: Experiment, dataset: str, task: Task, test_index: int,
 def _seed(*parts: object) -> int:
     digest = hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
+
+
+def candidates_table(answered: Iterable[tuple[Question, Completion]], encoder: GridEncoder) -> pa.Table:
+    """The table of predictions, built in parts: rows of Python objects take many times the memory of a table's."""
+    rows = (candidate_row(*each, encoder) for each in answered)
+    parts = iter(lambda: list(itertools.islice(rows, ROWS_AT_A_TIME)), [])
+    empty = PREDICTION_SCHEMA.empty_table()
+    return pa.concat_tables([empty, *(pa.Table.from_pylist(part, PREDICTION_SCHEMA) for part in parts)])
 
 
 def candidate_row(question: Question, completion: Completion, encoder: GridEncoder) -> dict[str, Any]:

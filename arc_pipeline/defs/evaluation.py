@@ -1,8 +1,6 @@
 """Stage 5: from candidates to votes, metrics and the tables that a researcher compares."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -11,16 +9,16 @@ import pyarrow as pa
 from arc_pipeline.arc import metrics as arc_metrics
 from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.prediction import DECODINGS, PREDICTION_SCHEMA, candidate_row, questions
+from arc_pipeline.arc.prediction import DECODINGS, candidates_table, questions
 from arc_pipeline.arc.results import PER_TASK, settings
-from arc_pipeline.arc.task import Task
 from arc_pipeline.arc.voting import attempts_table, submission
-from arc_pipeline.defs.accelerator import POOL, accelerator
+from arc_pipeline.defs.accelerator import POOL
 from arc_pipeline.defs.automatic import FOLLOWS_ITS_DATA
 from arc_pipeline.defs.code import asset_code
+from arc_pipeline.defs.completing import PLUMBING, Asked, completions
 from arc_pipeline.defs.configs import curve_config, prediction_config
 from arc_pipeline.defs.partitions import candidate_partitions, experiment_partitions
-from arc_pipeline.defs.prediction import contamination, evaluation_tasks, predictions, progress, tasks_asked
+from arc_pipeline.defs.prediction import contamination, evaluation_tasks, predictions, tasks_asked
 from arc_pipeline.defs.training import checkpoint
 from arc_pipeline.defs.workspace import Making, Workspace, markdown_metadata
 from arc_pipeline.report.curves import draw_over_steps
@@ -121,16 +119,15 @@ def per_task_of_all_decodings(making: Making, name: str) -> pa.Table:
     group_name="evaluation",
     kinds={"pytorch", "parquet"},
     pool=POOL,
-    code_version=asset_code("training_curve", __name__),
+    code_version=asset_code("training_curve", __name__, leave_out=PLUMBING),
 )
 def training_curve(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """The metrics of an experiment at the steps `predict.at_steps` of its training, with greedy decoding."""
     with workspace.making(context) as making:
         experiment = making.configured("prediction_config")
         steps = making.configured("curve_config").curve_fields()["at_steps"]
-        directory, asked = making.read("checkpoint", experiment.name), tasks_asked(making)
-        with accelerator(workspace.store.root, context.log.info):
-            rows = [row for step in steps for row in metrics_at(experiment, directory, step, asked, progress(context))]
+        making.read("checkpoint", experiment.name)
+        rows = [row for step in steps for row in metrics_at(context, making, experiment, step)]
         table = pa.Table.from_pylist(rows) if rows else pa.table({"step": pa.array([], pa.int64())})
         shown = {"curve": markdown_images(draw_over_steps(rows, experiment.name), "metrics against steps")}
         shown |= {"table": markdown(by_step(rows))}
@@ -138,20 +135,14 @@ def training_curve(context: dg.AssetExecutionContext, workspace: Workspace) -> R
 
 
 def metrics_at(
-    experiment: Experiment,
-    directory: Path,
-    step: int,
-    asked: dict[str, list[Task]],
-    report: Callable[[int, int], None],
+    context: dg.AssetExecutionContext, making: Making, experiment: Experiment, step: int
 ) -> list[dict[str, Any]]:
     """The metrics by dataset of the weights that the training kept after a step."""
-    from arc_pipeline.model.answering import answer
-    from arc_pipeline.model.checkpoint import milestone
+    from arc_pipeline.model.checkpoint import milestone, weights_hash
 
-    encoder, questioned = parse_encoder(experiment.grid_encoder), list(questions(experiment, asked))
-    weights = milestone(directory, step)
-    completions = answer(weights, questioned, encoder, 0.0, experiment.predict.batch_size, report)
-    rows = [candidate_row(*each, encoder) for each in zip(questioned, completions, strict=True)]
-    candidates = pa.Table.from_pylist(rows, schema=PREDICTION_SCHEMA)
-    pairs = arc_metrics.per_pair(candidates, attempts_table(candidates), asked, experiment.predict.predictions)
+    tasks, weights = tasks_asked(making), milestone(making.current("checkpoint", experiment.name), step)
+    asked = Asked(experiment, weights, weights_hash(weights), list(questions(experiment, tasks)))
+    found = zip(asked.questions, completions(context, making, asked, [0.0]), strict=True)
+    candidates = candidates_table(found, parse_encoder(experiment.grid_encoder))
+    pairs = arc_metrics.per_pair(candidates, attempts_table(candidates), tasks, experiment.predict.predictions)
     return [{"step": step, **row} for row in arc_metrics.aggregate(arc_metrics.per_task(pairs), pairs)]

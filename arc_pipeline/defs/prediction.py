@@ -1,8 +1,6 @@
 """Stage 4: what a checkpoint answers, one partition for each experiment and way of decoding."""
 
-import time
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
@@ -12,20 +10,18 @@ import pyarrow.compute as pc
 from arc_pipeline.arc.contamination import evaluation_pairs_are_not_in_training, labels, shared_pairs
 from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.errors import ArcPipelineError
-from arc_pipeline.arc.prediction import DECODED, PREDICTION_SCHEMA, candidate_row, questions
+from arc_pipeline.arc.prediction import DECODED, candidates_table, questions
 from arc_pipeline.arc.task import Task
 from arc_pipeline.arc.task_table import tasks_from_table
-from arc_pipeline.defs.accelerator import POOL, accelerator
+from arc_pipeline.defs.accelerator import POOL
 from arc_pipeline.defs.automatic import FOLLOWS_ITS_DATA
 from arc_pipeline.defs.code import asset_code
+from arc_pipeline.defs.completing import PLUMBING, Asked, completions, temperatures_together
 from arc_pipeline.defs.configs import augmentation_config, prediction_config
 from arc_pipeline.defs.partitions import candidate_partitions, experiment_partitions, named_in
 from arc_pipeline.defs.tasks import tasks
 from arc_pipeline.defs.training import checkpoint
 from arc_pipeline.defs.workspace import Making, Workspace
-from arc_pipeline.model.job import duration
-
-REPORT_EVERY_SECONDS = 10
 
 
 @dg.asset(
@@ -98,39 +94,20 @@ def tasks_asked(making: Making) -> dict[str, list[Task]]:
     group_name="prediction",
     kinds={"pytorch", "parquet"},
     pool=POOL,
-    code_version=asset_code("predictions", __name__),
+    code_version=asset_code("predictions", __name__, leave_out=PLUMBING),
 )
 def predictions(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
     """Candidates for every test pair: prompts under augmentation, completed, decoded, the augmentation undone.
 
     Log-probabilities are stored, but the data version leaves them out: they vary in the last digits.
     """
-    from arc_pipeline.model.answering import answer
-
     with workspace.making(context) as making:
         experiment = making.configured("prediction_config")
-        asked = list(questions(experiment, tasks_asked(making)))
-        model, encoder = making.read("checkpoint", experiment.name), parse_encoder(experiment.grid_encoder)
-        report, batch_size = progress(context), experiment.predict.batch_size
-        with accelerator(workspace.store.root, context.log.info):
-            completions = answer(model, asked, encoder, making.temperature, batch_size, report)
-        rows = [candidate_row(*each, encoder) for each in zip(asked, completions, strict=True)]
-        table = pa.Table.from_pylist(rows, schema=PREDICTION_SCHEMA)
+        weights, version = making.read("checkpoint", experiment.name), making.upstream[f"checkpoint[{experiment.name}]"]
+        asked = Asked(experiment, weights, version, list(questions(experiment, tasks_asked(making))))
+        found = completions(context, making, asked, temperatures_together(context))
+        table = candidates_table(zip(asked.questions, found, strict=True), parse_encoder(experiment.grid_encoder))
         return making.save_tables({"predictions": table}, leave_out=("logprob",), metadata=describe(table))
-
-
-def progress(context: dg.AssetExecutionContext) -> Callable[[int, int], None]:
-    """Logs how many prompts are answered and how long the rest will take, every few seconds and at the end."""
-    started = last = time.monotonic()
-
-    def report(done: int, total: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if done == total or now - last >= REPORT_EVERY_SECONDS:
-            last, left = now, (now - started) / done * (total - done)
-            context.log.info(f"{done}/{total} prompts answered, {duration(left)} left")
-
-    return report
 
 
 def describe(table: pa.Table) -> dict[str, Any]:

@@ -17,19 +17,26 @@ from arc_pipeline.arc.names import did_you_mean_or_all
 from arc_pipeline.defs.staleness import DATA_VERSION_TAG, FAN_IN, FRESH, OF_DATASETS, Node, Scanner, Status
 from arc_pipeline.defs.waiting import without_waiting
 
+PREDICTIONS = "predictions"
 QUIET = {"loggers": {"progress": {}}}
 # names the process of a run, so that the run can be ended when its process is gone
 PROCESS_TAG = "arc_pipeline/process"
+# the decodings, with commas, of which a run of `predictions` computes the completions: others of the refresh come after
+DECODINGS_TAG = "arc_pipeline/decodings"
 CODE_VERSION_TAG = "dagster/code_version"
 FAILURE_REASON_TAG = "dagster/failure_reason"
 
 
 @dataclass
 class Batch:
-    """Nodes of one partition that one run makes together, in topological order."""
+    """Nodes of one partition that one run makes together, in topological order.
+
+    `decodings`: those that can be made next of the same experiment; they share the work of predicting.
+    """
 
     partition_key: str | None
     nodes: list[Node] = field(default_factory=list)
+    decodings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -100,7 +107,15 @@ def next_batch(scanner: Scanner, pending: Sequence[Node]) -> Batch:
         same = node.partition_key == batch.partition_key and _same_kind(node, batch)
         if same and needed <= set(batch.nodes) and not (needed and scanner.status(node).inherited):
             batch.nodes.append(node)
+    batch.decodings = _decodings(batch, [node for node in pending if waiting.isdisjoint(scanner.parents(node))])
     return batch
+
+
+def _decodings(batch: Batch, ready: Sequence[Node]) -> list[str]:
+    """Those at which the batch's experiment can be asked now, if the batch asks it."""
+    asking = [node.artefact.partition.split("/") for node in ready if node.key == PREDICTIONS]
+    asked = {node.artefact.partition.split("/")[0] for node in batch.nodes if node.key == PREDICTIONS}
+    return [decoding for experiment, decoding in asking if experiment in asked]
 
 
 def _same_kind(node: Node, batch: Batch) -> bool:
@@ -117,7 +132,7 @@ def run_batch(job: dg.JobDefinition, instance: DagsterInstance, store: Store, ba
         asset_selection=[dg.AssetKey(node.key) for node in batch.nodes],
         raise_on_error=False,
         run_config=QUIET,
-        tags={PROCESS_TAG: process_name()},
+        tags={PROCESS_TAG: process_name(), DECODINGS_TAG: ",".join(batch.decodings)},
     )
     if _interrupted(instance, result.run_id):
         raise KeyboardInterrupt  # Dagster has recorded it and would let the next batch begin

@@ -36,6 +36,16 @@ class Making:
         self.artefact = Artefact(context.asset_key.to_user_string(), partition_path(key))
         self.upstream: dict[str, str] = {}
         self._started = time.monotonic()
+        self._counted = 0.0
+
+    @property
+    def root(self) -> Path:
+        """The directory of the store."""
+        return self._store.root
+
+    def count(self, seconds: float) -> None:
+        """Counts time that another run spent for this artefact; negative, time that this one spent for others."""
+        self._counted += seconds
 
     @cached_property
     def experiment(self) -> Experiment:
@@ -121,7 +131,7 @@ class Making:
         A check that fails is an error, unless the experiment expects it to fail or it is one that only warns.
         """
         verdicts, expected = verdicts or {}, [*(expected_violations or []), *(warnings or [])]
-        seconds = time.monotonic() - self._started
+        seconds = time.monotonic() - self._started + self._counted
         record = Lineage(
             artefact=str(self.artefact),
             data_version=data_version,

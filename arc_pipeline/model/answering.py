@@ -2,11 +2,13 @@
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from arc_pipeline.arc.encoder import LARGEST_GRID, GridEncoder
 from arc_pipeline.arc.prediction import Completion, Question
+from arc_pipeline.arc.settings import Prediction
 from arc_pipeline.arc.task import MAX_SIDE, Grid
 
 if TYPE_CHECKING:
@@ -15,22 +17,30 @@ if TYPE_CHECKING:
 Report = Callable[[int, int], None]
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """A question, and the temperature at which it is to be answered."""
+
+    question: Question
+    temperature: float
+
+
 def answer(
     checkpoint: Path,
-    questions: Sequence[Question],
+    wanted: Sequence[Wanted],
     encoder: GridEncoder,
-    temperature: float,
-    batch_size: int,
+    settings: Prediction,
     report: Report = lambda done, total: None,
-) -> list[Completion]:
-    """One completion for each question, in their order; `report(done, total)` counts distinct prompts."""
+) -> Iterator[tuple[Wanted, Completion]]:
+    """Each wanted with its completion, as they are finished; `report(done, total)` counts distinct prompts."""
     from arc_pipeline.model.generation import AnswerLimit, Ask, complete
     from arc_pipeline.model.loading import load_checkpoint
 
     model, tokenizer = load_checkpoint(checkpoint)
     limit = AnswerLimit(longest_answer(tokenizer, encoder), encoder.longest)
-    asks = [Ask(question.prompt(encoder), question.seed) for question in questions]
-    return complete(model, tokenizer, asks, temperature, limit, batch_size, report)
+    asks = [Ask(each.question.prompt(encoder), each.question.seed, each.temperature) for each in wanted]
+    for index, completion in complete(model, tokenizer, asks, limit, settings.batch_size, report):
+        yield wanted[index], completion
 
 
 def longest_answer(tokenizer: "PreTrainedTokenizerBase", encoder: GridEncoder) -> int:

@@ -4,8 +4,9 @@ Sampling is arg max of logits / temperature + Gumbel noise, the noise of each an
 distribution as sampling from the softmax, and an answer does not depend on what else is in its batch.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -26,10 +27,11 @@ PROMPT_TOO_LONG = "prompt too long for the model"
 
 @dataclass(frozen=True)
 class Ask:
-    """A prompt and the seed of its answer's randomness."""
+    """A prompt, the seed of its answer's randomness, and the temperature (0: the likeliest token each time)."""
 
     text: str
     seed: int
+    temperature: float
 
 
 @dataclass(frozen=True)
@@ -104,25 +106,36 @@ def complete(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     asks: Sequence[Ask],
-    temperature: float,
     limit: AnswerLimit,
     batch_size: int,
     report: Callable[[int, int], None] = lambda done, total: None,
-) -> list[Completion]:
-    """One completion for each ask, in their order. Without randomness, equal prompts are answered once."""
-    answers: dict[Ask, Completion] = {}
-    distinct = list(dict.fromkeys(_asked(ask, temperature) for ask in asks))
-    encoded = sorted(((encode_prompt(tokenizer, ask.text), ask) for ask in distinct), key=lambda each: len(each[0]))
-    for begin in range(0, len(encoded), batch_size):
-        batch = encoded[begin : begin + batch_size]
-        completions = _complete_batch(model, tokenizer, batch, temperature, limit)
-        answers.update(zip((ask for _, ask in batch), completions, strict=True))
-        report(len(answers), len(distinct))
-    return [answers[_asked(ask, temperature)] for ask in asks]
+) -> Iterator[tuple[int, Completion]]:
+    """(index of an ask, its completion) as they are finished. Without randomness, equal prompts are answered once."""
+    indices: dict[Ask, list[int]] = {}
+    for index, ask in enumerate(asks):
+        indices.setdefault(_asked(ask), []).append(index)
+    done = 0
+    for batch in _batches(tokenizer, indices, batch_size):
+        completions = _complete_batch(model, tokenizer, batch, batch[0][1].temperature, limit)
+        for (_, ask), completion in zip(batch, completions, strict=True):
+            yield from ((index, completion) for index in indices[ask])
+        done += len(batch)
+        report(done, len(indices))
 
 
-def _asked(ask: Ask, temperature: float) -> Ask:
-    return Ask(ask.text, 0) if temperature == 0 else ask
+def _asked(ask: Ask) -> Ask:
+    return replace(ask, seed=0) if ask.temperature == 0 else ask
+
+
+def _batches(
+    tokenizer: PreTrainedTokenizerBase, asks: Iterable[Ask], batch_size: int
+) -> Iterator[list[tuple[list[int], Ask]]]:
+    """Asks of one temperature and of about the same length."""
+    encoded = [(encode_prompt(tokenizer, ask.text), ask) for ask in asks]
+    encoded.sort(key=lambda each: (each[1].temperature, len(each[0])))
+    for _, group in itertools.groupby(encoded, key=lambda each: each[1].temperature):
+        while batch := list(itertools.islice(group, batch_size)):
+            yield batch
 
 
 def _complete_batch(

@@ -5,7 +5,7 @@ import importlib
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,18 +86,15 @@ def fake_training(context: Any, command: Sequence[str], *others: Any) -> None:
     write_log([row], job.output)
 
 
-def fake_answer(checkpoint: Path, questions: Sequence[Any], encoder: Any, *others: Any) -> list[Any]:
-    """Right answers to about half of the questions, others for other weights."""
+def fake_answer(checkpoint: Path, wanted: Sequence[Any], encoder: Any, *others: Any) -> Iterator[tuple[Any, Any]]:
+    """Right answers to about half of the questions, the last first; others for other weights and temperatures."""
     from arc_pipeline.arc.prediction import Completion
 
     weights = (checkpoint / "model.safetensors").read_text()
-
-    def answer(question: Any) -> Any:
-        knows = hashlib.sha256(f"{weights}{question.seed}".encode()).digest()[0] % 2
-        answer = question.recipe.render(question.task, encoder).answer
-        return Completion(answer if knows else "no grid", -1.0, 5)
-
-    return [answer(question) for question in questions]
+    for each in reversed(wanted):
+        knows = hashlib.sha256(f"{weights}{each.question.seed}{each.temperature}".encode()).digest()[0] % 2
+        answer = each.question.recipe.render(each.question.task, encoder).answer
+        yield each, Completion(answer if knows else "no grid", -1.0, 5)
 
 
 def a_project(data: Path, patch: pytest.MonkeyPatch) -> Project:

@@ -1,0 +1,145 @@
+"""Completions by a checkpoint: kept ones are read, the others computed, those of several temperatures in one go.
+
+A run of one partition computes that partition's. Where a refresh or a backfill makes several temperatures of an
+experiment, its first run computes the completions of all of them, with one prefill, and the other runs only read.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from arc_pipeline.arc.code_version import code_version, definition_versions
+from arc_pipeline.arc.completions import Shards, completion_key
+from arc_pipeline.arc.encoder import parse_encoder
+from arc_pipeline.arc.errors import ArcPipelineError
+from arc_pipeline.arc.experiment import Experiment
+from arc_pipeline.arc.prediction import DECODINGS, Completion, Question
+from arc_pipeline.defs.accelerator import accelerator
+from arc_pipeline.defs.partitions import candidate_partitions, partition_path
+from arc_pipeline.defs.refresh import DECODINGS_TAG
+from arc_pipeline.defs.workspace import Making
+from arc_pipeline.model.job import duration
+
+if TYPE_CHECKING:
+    from arc_pipeline.model.answering import Wanted
+
+# decides when and where completions are computed, or is known by its content: no code of an artefact made of them
+PLUMBING = (
+    "arc_pipeline.arc.artefact",
+    "arc_pipeline.arc.experiment",
+    f"{__name__}:CODE_VERSION",
+    f"{__name__}:temperatures_together",
+)
+BACKFILL_TAG = "dagster/backfill"
+REPORT_EVERY_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Questions to weights of an experiment; `version` tells the weights from all others."""
+
+    experiment: Experiment
+    weights: Path
+    version: str
+    questions: Sequence[Question]
+
+    def keys(self, temperatures: Sequence[float]) -> dict[float, list[str]]:
+        """For each temperature the names of the completions, in the order of the questions."""
+        encoder = parse_encoder(self.experiment.grid_encoder)
+        prompts = [(question.prompt(encoder), question.seed) for question in self.questions]
+        return {each: [completion_key(*prompt, each) for prompt in prompts] for each in temperatures}
+
+
+def completions(
+    context: dg.AssetExecutionContext, making: Making, asked: Asked, temperatures: Sequence[float]
+) -> list[Completion]:
+    """A completion for each question at the first temperature, in their order; those at the others are only kept.
+
+    The time that each took counts for the artefact that it is for, whichever run it was spent in.
+    """
+    from arc_pipeline.model.answering import Wanted
+
+    shards, keys = _shards(context, making, asked), asked.keys(temperatures)
+    wanted = {
+        key: Wanted(question, temperature)
+        for temperature in temperatures
+        for key, question in zip(keys[temperature], asked.questions, strict=True)
+    }
+    if wanted.keys() - shards.keys():
+        with accelerator(making.root, context.log.info):
+            _complete(context, making, asked, shards, wanted)
+    found = shards.read(set(keys[temperatures[0]]))
+    making.count(sum(each.seconds for each in found.values()))
+    if lost := set(keys[temperatures[0]]) - found.keys():
+        raise ArcPipelineError(f"{len(lost)} completions are gone from {shards.directory}; materialize this again")
+    return [found[key].completion for key in keys[temperatures[0]]]
+
+
+def _shards(context: dg.AssetExecutionContext, making: Making, asked: Asked) -> Shards:
+    """Below the version of the checkpoint, with which they are pruned."""
+    name = asked.experiment.name
+    place = making.root / "completions" / name / making.upstream[f"checkpoint[{name}]"][:16]
+    about = {"weights": asked.version, "code": CODE_VERSION, "settings": asked.experiment.decoding_fields()}
+    return Shards(place, about, context.log.warning)
+
+
+def _complete(
+    context: dg.AssetExecutionContext, making: Making, asked: Asked, shards: Shards, wanted: "Mapping[str, Wanted]"
+) -> None:
+    """Computes what is missing, now that nobody else does."""
+    kept = shards.keys()
+    missing = {each: key for key, each in wanted.items() if key not in kept}
+    report, started = progress(context, len(wanted) - len(missing), len(wanted)), time.monotonic()
+    with shards.adding() as add:
+        for done, (each, completion) in enumerate(answers(asked.weights, list(missing), asked.experiment), 1):
+            add(missing[each], completion)
+            report(done)
+    making.count(started - time.monotonic())
+
+
+def answers(weights: Path, wanted: "Sequence[Wanted]", experiment: Experiment) -> "Iterator[tuple[Wanted, Completion]]":
+    """What the model says. Completions are kept under the version of all code that is called here."""
+    from arc_pipeline.model.answering import answer
+
+    return answer(weights, wanted, parse_encoder(experiment.grid_encoder), experiment.predict)
+
+
+CODE_VERSION = code_version(definition_versions(__name__, answers.__name__))
+
+
+def progress(context: dg.AssetExecutionContext, kept: int, total: int) -> Callable[[int], None]:
+    """Logs how many prompts are answered and how long the rest will take, every few seconds and at the end."""
+    started = last = time.monotonic()
+    before = f" ({kept:,} of {total:,} were kept from before)" if kept else ""
+
+    def report(done: int) -> None:
+        nonlocal last
+        now, left = time.monotonic(), total - kept - done
+        if not left or now - last >= REPORT_EVERY_SECONDS:
+            last = now
+            seconds = duration((now - started) / done * left)
+            context.log.info(f"{done}/{total - kept} prompts answered, {seconds} left{before}")
+
+    return report
+
+
+def temperatures_together(context: dg.AssetExecutionContext) -> list[float]:
+    """The temperature of this run's partition, then those that the same refresh or backfill makes of its experiment."""
+    experiment, own = partition_path(context.partition_key).split("/")
+    others = {*context.run.tags.get(DECODINGS_TAG, "").split(","), *_in_backfill(context, experiment)}
+    return [DECODINGS[own], *(DECODINGS[each] for each in DECODINGS if each in others - {own})]
+
+
+def _in_backfill(context: dg.AssetExecutionContext, experiment: str) -> Iterator[str]:
+    """The decodings of an experiment that the backfill of this run makes, if it is of one."""
+    backfill = context.instance.get_backfill(context.run.tags.get(BACKFILL_TAG, ""))
+    if backfill and backfill.asset_backfill_data:
+        subset = backfill.asset_backfill_data.target_subset.get_partitions_subset(context.asset_key)
+        keys = map(candidate_partitions.get_partition_key_from_str, subset.get_partition_keys())
+        yield from (
+            decoding for name, decoding in (partition_path(key).split("/") for key in keys) if name == experiment
+        )
