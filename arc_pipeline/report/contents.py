@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from arc_pipeline.arc.artefact import Artefact, Store, read_table
+from arc_pipeline.arc.prediction import DECODINGS
 from arc_pipeline.arc.results import TABLES
 from arc_pipeline.report.curves import (
     draw_breakdowns,
@@ -13,9 +14,12 @@ from arc_pipeline.report.curves import (
     draw_over_steps,
     draw_trainings,
 )
+from arc_pipeline.report.evidence import answers_of
+from arc_pipeline.report.gallery import gallery, worth_a_look
 from arc_pipeline.report.tables import SHEETS, Sheet
 from arc_pipeline.report.training_plot import loss_plot
 
+MOST_ANSWERS = 6
 TITLES = {"models": "Models", "temperatures": "Does the temperature matter?", "duration": "Capacity and duration"}
 
 
@@ -29,21 +33,24 @@ class Picture:
 
 @dataclass(frozen=True)
 class Contents:
-    """`tables` by title; `curves` over experiments; `experiments` has the pictures of each by its name."""
+    """`tables` by title; `curves` over experiments; `experiments` and `galleries` have the pictures of each by name."""
 
     tables: dict[str, list[Sheet]]
     curves: list[Picture]
     experiments: dict[str, list[Picture]]
+    galleries: dict[str, list[Picture]]
 
 
 def read_contents(store: Store, experiments: Sequence[str]) -> Contents:
     """Everything that was materialized; what was not is left out."""
     tables = {title: SHEETS[name](_table_rows(store, name)) for name, title in TITLES.items()}
     pictures = {name: experiment_pictures(store, name) for name in experiments}
+    galleries = {name: answers(store, name) for name in experiments}
     return Contents(
         {title: sheets for title, sheets in tables.items() if sheets},
         curves_over_experiments(store, experiments),
         {name: found for name, found in pictures.items() if found},
+        {name: found for name, found in galleries.items() if found},
     )
 
 
@@ -69,6 +76,18 @@ def experiment_pictures(store: Store, name: str) -> list[Picture]:
         "Metrics by the size of tasks": draw_breakdowns(_rows(store, "breakdown", name), name),
     }
     return [Picture(png, caption) for caption, pngs in drawn.items() for png in pngs]
+
+
+def answers(store: Store, name: str) -> list[Picture]:
+    """What the model answered to the seed's three tasks and where it failed, with greedy decoding."""
+    decoding = next(iter(DECODINGS))
+    if not all(store.lineage(Artefact(asset, f"{name}/{decoding}")) for asset in ("predictions", "attempts")):
+        return []
+    chosen = worth_a_look(answers_of(store, name, decoding))[:MOST_ANSWERS]
+    return [
+        Picture(png, f"{pair.task.task_id} of {pair.dataset}, test pair {pair.test_index}")
+        for pair, png in zip(chosen, gallery(chosen), strict=True)
+    ]
 
 
 def _table_rows(store: Store, table: str) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from arc_pipeline.report.contents import Contents
-from arc_pipeline.report.figure import data_uri
+from arc_pipeline.report.embedding import data_uri
 from arc_pipeline.report.lineage_graph import Asset, draw_lineage
 
 TEMPLATE = "page.html"

@@ -58,7 +58,7 @@ def assets(n_experiments: int, status: str = "fresh") -> list[Asset]:
 
 def contents(n_experiments: int) -> Contents:
     pictures = {f"e{n}": [CURVE] for n in range(n_experiments)}
-    return Contents({"Models": [SHEET]} if pictures else {}, [CURVE] if n_experiments > 1 else [], pictures)
+    return Contents({"Models": [SHEET]} if pictures else {}, [CURVE] if n_experiments > 1 else [], pictures, pictures)
 
 
 def rendered(n_experiments: int, status: str = "fresh") -> tuple[str, Page]:
@@ -108,7 +108,7 @@ def made(store: Store, asset: str, partition: str, rows: list[dict[str, Any]], n
 
 def test_the_contents_are_what_the_store_has(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    assert read_contents(store, ["one"]) == Contents({}, [], {})
+    assert read_contents(store, ["one"]) == Contents({}, [], {}, {})
     row = {"experiment": "one", "dataset": "ten", "decoding": "t0.0", "temperature": 0.0, "n": 2, "best": []}
     row |= dict.fromkeys(SHOWN_METRICS, 0.5) | {"intervals": {name: [0.0, 1.0] for name in SHOWN_METRICS}}
     row |= {"planned": 4, "answered": 4, "decoded": 4, "tasks": 2, "test_pairs": 2, "trace": "t@1", "contamination": ""}
