@@ -13,7 +13,7 @@ from arc_pipeline.cli_bench import bench
 from arc_pipeline.cli_dev import interface
 from arc_pipeline.cli_failures import failing
 from arc_pipeline.cli_lineage import lineage
-from arc_pipeline.cli_results import report, show_results, table_rows
+from arc_pipeline.cli_results import show_results, shown, table_rows
 from arc_pipeline.cli_session import open_session
 from arc_pipeline.cli_show import pictures
 from arc_pipeline.console import Json, errors, print_table, say, size, wide_console
@@ -27,7 +27,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(bench)
 app.add_typer(interface)
 app.add_typer(lineage)
-app.add_typer(report)
+app.add_typer(shown)
 app.add_typer(pictures)
 app.add_typer(failing)
 Select = Annotated[list[str], typer.Option("--select", help="Asset, experiment, dataset or decoding; * matches.")]

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,13 +11,13 @@ import typer
 
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.cli_session import open_session
-from arc_pipeline.console import Json, print_sheet, say, wide_console
+from arc_pipeline.console import Json, print_sheet, say, size, wide_console
 
-report = typer.Typer()
+shown = typer.Typer()
 Row = dict[str, Any]
 
 
-@report.command()
+@shown.command()
 def results(
     table: Annotated[str, typer.Option(help="models, temperatures or duration.")] = "",
     sort: Annotated[str, typer.Option(help="A column to sort by: metrics and counts from the highest.")] = "",
@@ -33,6 +34,24 @@ def results(
     if csv_file:
         write_csv(rows, csv_file)
     show_results(rows, table, as_json)
+
+
+@shown.command()
+def report(output: Annotated[Path, typer.Option(help="The file to write.")] = Path("report.html")) -> None:
+    """Write one HTML file that needs no network: tables, curves, what is stale, lineage and environment."""
+    session = open_session()
+    from arc_pipeline.arc.environment import environment
+    from arc_pipeline.defs.overview import overview
+    from arc_pipeline.report.contents import read_contents
+    from arc_pipeline.report.page import render
+
+    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    page = render(read_contents(session.store, session.experiments()), overview(session), environment(), made)
+    try:
+        output.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise ArcPipelineError(f"--output {output} cannot be written: {error.strerror}") from error
+    say(f"wrote {output} ({size(len(page))})")
 
 
 def table_rows(table: str) -> list[Row]:

@@ -108,6 +108,21 @@ def test_results_for_a_person_a_program_and_a_spreadsheet(tmp_path: Path) -> Non
     assert {row["max_steps"] for row in rows} == {100}
 
 
+def test_a_report_is_one_file_that_says_what_is_there(tmp_path: Path) -> None:
+    data, page = tmp_path / "data", tmp_path / "report.html"
+    made_results(data)
+    done = run(data, "report", "--output", str(page))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("wrote ")
+    html = page.read_text()
+    assert html.startswith("<!DOCTYPE html>")
+    assert "75.0*" in html
+    assert "was never materialized" in html
+    nowhere = run(data, "report", "--output", str(tmp_path / "no" / "report.html"))
+    assert nowhere.returncode == 1
+    assert "cannot be written: No such file" in nowhere.stderr
+
+
 def test_results_name_what_they_do_not_know(tmp_path: Path) -> None:
     data = tmp_path / "data"
     made_results(data)

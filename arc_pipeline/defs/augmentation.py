@@ -19,7 +19,7 @@ from arc_pipeline.defs.tasks import tasks
 from arc_pipeline.defs.workspace import Workspace, markdown_table
 from arc_pipeline.report.augmented import augmented_board, on_a_page, rows_of_task, telling_task
 from arc_pipeline.report.drawing import draw_board
-from arc_pipeline.report.paper import markdown_pictures
+from arc_pipeline.report.embedding import markdown_images
 
 
 @dg.asset(
@@ -103,4 +103,4 @@ def pictured(experiment: Experiment, recipes: pa.Table, found: dict[str, list[Ta
     dataset, task = telling_task(found)
     rows = rows_of_task(recipes, dataset, task.task_id)
     picture = draw_board(on_a_page(augmented_board(task, dataset, rows, experiment.name)))
-    return markdown_pictures([picture], "augmented examples")
+    return markdown_images([picture], "augmented examples")

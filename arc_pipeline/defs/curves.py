@@ -14,7 +14,7 @@ from arc_pipeline.defs.partitions import experiment_partitions
 from arc_pipeline.defs.prediction import evaluation_tasks, predictions, tasks_asked
 from arc_pipeline.defs.workspace import Workspace, markdown_metadata
 from arc_pipeline.report.curves import draw_breakdowns, draw_over_predictions
-from arc_pipeline.report.figure import markdown_images
+from arc_pipeline.report.embedding import markdown_images
 
 Result = dg.MaterializeResult[None]
 

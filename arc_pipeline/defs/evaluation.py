@@ -22,7 +22,7 @@ from arc_pipeline.defs.prediction import contamination, evaluation_tasks, predic
 from arc_pipeline.defs.training import checkpoint
 from arc_pipeline.defs.workspace import Making, Workspace, markdown_metadata
 from arc_pipeline.report.curves import draw_over_steps
-from arc_pipeline.report.figure import markdown_images
+from arc_pipeline.report.embedding import markdown_images
 from arc_pipeline.report.tables import by_decoding, by_step, markdown
 
 Result = dg.MaterializeResult[None]

@@ -17,8 +17,8 @@ from arc_pipeline.defs.evaluation import attempts
 from arc_pipeline.defs.partitions import experiment_partitions
 from arc_pipeline.defs.prediction import evaluation_tasks, predictions, tasks_asked
 from arc_pipeline.defs.workspace import Workspace, markdown_table
+from arc_pipeline.report.embedding import markdown_images
 from arc_pipeline.report.gallery import AnsweredPair, answered_pairs, gallery, worth_a_look
-from arc_pipeline.report.paper import markdown_pictures
 from arc_pipeline.report.prompts import draw_prompt
 
 Result = dg.MaterializeResult[None]
@@ -57,7 +57,7 @@ def describe(table: pa.Table, pairs: list[list[AnsweredPair]]) -> dict[str, Any]
         "unsolved": len(unsolved),
         **counts,
         "table": markdown_table(unsolved),
-        "gallery": dg.MetadataValue.md(markdown_pictures(pictures, "answers to test pairs")),
+        "gallery": dg.MetadataValue.md(markdown_images(pictures, "answers to test pairs")),
     }
 
 
@@ -94,5 +94,5 @@ def describe_prompts(experiment: Experiment, table: pa.Table, found: dict[str, l
     picture = draw_prompt(title, asked_pieces(experiment, dataset, task), most_lines=MOST_LINES)
     return {
         "first": dg.MetadataValue.md(text),
-        "tokens": dg.MetadataValue.md(markdown_pictures([picture], "the prompt token by token")),
+        "tokens": dg.MetadataValue.md(markdown_images([picture], "the prompt token by token")),
     }

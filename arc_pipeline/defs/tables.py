@@ -22,7 +22,7 @@ from arc_pipeline.defs.code import asset_code
 from arc_pipeline.defs.evaluation import experiment_summary
 from arc_pipeline.defs.workspace import Making, Workspace, markdown_metadata
 from arc_pipeline.report.curves import draw_capacity_and_duration
-from arc_pipeline.report.figure import markdown_images
+from arc_pipeline.report.embedding import markdown_images
 from arc_pipeline.report.tables import SHEETS, markdown
 
 Result = dg.MaterializeResult[None]

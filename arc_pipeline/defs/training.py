@@ -192,7 +192,7 @@ def save(making: Making, job: TrainingJob) -> dg.MaterializeResult[None]:
 
 def describe(log: list[dict[str, Any]]) -> dict[str, Any]:
     """Metadata: the end of the training, as numbers that Dagster plots over time, and its loss curve."""
-    from arc_pipeline.report.figure import markdown_image
+    from arc_pipeline.report.embedding import markdown_images
     from arc_pipeline.report.training_plot import loss_plot
 
     every = max(1, len(log) // SHOWN_STEPS)
@@ -203,6 +203,6 @@ def describe(log: list[dict[str, Any]]) -> dict[str, Any]:
         "steps": last["step"],
         "training_seconds": last["seconds"],
         **{name: last[name] for name in PLOTTED if name in last},
-        "loss_curve": dg.MetadataValue.md(markdown_image(loss_plot(log), "loss and learning rate")),
+        "loss_curve": dg.MetadataValue.md(markdown_images([loss_plot(log)], "loss and learning rate")),
         "loss_table": markdown_table(rows[::every]),
     }

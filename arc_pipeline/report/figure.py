@@ -3,18 +3,16 @@
 Drawn for a width of 8 cm and for readers who cannot tell red from green.
 """
 
-import base64
 import io
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from arc_pipeline.report.embedding import with_palette
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Dagster keeps metadata twice in its database
-MOST_BYTES, ROOM_FOR_WORDS = 200_000, 2_000
 WIDTH_CM, DOTS_PER_INCH = 8.0, 200
 STYLE = {
     "font.family": "DejaVu Sans",
@@ -47,26 +45,7 @@ def figure_png(height_cm: float, draw: "Callable[[Figure], object]") -> bytes:
         draw(figure)
         picture = io.BytesIO()
         figure.savefig(picture, format="png")
-    return picture.getvalue()
-
-
-def data_uri(png: bytes) -> str:
-    """The picture as an address that needs no file."""
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
-
-
-def markdown_image(png: bytes, what: str) -> str:
-    """Markdown with the picture inside it, which needs no file beside it."""
-    return f"![{what}]({data_uri(png)})"
-
-
-def markdown_images(pngs: Sequence[bytes], what: str) -> str:
-    """Markdown with the first of the pictures, as many as are not too much for Dagster's database."""
-    lengths = itertools.accumulate(len(data_uri(png)) for png in pngs)
-    fitting = sum(length < MOST_BYTES - ROOM_FOR_WORDS for length in lengths)
-    left_out = [f"{what}: {len(pngs) - fitting} more are in the report"] if fitting < len(pngs) else []
-    shown = [markdown_image(png, what) for png in pngs[:fitting]]
-    return "\n\n".join([*shown, *left_out]) or f"{what}: nothing to draw"
+    return with_palette(picture.getvalue())
 
 
 def step_axis(axes: "Axes") -> None:

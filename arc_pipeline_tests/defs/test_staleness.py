@@ -14,15 +14,14 @@ def of(names, *experiments: str) -> set[str]:
 
 
 TABLES = {"results_table", "temperature_table", "duration_table"}
+ENDS = ("breakdown", "experiment_summary", "failures", "prediction_curve", "prompt_samples", "training_curve")
 EVALUATION = ("attempts", "metrics", "predictions")
 
 
 def downstream_of_checkpoint(experiment: str) -> set[str]:
     """Everything after a checkpoint."""
     candidates = {f"{asset}[{experiment}/{key}]" for asset in EVALUATION for key in ("t0.0", "t1.0")}
-    ends = {
-        f"{asset}[{experiment}]" for asset in ("experiment_summary", "failures", "prompt_samples", "training_curve")
-    }
+    ends = {f"{asset}[{experiment}]" for asset in ENDS}
     return candidates | ends | TABLES
 
 

@@ -17,7 +17,8 @@ from arc_pipeline.report.curves import (
     draw_panel,
     draw_trainings,
 )
-from arc_pipeline.report.figure import DOTS_PER_INCH, MOST_BYTES, WIDTH_CM, markdown_images
+from arc_pipeline.report.embedding import MOST_BYTES
+from arc_pipeline.report.figure import DOTS_PER_INCH, WIDTH_CM
 
 METRICS = ("accuracy", "correct_size", "pass_n", "vote_2")
 FULL = {"tuning": {"method": "full", "rank": 32}}
@@ -88,13 +89,3 @@ def test_points_and_bars_lie_where_they_should(points: int, logarithmic: bool) -
 
 def test_the_groupings_of_a_breakdown_have_axes() -> None:
     assert GROUPING_AXES.keys() == GROUPINGS.keys()
-
-
-def test_metadata_holds_the_pictures_that_fit() -> None:
-    assert markdown_images([], "curves") == "curves: nothing to draw"
-    assert markdown_images([b"a", b"b"], "curves").count("![curves](data:image/png;base64,") == 2
-    large = b"x" * (MOST_BYTES // 2)
-    text = markdown_images([large, large, large], "curves")
-    assert text.count("![curves]") == 1
-    assert text.endswith("curves: 2 more are in the report")
-    assert len(text) < MOST_BYTES

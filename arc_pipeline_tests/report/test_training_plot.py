@@ -1,11 +1,10 @@
 """The picture of a training: small, a PNG, and drawn from whatever a log has."""
 
-import base64
 import struct
 
 import pytest
 
-from arc_pipeline.report.figure import DOTS_PER_INCH, WIDTH_CM, markdown_image
+from arc_pipeline.report.figure import DOTS_PER_INCH, WIDTH_CM
 from arc_pipeline.report.training_plot import MOST_POINTS, loss_plot, points
 
 ROWS = [{"step": 10 * k, "loss": 2 / k, "learning_rate": 1e-3 / k} for k in range(1, 40)]
@@ -30,9 +29,3 @@ def test_a_long_log_is_thinned_and_keeps_its_ends() -> None:
     assert len(steps) <= MOST_POINTS + 1
     assert (steps[0], steps[-1]) == (1, 100_000)
     assert points([{"step": 1, "loss": None}, {"step": 2, "loss": float("inf")}, {"step": 3}], "loss") == ([], [])
-
-
-def test_the_markdown_carries_the_picture() -> None:
-    text = markdown_image(b"picture", "a loss")
-    assert text.startswith("![a loss](")
-    assert base64.b64decode(text.split("base64,")[1].rstrip(")")) == b"picture"

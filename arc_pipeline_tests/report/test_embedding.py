@@ -6,7 +6,7 @@ import io
 from PIL import Image
 
 from arc_pipeline.report.colours import ARC_COLOURS
-from arc_pipeline.report.paper import markdown_pictures, with_palette
+from arc_pipeline.report.embedding import markdown_images, with_palette
 
 
 def test_a_palette_keeps_the_colours_of_cells() -> None:
@@ -21,10 +21,11 @@ def test_a_palette_keeps_the_colours_of_cells() -> None:
 
 
 def test_as_many_pictures_as_fit() -> None:
-    text = markdown_pictures([b"a" * 600, b"b" * 600, b"c" * 600], "grids", most_bytes=2000)
-    pictures = text.split("\n\n")
-    assert len(pictures) == 2
-    assert base64.b64decode(pictures[1].split("base64,")[1].rstrip(")")) == b"b" * 600
+    text = markdown_images([b"a" * 600, b"b" * 600, b"c" * 600], "grids", most_bytes=2000)
+    first, second, words = text.split("\n\n")
+    assert first.startswith("![grids](data:image/png;base64,")
+    assert base64.b64decode(second.split("base64,")[1].rstrip(")")) == b"b" * 600
+    assert words == "grids: 1 more would be too large here"
     assert len(text) <= 2000
-    assert markdown_pictures([b"a" * 3000], "grids", most_bytes=2000) == "grids: none, or too large to be shown here"
-    assert markdown_pictures([], "grids") == "grids: none, or too large to be shown here"
+    assert markdown_images([b"a" * 3000], "grids", most_bytes=2000) == "grids: 1 more would be too large here"
+    assert markdown_images([], "grids") == "grids: nothing to draw"

@@ -1,0 +1,104 @@
+"""What the report shows of a store: tables, and pictures of all experiments and of each. Knows no page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from arc_pipeline.arc.artefact import Artefact, Store, read_table
+from arc_pipeline.arc.prediction import DECODINGS
+from arc_pipeline.arc.results import TABLES
+from arc_pipeline.report.curves import (
+    draw_breakdowns,
+    draw_capacity_and_duration,
+    draw_over_predictions,
+    draw_over_steps,
+    draw_trainings,
+)
+from arc_pipeline.report.evidence import answers_of
+from arc_pipeline.report.gallery import gallery, worth_a_look
+from arc_pipeline.report.tables import SHEETS, Sheet
+from arc_pipeline.report.training_plot import loss_plot
+
+MOST_ANSWERS = 6
+TITLES = {"models": "Models", "temperatures": "Does the temperature matter?", "duration": "Capacity and duration"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG, and what it shows in words."""
+
+    png: bytes
+    caption: str
+
+
+@dataclass(frozen=True)
+class Contents:
+    """`tables` by title; `curves` over experiments; `experiments` and `galleries` have the pictures of each by name."""
+
+    tables: dict[str, list[Sheet]]
+    curves: list[Picture]
+    experiments: dict[str, list[Picture]]
+    galleries: dict[str, list[Picture]]
+
+
+def read_contents(store: Store, experiments: Sequence[str]) -> Contents:
+    """Everything that was materialized; what was not is left out."""
+    tables = {title: SHEETS[name](_table_rows(store, name)) for name, title in TITLES.items()}
+    pictures = {name: experiment_pictures(store, name) for name in experiments}
+    galleries = {name: answers(store, name) for name in experiments}
+    return Contents(
+        {title: sheets for title, sheets in tables.items() if sheets},
+        curves_over_experiments(store, experiments),
+        {name: found for name, found in pictures.items() if found},
+        {name: found for name, found in galleries.items() if found},
+    )
+
+
+def curves_over_experiments(store: Store, experiments: Sequence[str]) -> list[Picture]:
+    """Whole trainings of several lengths, then the way of single trainings."""
+    whole = draw_capacity_and_duration(_table_rows(store, "duration"))
+    curves = {name: found for name in experiments if (found := _rows(store, "training_curve", name))}
+    return [
+        *(Picture(png, "Metrics against the steps of whole trainings, greedy decoding") for png in whole),
+        *(Picture(png, "Metrics on the way of single trainings, greedy decoding") for png in draw_trainings(curves)),
+    ]
+
+
+def experiment_pictures(store: Store, name: str) -> list[Picture]:
+    """How it was trained, and what its numbers hide."""
+    log = _rows(store, "checkpoint", name, "training_log")
+    drawn = {
+        "Loss and learning rate": [loss_plot(log)] if log else [],
+        "Metrics against training steps": draw_over_steps(_rows(store, "training_curve", name), name),
+        "Metrics against the number of predictions": draw_over_predictions(
+            _rows(store, "prediction_curve", name), name
+        ),
+        "Metrics by the size of tasks": draw_breakdowns(_rows(store, "breakdown", name), name),
+    }
+    return [Picture(png, caption) for caption, pngs in drawn.items() for png in pngs]
+
+
+def answers(store: Store, name: str) -> list[Picture]:
+    """What the model answered to the seed's three tasks and where it failed, with greedy decoding."""
+    decoding = next(iter(DECODINGS))
+    if not all(store.lineage(Artefact(asset, f"{name}/{decoding}")) for asset in ("predictions", "attempts")):
+        return []
+    chosen = worth_a_look(answers_of(store, name, decoding))[:MOST_ANSWERS]
+    return [
+        Picture(png, f"{pair.task.task_id} of {pair.dataset}, test pair {pair.test_index}")
+        for pair, png in zip(chosen, gallery(chosen), strict=True)
+    ]
+
+
+def _table_rows(store: Store, table: str) -> list[dict[str, Any]]:
+    rows = _rows(store, TABLES[table])
+    # one of an older version is shown once it was made again
+    return rows if rows and "best" in rows[0] else []
+
+
+def _rows(store: Store, asset: str, partition: str = "", name: str = "") -> list[dict[str, Any]]:
+    artefact = Artefact(asset, partition)
+    if store.lineage(artefact) is None:
+        return []
+    rows: list[dict[str, Any]] = read_table(store.current(artefact), name or asset).to_pylist()
+    return rows

@@ -1,0 +1,39 @@
+"""The report: one HTML file that needs nothing beside it, no network, no script. Knows contents, not their origin."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from arc_pipeline.report.contents import Contents
+from arc_pipeline.report.embedding import data_uri
+from arc_pipeline.report.lineage_graph import Asset, draw_lineage
+
+TEMPLATE = "page.html"
+# partitions that a list of one asset names, those that need work first
+MOST_PARTITIONS, FEW_PARTITIONS = 100, 12
+
+
+def render(contents: Contents, assets: Sequence[Asset], environment: Mapping[str, Any], made: str) -> str:
+    """The page; `environment` as arc.environment has it, `made` is when, in words."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader("arc_pipeline", "report")
+    templates = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    templates.filters["data_uri"] = data_uri
+    return templates.get_template(TEMPLATE).render(
+        contents=contents,
+        assets=assets,
+        lineage=draw_lineage(assets),
+        to_do=[(asset, each) for asset in assets for each in asset.partitions if each.status != "fresh"],
+        partitions={asset.name: listed(asset) for asset in assets},
+        environment=environment,
+        made=made,
+        most=MOST_PARTITIONS,
+        few=FEW_PARTITIONS,
+    )
+
+
+def listed(asset: Asset) -> list[Any]:
+    """The partitions that the page names."""
+    return sorted(asset.partitions, key=lambda each: each.status == "fresh")[:MOST_PARTITIONS]

@@ -1,0 +1,126 @@
+"""The report: well-formed, self-contained, and fine with no, one and dozens of experiments."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arc_pipeline.arc.artefact import Artefact, Lineage, Store, write_table
+from arc_pipeline.arc.environment import environment
+from arc_pipeline.arc.results import SHOWN_METRICS, as_table
+from arc_pipeline.report.contents import Contents, Picture, read_contents
+from arc_pipeline.report.lineage_graph import Asset, Partition
+from arc_pipeline.report.page import MOST_PARTITIONS, render
+from arc_pipeline.report.tables import Cell, Sheet
+
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+SHEET = Sheet("ten, n = 10 tasks", ("experiment", "vote_2"), ((Cell("<one>"), Cell("75.0", "[50, 90]", True, "t@1")),))
+CURVE = Picture(b"picture", "Metrics against steps")
+
+
+class Page(HTMLParser):
+    """Checks that elements are closed in order; keeps what a page refers to, and its text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.ids: list[str] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag != "script"
+        self.addresses += [value or "" for name, value in attrs if name in {"src", "href", "srcset", "action"}]
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+        if tag == "img":
+            assert dict(attrs)["alt"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def assets(n_experiments: int, status: str = "fresh") -> list[Asset]:
+    """Two assets, one with a partition for each experiment."""
+    there = tuple(Partition(f"e{n}", status, ("its <code> changed",), "abc", "today") for n in range(n_experiments))
+    root = Asset("tasks", "The tasks.", "tasks", (), (Partition("ten", "fresh"),))
+    return [root, Asset("checkpoint", "The weights.", "training", ("tasks",), there)]
+
+
+def contents(n_experiments: int) -> Contents:
+    pictures = {f"e{n}": [CURVE] for n in range(n_experiments)}
+    return Contents({"Models": [SHEET]} if pictures else {}, [CURVE] if n_experiments > 1 else [], pictures, pictures)
+
+
+def rendered(n_experiments: int, status: str = "fresh") -> tuple[str, Page]:
+    html = render(contents(n_experiments), assets(n_experiments, status), environment(), "2026-01-01 12:00 UTC")
+    return html, Page(html)
+
+
+@pytest.mark.parametrize("n_experiments", [0, 1, 60])
+def test_a_page_is_well_formed_and_needs_nothing_beside_it(n_experiments: int) -> None:
+    html, page = rendered(n_experiments)
+    assert all(address.startswith(("data:image/png;base64,", "#")) for address in page.addresses)
+    assert {address[1:] for address in page.addresses if address.startswith("#")} <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+    style = re.findall(r"<style>(.*?)</style>", html, re.DOTALL)
+    assert len(style) == 1
+    assert "url(" not in style[0]
+    assert "@import" not in style[0]
+
+
+def test_without_results_it_says_what_makes_some() -> None:
+    _, page = rendered(0)
+    assert "There are no results yet: arc-pipeline demo" in page.text
+    assert "0 experiments with results" in page.text
+
+
+def test_cells_are_escaped_and_marked() -> None:
+    html, page = rendered(1)
+    assert "<one>" not in html
+    assert "<one>" in page.text
+    assert '<td title="t@1"><strong>75.0*</strong> <small>[50, 90]</small></td>' in html
+
+
+def test_what_is_stale_is_said_and_long_lists_are_cut() -> None:
+    _, page = rendered(150, "stale")
+    assert "150 artefacts are to be refreshed" in page.text
+    assert "its <code> changed" in page.text
+    assert f"and {150 - MOST_PARTITIONS} more: arc-pipeline stale" in page.text
+    assert "everything is up to date" in rendered(1)[1].text
+
+
+def made(store: Store, asset: str, partition: str, rows: list[dict[str, Any]], name: str = "") -> None:
+    with store.writing(Artefact(asset, partition)) as directory:
+        write_table(as_table(rows), directory, name or asset)
+        record = {"artefact": str(Artefact(asset, partition)), "data_version": "a" * 64, "code_version": "1"}
+        store.commit(directory, Lineage.model_validate(record | {"upstream": {}}))
+
+
+def test_the_contents_are_what_the_store_has(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert read_contents(store, ["one"]) == Contents({}, [], {}, {})
+    row = {"experiment": "one", "dataset": "ten", "decoding": "t0.0", "temperature": 0.0, "n": 2, "best": []}
+    row |= dict.fromkeys(SHOWN_METRICS, 0.5) | {"intervals": {name: [0.0, 1.0] for name in SHOWN_METRICS}}
+    row |= {"planned": 4, "answered": 4, "decoded": 4, "tasks": 2, "test_pairs": 2, "trace": "t@1", "contamination": ""}
+    made(store, "results_table", "", [row])
+    made(store, "prediction_curve", "one", [row])
+    made(store, "checkpoint", "one", [{"step": 1, "loss": 1.0, "learning_rate": 0.1, "best": []}], "training_log")
+    found = read_contents(store, ["one", "two"])
+    assert [sheet.title for sheet in found.tables["Models"]] == [
+        "ten, n = 2 tasks, 2 test pairs, 2 predictions each, temperature 0.0"
+    ]
+    assert [picture.caption for picture in found.experiments["one"]] == [
+        "Loss and learning rate",
+        "Metrics against the number of predictions",
+    ]
+    assert found.experiments.keys() == {"one"}
