@@ -38,15 +38,17 @@ def results(
 
 @shown.command()
 def report(output: Annotated[Path, typer.Option(help="The file to write.")] = Path("report.html")) -> None:
-    """Write one HTML file that needs no network: tables, curves, what is stale, lineage and environment."""
+    """Write one HTML file that needs no network: tables, curves, answers, lineage and what is stale."""
     session = open_session()
     from arc_pipeline.arc.environment import environment
     from arc_pipeline.defs.overview import overview
+    from arc_pipeline.defs.waiting import in_words
     from arc_pipeline.report.contents import read_contents
     from arc_pipeline.report.page import render
 
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    page = render(read_contents(session.store, session.experiments()), overview(session), environment(), made)
+    contents, waiting = read_contents(session.store, session.experiments()), in_words(session.waiting())
+    page = render(contents, overview(session), environment(), made, waiting)
     try:
         output.write_text(page, encoding="utf-8")
     except OSError as error:

@@ -12,8 +12,14 @@ TEMPLATE = "page.html"
 MOST_PARTITIONS, FEW_PARTITIONS = 100, 12
 
 
-def render(contents: Contents, assets: Sequence[Asset], environment: Mapping[str, Any], made: str) -> str:
-    """The page; `environment` as arc.environment has it, `made` is when, in words."""
+def render(
+    contents: Contents,
+    assets: Sequence[Asset],
+    environment: Mapping[str, Any],
+    made: str,
+    waiting: Sequence[str] = (),
+) -> str:
+    """The page; `environment` as arc.environment has it, `made` is when and `waiting` what cannot begin, in words."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("arc_pipeline", "report")
@@ -29,6 +35,7 @@ def render(contents: Contents, assets: Sequence[Asset], environment: Mapping[str
         partitions={asset.name: listed(asset) for asset in assets},
         environment=environment,
         made=made,
+        waiting=waiting,
         most=MOST_PARTITIONS,
         few=FEW_PARTITIONS,
     )

@@ -99,6 +99,11 @@ def test_what_is_stale_is_said_and_long_lists_are_cut() -> None:
     assert "everything is up to date" in rendered(1)[1].text
 
 
+def test_what_cannot_begin_is_said() -> None:
+    html = render(contents(1), assets(1), environment(), "today", ["far cannot begin: no weights"])
+    assert "far cannot begin: no weights" in Page(html).text
+
+
 def made(store: Store, asset: str, partition: str, rows: list[dict[str, Any]], name: str = "") -> None:
     with store.writing(Artefact(asset, partition)) as directory:
         write_table(as_table(rows), directory, name or asset)
