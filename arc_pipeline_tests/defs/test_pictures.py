@@ -17,7 +17,7 @@ PICTURES = {
 def test_an_asset_shows_a_picture_small_enough_for_the_database(two, asset: str) -> None:
     event = two.load().instance.get_latest_materialization_event(dg.AssetKey(asset))
     text = event.asset_materialization.metadata[PICTURES[asset]].value
-    assert len(text) <= importlib.import_module("arc_pipeline.report.paper").MOST_BYTES
+    assert len(text) <= importlib.import_module("arc_pipeline.report.embedding").MOST_BYTES
     encoded = text.partition("base64,")[2].partition(")")[0]
     assert base64.b64decode(encoded).startswith(b"\x89PNG")
 
