@@ -4,10 +4,11 @@ import pytest
 
 from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.experiment import Experiment
+from arc_pipeline.arc.prediction import questions
 from arc_pipeline.arc.prompt import solve_prompt
 from arc_pipeline.arc.task import Task
 from arc_pipeline.model.pieces import asked_pieces, pieces
-from arc_pipeline.model.tokenization import EOS, decode_ids, encode_example, tiny_tokenizer
+from arc_pipeline.model.tokenization import EOS, decode_ids, encode_example, load_tokenizer, tiny_tokenizer
 
 ENCODER = parse_encoder("GridShapeEncoder(RowNumberEncoder(MinimalGridEncoder()))")
 
@@ -46,6 +47,20 @@ def test_joined_they_are_what_the_model_sees(make, supervise: str, two_tests: Ta
     found = pieces(tokenizer, example)
     assert "".join(text for text, _ in found) == decode_ids(tokenizer, example.input_ids)
     assert [supervised for _, supervised in found] == example.supervised
+
+
+@pytest.mark.parametrize(("chat", "framed"), [("auto", True), ("off", False)])
+def test_they_are_those_that_the_experiment_trains_on(chatting, two_tests: Task, tmp_path, chat, framed) -> None:
+    chatting.save_pretrained(str(tmp_path))
+    experiment = Experiment.model_validate(
+        {"name": "e", "model": str(tmp_path), "chat": chat, "train": [{"dataset": "d"}], "max_steps": 1}
+        | {"predict": {"datasets": ["d"]}, "augmentation": {"geometric": False, "colours": False}}
+    )
+    asked = next(questions(experiment, {"d": [two_tests]}))
+    trained = encode_example(load_tokenizer(str(tmp_path), experiment), asked.recipe.render(two_tests, ENCODER))
+    found = asked_pieces(experiment, "d", two_tests)
+    assert len(found) == len(trained.input_ids)
+    assert "".join(text for text, _ in found).startswith("One rule") != framed
 
 
 def test_the_answer_of_the_first_test_pair_carries_loss(two_tests: Task) -> None:
