@@ -18,7 +18,8 @@ CONTEXT: Final = 6
 
 def pieces_of(experiment: Experiment, recipe: Recipe, task: Task) -> list[tuple[str, bool]]:
     """The pieces of the example that a recipe renders to, as the experiment's model is trained on it."""
-    tokenizer, prompt = load_tokenizer(experiment.model), recipe.render(task, parse_encoder(experiment.grid_encoder))
+    tokenizer = load_tokenizer(experiment.model, experiment)
+    prompt = recipe.render(task, parse_encoder(experiment.grid_encoder))
     return pieces(tokenizer, encode_example(tokenizer, prompt, experiment.supervise))
 
 
