@@ -72,3 +72,12 @@ def test_the_answer_of_the_first_test_pair_carries_loss(two_tests: Task) -> None
     answer = "".join(text for text, supervised in found if supervised)
     assert answer == ENCODER.encode(two_tests.test[0].output) + EOS
     assert "".join(text for text, _ in found).endswith(answer)
+
+
+@pytest.mark.parametrize(("chat", "frame"), [("auto", "<start>user\n"), ("off", "")])
+def test_the_frame_of_a_chat_is_shown_as_the_experiment_has_it(chatting, tmp_path, two_tests, chat, frame) -> None:
+    chatting.save_pretrained(str(tmp_path))
+    fields = {"name": "e", "train": [{"dataset": "d"}], "max_steps": 1, "predict": {"datasets": ["d"]}}
+    experiment = Experiment.model_validate(fields | {"model": str(tmp_path), "chat": chat})
+    shown = "".join(text for text, _ in asked_pieces(experiment, "d", two_tests))
+    assert shown.startswith(f"{frame}One rule")
