@@ -12,7 +12,7 @@ import pytest
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.ui.server import listen
 
-LONG = {"max_steps": 5000, "batch_size": 1, "save_steps": 20, "logging_steps": 1}
+LONG = {"max_steps": 999, "batch_size": 8, "save_steps": 20, "logging_steps": 1}
 INPUTS = ("augmented_examples", "training_config", "initial_weights")
 LAUNCH = """
 mutation ($parameters: ExecutionParams!) {
