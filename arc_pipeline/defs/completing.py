@@ -73,6 +73,8 @@ def completions(
     if wanted.keys() - shards.keys():
         with accelerator(making.root, context.log.info):
             _complete(context, making, asked, shards, wanted)
+    else:
+        context.log.info(f"all {len(wanted):,} completions were kept from before")
     found = shards.read(set(keys[temperatures[0]]))
     making.count(sum(each.seconds for each in found.values()))
     if lost := set(keys[temperatures[0]]) - found.keys():
