@@ -128,10 +128,10 @@ def new(name: str, source: Annotated[str, typer.Option("--from", help="The exper
 @app.command()
 def prune(
     as_json: Json = False,
-    dry_run: Annotated[bool, typer.Option(help="Only list the checkpoints.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Only list them.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """List all versions of all checkpoints with their sizes; remove those that nothing current uses."""
+    """List all checkpoints and completions kept of them, with sizes; remove what nothing current uses."""
     from arc_pipeline.arc.pruning import remove
 
     session = open_session()

@@ -1,6 +1,7 @@
-"""Which versions of checkpoints nothing needs any more. Reads the store's records; knows nothing of Dagster.
+"""Which versions of checkpoints nothing needs any more, and which completions of theirs. Knows nothing of Dagster.
 
-Whatever cannot be understood counts as used: a version is removed only if every record says that nothing needs it.
+Reads the store's records. Whatever cannot be understood counts as used: a version is removed only if every record says
+that nothing needs it.
 """
 
 import json
@@ -19,6 +20,8 @@ from arc_pipeline.arc.artefact import CURRENT, LINEAGE, Artefact, Lineage, Store
 from arc_pipeline.arc.errors import ArcPipelineError
 
 CHECKPOINT = "checkpoint"
+COMPLETIONS = "completions"
+OF_CURRENT = "completions of the current version"
 IS_CURRENT = "the current version"
 NO_CURRENT = "no version is the current one, so any may be"
 NO_RECORD = "no record says what it is"
@@ -27,32 +30,51 @@ IN_PROGRESS = "a run of this experiment is in progress"
 
 @dataclass(frozen=True, order=True)
 class Version:
-    """One version of an experiment's checkpoint, and why it must stay; nothing uses it if `used_by` is empty."""
+    """One version of an experiment's checkpoint, or the completions that are kept of it, and why it must stay.
+
+    Nothing uses it if `used_by` is empty.
+    """
 
     experiment: str
     name: str
     path: Path
     n_bytes: int
     used_by: tuple[str, ...] = ()
+    asset: str = CHECKPOINT
 
     def row(self) -> dict[str, Any]:
         """For the command line."""
-        plain = {"experiment": self.experiment, "version": self.name, "bytes": self.n_bytes}
+        plain = {"asset": self.asset, "experiment": self.experiment, "version": self.name, "bytes": self.n_bytes}
         return plain | {"used": bool(self.used_by), "used_by": list(self.used_by), "path": str(self.path)}
 
 
 def versions(store: Store, in_progress: Collection[str] = ()) -> list[Version]:
-    """All versions of all checkpoints; those of experiments with runs in progress count as used."""
+    """All versions of all checkpoints and their completions; those of experiments with runs in progress are used."""
     users = _users(store)
     for path in _started_from(store.root / "training"):
         users[path].add("a training that is not finished starts from it")
-    return [
+    found = [
         Version(
             place.name, path.name, path, _size(path), tuple(sorted(users[path.resolve()] | _own(path, in_progress)))
         )
         for place in _subdirectories(store.root / CHECKPOINT)
         for path in _subdirectories(place)
     ]
+    return found + list(_completions(store, in_progress))
+
+
+def _completions(store: Store, in_progress: Collection[str]) -> Iterator[Version]:
+    """What was kept of each version's answers: of use only to predictions that are yet to be made, by the current."""
+    for place in _subdirectories(store.root / COMPLETIONS):
+        current = store.lineage(Artefact(CHECKPOINT, place.name))
+        for path in _subdirectories(place):
+            reasons = {
+                OF_CURRENT: current is not None and current.data_version.startswith(path.name),
+                NO_CURRENT: current is None and (store.root / CHECKPOINT / place.name / path.name).is_dir(),
+                IN_PROGRESS: place.name in in_progress,
+            }
+            why = tuple(reason for reason, holds in reasons.items() if holds)
+            yield Version(place.name, path.name, path, _size(path), why, COMPLETIONS)
 
 
 def remove(unused: Iterable[Version]) -> list[Version]:

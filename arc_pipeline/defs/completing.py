@@ -18,6 +18,7 @@ from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction import DECODINGS, Completion, Question
+from arc_pipeline.arc.pruning import COMPLETIONS
 from arc_pipeline.defs.accelerator import accelerator
 from arc_pipeline.defs.partitions import candidate_partitions, partition_path
 from arc_pipeline.defs.refresh import DECODINGS_TAG
@@ -72,6 +73,8 @@ def completions(
     if wanted.keys() - shards.keys():
         with accelerator(making.root, context.log.info):
             _complete(context, making, asked, shards, wanted)
+    else:
+        context.log.info(f"all {len(wanted):,} completions were kept from before")
     found = shards.read(set(keys[temperatures[0]]))
     making.count(sum(each.seconds for each in found.values()))
     if lost := set(keys[temperatures[0]]) - found.keys():
@@ -82,7 +85,7 @@ def completions(
 def _shards(context: dg.AssetExecutionContext, making: Making, asked: Asked) -> Shards:
     """Below the version of the checkpoint, with which they are pruned."""
     name = asked.experiment.name
-    place = making.root / "completions" / name / making.upstream[f"checkpoint[{name}]"][:16]
+    place = making.root / COMPLETIONS / name / making.upstream[f"checkpoint[{name}]"][:16]
     about = {"weights": asked.version, "code": CODE_VERSION, "settings": asked.experiment.decoding_fields()}
     return Shards(place, about, context.log.warning)
 

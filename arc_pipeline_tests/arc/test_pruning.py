@@ -81,6 +81,23 @@ def test_runs_in_progress_unfinished_trainings_and_a_lost_current_link_keep_vers
     assert unused(store) == set()
 
 
+def test_completions_stay_with_the_current_version_and_with_runs_in_progress(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    kept = [tmp_path / "completions" / "one" / each[:16] for each in HASHES]
+    for path in kept:
+        (path / "0123").mkdir(parents=True)
+        (path / "0123" / "shard.parquet").write_bytes(b"12345")
+    commit(store, "checkpoint[one]", HASHES[0], {})
+    (tmp_path / "checkpoint" / "one" / "current").unlink()
+    assert unused(store) == set(kept[1:])
+    commit(store, "checkpoint[one]", HASHES[1], {})
+    assert unused(store) >= {kept[0], kept[2]}
+    assert unused(store, "one") == set()
+    gone = remove(each for each in versions(store) if not each.used_by)
+    assert [each.n_bytes for each in gone if each.asset == "completions"] == [5, 5]
+    assert [path.is_dir() for path in kept] == [False, True, False]
+
+
 def test_a_record_that_cannot_be_read_stops_everything(tmp_path: Path) -> None:
     store = Store(tmp_path)
     commit(store, "checkpoint[one]", HASHES[0], {})
