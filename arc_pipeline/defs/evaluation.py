@@ -145,13 +145,13 @@ def metrics_at(
     report: Callable[[int, int], None],
 ) -> list[dict[str, Any]]:
     """The metrics by dataset of the weights that the training kept after a step."""
-    from arc_pipeline.model.answering import answer
+    from arc_pipeline.model.answering import Wanted, answer
     from arc_pipeline.model.checkpoint import milestone
 
-    encoder, questioned = parse_encoder(experiment.grid_encoder), list(questions(experiment, asked))
-    weights = milestone(directory, step)
-    completions = answer(weights, questioned, encoder, 0.0, experiment.predict.batch_size, report)
-    rows = [candidate_row(*each, encoder) for each in zip(questioned, completions, strict=True)]
+    encoder = parse_encoder(experiment.grid_encoder)
+    wanted = [Wanted(question, 0.0) for question in questions(experiment, asked)]
+    completions = dict(answer(milestone(directory, step), wanted, encoder, experiment.predict, report))
+    rows = [candidate_row(each.question, completions[each], encoder) for each in wanted]
     candidates = pa.Table.from_pylist(rows, schema=PREDICTION_SCHEMA)
     pairs = arc_metrics.per_pair(candidates, attempts_table(candidates), asked, experiment.predict.predictions)
     return [{"step": step, **row} for row in arc_metrics.aggregate(arc_metrics.per_task(pairs), pairs)]

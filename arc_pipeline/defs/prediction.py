@@ -105,18 +105,17 @@ def predictions(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.M
 
     Log-probabilities are stored, but the data version leaves them out: they vary in the last digits.
     """
-    from arc_pipeline.model.answering import answer
+    from arc_pipeline.model.answering import Wanted, answer
 
     with workspace.making(context) as making:
         experiment = making.configured("prediction_config")
-        asked = list(questions(experiment, tasks_asked(making)))
+        asked = [Wanted(each, making.temperature) for each in questions(experiment, tasks_asked(making))]
         model, encoder = making.read("checkpoint", experiment.name), parse_encoder(experiment.grid_encoder)
-        report, batch_size = progress(context), experiment.predict.batch_size
         with accelerator(workspace.store.root, context.log.info):
-            completions = answer(model, asked, encoder, making.temperature, batch_size, report)
-        rows = [candidate_row(*each, encoder) for each in zip(asked, completions, strict=True)]
+            completions = dict(answer(model, asked, encoder, experiment.predict, progress(context)))
+        rows = [candidate_row(each.question, completions[each], encoder) for each in asked]
         table = pa.Table.from_pylist(rows, schema=PREDICTION_SCHEMA)
-        return making.save_tables({"predictions": table}, leave_out=("logprob",), metadata=describe(table))
+        return making.save_tables({"predictions": table}, leave_out=("logprob", "token_logprobs"), metadata=describe(table))
 
 
 def progress(context: dg.AssetExecutionContext) -> Callable[[int, int], None]:

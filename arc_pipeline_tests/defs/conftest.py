@@ -86,7 +86,7 @@ def fake_training(context: Any, command: Sequence[str], *others: Any) -> None:
     write_log([row], job.output)
 
 
-def fake_answer(checkpoint: Path, questions: Sequence[Any], encoder: Any, *others: Any) -> list[Any]:
+def fake_answer(checkpoint: Path, wanted: Sequence[Any], encoder: Any, *others: Any) -> list[tuple[Any, Any]]:
     """Right answers to about half of the questions, others for other weights."""
     from arc_pipeline.arc.prediction import Completion
 
@@ -97,7 +97,7 @@ def fake_answer(checkpoint: Path, questions: Sequence[Any], encoder: Any, *other
         answer = question.recipe.render(question.task, encoder).answer
         return Completion(answer if knows else "no grid", -1.0, 5)
 
-    return [answer(question) for question in questions]
+    return [(each, answer(each.question)) for each in wanted]
 
 
 def a_project(data: Path, patch: pytest.MonkeyPatch) -> Project:
