@@ -17,6 +17,7 @@ from arc_pipeline.arc.encoder import GridEncoder
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.task import MAX_SIDE, N_COLOURS, Grid
 
+Shape: TypeAlias = tuple[int, int]
 Ids: TypeAlias = NDArray[np.int64]
 Encode: TypeAlias = Callable[[list[str]], list[list[int]]]
 
@@ -57,12 +58,15 @@ class Script:
 
 
 class Grammar:
-    """All answers that are grids in one encoding; `end` is the token after each."""
+    """All answers that are grids of some shapes in one encoding; `end` is the token after each.
 
-    def __init__(self, encoder: GridEncoder, encode: Encode, end: int) -> None:
+    ArcPipelineError if a text's ids are no template: where a tokenizer merges cells.
+    """
+
+    def __init__(self, encoder: GridEncoder, encode: Encode, end: int, shapes: Sequence[Shape] = SHAPES) -> None:
         self.cells = _cells(encoder, encode)
-        self._symbols = _templates(encoder, encode, self.cells, end)
-        _try(encoder, encode, self)
+        self._symbols = _templates(encoder, encode, end, shapes)
+        _try(encoder, encode, self, shapes)
         # which tokens are allowed at a free place, by its kind
         self.kinds_of: list[tuple[int, ...]] = [(), self.cells]
         self._cell_set = frozenset(self.cells)
@@ -70,7 +74,7 @@ class Grammar:
     @cached_property
     def root(self) -> Node:
         """Nothing is decided."""
-        return self._node(np.arange(len(SHAPES)), 0)
+        return self._node(np.arange(len(self._symbols)), 0)
 
     @cached_property
     def ids(self) -> list[int]:
@@ -81,7 +85,7 @@ class Grammar:
     @property
     def longest(self) -> int:
         """Tokens of the longest answer, its end included."""
-        return self._symbols.shape[1]
+        return int(self._symbols.shape[1])
 
     def plan(self, decided: Sequence[int], draft: Sequence[int] = ()) -> Script:
         """The script after the decided tokens; a draft is a whole answer that goes on where they end."""
@@ -177,7 +181,7 @@ class Walk:
         return True
 
 
-def _blank(shape: tuple[int, int], colour: int) -> Grid:
+def _blank(shape: Shape, colour: int) -> Grid:
     return ((colour,) * shape[1],) * shape[0]
 
 
@@ -186,35 +190,34 @@ def _cells(encoder: GridEncoder, encode: Encode) -> tuple[int, ...]:
     texts = encode([encoder.encode(_blank((2, 3), colour)) for colour in range(N_COLOURS)])
     if len({len(text) for text in texts}) > 1:
         raise _unusable(encoder)
-    differing = [set(place) for place in zip(*texts, strict=True) if len(set(place)) > 1]
     columns = [place for place in zip(*texts, strict=True) if len(set(place)) > 1]
-    if len(columns) != 6 or len(set(columns)) != 1 or len(differing[0]) != N_COLOURS:
+    if len(columns) != 6 or len(set(columns)) != 1 or len(set(columns[0])) != N_COLOURS:
         raise _unusable(encoder)
     return columns[0]
 
 
-def _templates(encoder: GridEncoder, encode: Encode, cells: tuple[int, ...], end: int) -> Ids:
+def _templates(encoder: GridEncoder, encode: Encode, end: int, shapes: Sequence[Shape]) -> Ids:
     """(shapes, longest) the symbols of every shape: an id, CELL, and NOTHING after the end."""
-    black, blue = (encode([encoder.encode(_blank(shape, colour)) for shape in SHAPES]) for colour in (0, 1))
-    symbols = np.full((len(SHAPES), max(map(len, black)) + 1), NOTHING, dtype=np.int64)
+    black, blue = (encode([encoder.encode(_blank(shape, colour)) for shape in shapes]) for colour in (0, 1))
+    symbols = np.full((len(shapes), max(map(len, black)) + 1), NOTHING, dtype=np.int64)
     for row, first, second in zip(symbols, black, blue, strict=True):
         if len(first) != len(second):
             raise _unusable(encoder)
         row[: len(first)] = np.where(np.equal(first, second), first, CELL)
         row[len(first)] = end
     free = (symbols == CELL).sum(axis=1)
-    if free.tolist() != [rows * columns for rows, columns in SHAPES]:
+    if free.tolist() != [rows * columns for rows, columns in shapes]:
         raise _unusable(encoder)
     return symbols
 
 
-def _try(encoder: GridEncoder, encode: Encode, grammar: Grammar) -> None:
+def _try(encoder: GridEncoder, encode: Encode, grammar: Grammar, known: Sequence[Shape]) -> None:
     """Grids of many colours must have the tokens that the templates say."""
     rng = random.Random(0)
-    shapes = [*rng.sample(SHAPES, TRIED_GRIDS), (MAX_SIDE, MAX_SIDE)]
+    shapes = [*rng.choices(known, k=TRIED_GRIDS), known[-1]]
     grids = [tuple(tuple(rng.choices(range(N_COLOURS), k=columns)) for _ in range(rows)) for rows, columns in shapes]
     for shape, grid, ids in zip(shapes, grids, encode([encoder.encode(grid) for grid in grids]), strict=True):
-        template = grammar._symbols[SHAPES.index(shape)].copy()
+        template = grammar._symbols[known.index(shape)].copy()
         template[template == CELL] = [grammar.cells[colour] for row in grid for colour in row]
         if template[: len(ids)].tolist() != ids:
             raise _unusable(encoder)

@@ -120,7 +120,7 @@ def candidate_row(question: Question, completion: Completion, encoder: GridEncod
         "outcome": outcome,
         "logprob": completion.logprob,
         "n_tokens": completion.n_tokens,
-        "token_logprobs": completion.token_logprobs,
+        "token_logprobs": completion.token_logprobs.tolist(),
     }
 
 

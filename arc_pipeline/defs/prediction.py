@@ -115,7 +115,9 @@ def predictions(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.M
             completions = dict(answer(model, asked, encoder, experiment.predict, progress(context)))
         rows = [candidate_row(each.question, completions[each], encoder) for each in asked]
         table = pa.Table.from_pylist(rows, schema=PREDICTION_SCHEMA)
-        return making.save_tables({"predictions": table}, leave_out=("logprob", "token_logprobs"), metadata=describe(table))
+        return making.save_tables(
+            {"predictions": table}, leave_out=("logprob", "token_logprobs"), metadata=describe(table)
+        )
 
 
 def progress(context: dg.AssetExecutionContext) -> Callable[[int, int], None]:

@@ -1,21 +1,18 @@
 """Answers to many prompts at once: one prefill for all answers of a prompt, drafts verified, nothing decided decoded.
 
-The first answer of a family leads: the others start when it is finished and then need few passes, for it is their
-draft. Where drafts are seen to fail, nobody waits.
+What a pass feeds is a flat row of the next tokens of many answers; what it chooses is a function of logits, seed and
+place alone, so neither the company nor the drafts of an answer change it.
 """
 
-from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from arc_pipeline.arc.grammar import DETERMINED, UNKNOWN, Grammar, Script
 from arc_pipeline.arc.prediction import Completion
+from arc_pipeline.model.book import Book, Prompt, Queue
 from arc_pipeline.model.generation import (
     AnswerLimit,
     Ask,
@@ -26,35 +23,18 @@ from arc_pipeline.model.generation import (
     cache_bytes,
     completion_of,
 )
-from arc_pipeline.model.reference import LOOK_EVERY
 from arc_pipeline.model.rows import LARGEST_WINDOW, Decided, Pass, Rows
+from arc_pipeline.model.rules import Rules, rules_of
 from arc_pipeline.model.sampling import choose
-from arc_pipeline.model.shared_prefix import (
-    Prefill,
-    SharedPrefixCache,
-    Size,
-    Step,
-    Turn,
-    bytes_per_token,
-    run_turn,
-    shared_prefix,
-)
-from arc_pipeline.model.tokenization import decode_ids, encode_text
+from arc_pipeline.model.shared_prefix import Prefill, SharedPrefixCache, Size, Step, Turn, run_turn, shared_prefix
+from arc_pipeline.model.tokenization import encode_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# prompts that are computed together differ in length by no more, so little of the buffers is unused
-LENGTH_RATIO = 1.5
 ANSWERS_OF_A_PROMPT = 8
 # a pass over many short feeds, or over fewer long ones: its scores stay small
 SHORT_FEED, TOKENS_OF_A_PASS, SCORES_OF_A_PASS = 8, 2048, 2**25
-WORTHWHILE_RUN = 1.5
-
-
-def can_answer(model: "PreTrainedModel") -> bool:
-    """Whether the model computes the same with the engine's attention as with its own."""
-    return bytes_per_token(model) is not None
 
 
 def answers(
@@ -64,182 +44,18 @@ def answers(
     prompts: Mapping[int, list[int]],
     limit: AnswerLimit,
     options: Options,
-    drafts: Drafts | None = None,
+    drafts: Drafts | None,
+    token_bytes: int,
 ) -> Completions:
-    """The completions of those asks whose prompts are given, as they are finished."""
-    book = Book(asks, prompts, drafts if options.parts.drafts else None, options.parts)
-    rules = grammar_rules(limit) if limit.grammar else OpenRules(limit, tokenizer)
+    """The completions of those asks whose prompts are given, as they are finished.
+
+    `token_bytes` is what a token takes in the cache, see `bytes_per_token`.
+    """
+    book = Book(asks, prompts, drafts if options.parts.drafts else None, options.parts.shared_prefill)
+    rules, n_tokens = rules_of(limit, tokenizer), cache_bytes(model, options) // token_bytes
     for bucket in book.buckets():
-        yield from Engine(model, tokenizer, book, rules, limit, options, bucket).run()
-
-
-@dataclass
-class Prompt:
-    """One prompt, its waiting asks from the coldest on, and its latest answer, a guess for the next one."""
-
-    ids: list[int]
-    family: Hashable
-    waiting: deque[int] = field(default_factory=deque)
-    running: int = 0
-    answer: str | None = None
-
-
-class Book:
-    """All asks by prompt and family, the guesses, and how good they have proved."""
-
-    def __init__(
-        self, asks: Sequence[Ask], prompts: Mapping[int, list[int]], drafts: Drafts | None, parts: Parts
-    ) -> None:
-        self.asks, self.drafts = asks, drafts
-        self.led: set[Hashable] = set()
-        # mean numbers of tokens that a guess from another answer, or any other guess, was right about in a row
-        self.runs = {True: float(LARGEST_WINDOW), False: 2.0}
-        self._prompts: dict[tuple[str, int | None], Prompt] = {}
-        for index in sorted(prompts, key=lambda index: asks[index].temperature):
-            key = asks[index].text, None if parts.shared_prefill else index
-            family = drafts.family(index) if drafts else None
-            self._prompts.setdefault(key, Prompt(prompts[index], family)).waiting.append(index)
-
-    def buckets(self) -> Iterator[list[Prompt]]:
-        """Prompts of similar lengths, the longest first: memory that suffices for the first suffices for all."""
-        bucket: list[Prompt] = []
-        for prompt in sorted(self._prompts.values(), key=lambda prompt: -len(prompt.ids)):
-            if bucket and len(prompt.ids) * LENGTH_RATIO < len(bucket[0].ids):
-                yield bucket
-                bucket = []
-            bucket.append(prompt)
-        if bucket:
-            yield bucket
-
-    @property
-    def waits(self) -> bool:
-        """Whether it is worthwhile to let an answer lead."""
-        return self.drafts is not None and self.runs[True] >= WORTHWHILE_RUN
-
-    def guesses(self, prompt: Prompt, ask: int) -> Iterable[str]:
-        """Texts that the answer may be, the likeliest first."""
-        if self.drafts:
-            if prompt.answer is not None:
-                yield prompt.answer
-            yield from self.drafts.guesses(ask)
-
-    def learn(self, trusted: bool, run: int) -> None:
-        """A guess was right about so many tokens."""
-        self.runs[trusted] += 0.05 * (run - self.runs[trusted])
-
-    def finished(self, prompt: Prompt, ask: int, completion: Completion) -> None:
-        """An answer that others can be guessed from."""
-        prompt.running -= 1
-        if self.drafts:
-            self.drafts.finished(ask, completion)
-            self.led.add(prompt.family)
-            prompt.answer = completion.text if prompt.answer is None else prompt.answer
-
-
-class Queue:
-    """The prompts of one bucket in the order in which they may start."""
-
-    def __init__(self, prompts: Iterable[Prompt], book: Book) -> None:
-        self._book = book
-        self._families: dict[Hashable, deque[Prompt]] = {}
-        for number, prompt in enumerate(prompts):
-            family = prompt.family if book.drafts else number
-            self._families.setdefault(family, deque()).append(prompt)
-        self._begun: set[Hashable] = set()
-
-    def __bool__(self) -> bool:
-        return bool(self._families)
-
-    def next(self) -> Prompt | None:
-        """A prompt whose family has led, or one that leads; None while all others should wait."""
-        families = self._families
-        chosen = next((each for each in families if each in self._book.led), None)
-        if chosen is None:
-            chosen = next((each for each in families if each not in self._begun), None)
-        if chosen is None and not self._book.waits:
-            chosen = next(iter(families), None)
-        if chosen is None:
-            return None
-        self._begun.add(chosen)
-        prompt = families[chosen].popleft()
-        if not families[chosen]:
-            del families[chosen]
-        return prompt
-
-
-class GrammarRules:
-    """Answers held to a grammar: only its tokens have logits."""
-
-    def __init__(self, grammar: Grammar) -> None:
-        self._grammar, self.ids = grammar, grammar.ids
-        self.kinds = grammar.kinds_of
-
-    def plan(self, decided: Sequence[int], draft: Sequence[int]) -> Script:
-        """What is known after the decided tokens."""
-        return self._grammar.plan(decided, draft)
-
-    def fits(self, draft: Sequence[int], decided: Sequence[int]) -> bool:
-        """Whether the draft can still be right about the shape."""
-        return self._grammar.fits(draft, decided)
-
-    def cut(self, decided: Sequence[int], n_new: int) -> int | None:
-        """Never: no answer is too long."""
-        return None
-
-    def unforced(self, script: Script) -> Script:
-        """The script with its forced tokens as choices between one."""
-        kinds = script.kinds.copy()
-        for place in np.flatnonzero(kinds == DETERMINED):
-            kinds[place] = self._grammar.kind([int(script.tokens[place])])
-        return Script(script.tokens, kinds, script.is_whole)
-
-
-@lru_cache(maxsize=4)
-def _rules(grammar: Grammar) -> GrammarRules:
-    return GrammarRules(grammar)
-
-
-def grammar_rules(limit: AnswerLimit) -> GrammarRules:
-    """The rules of a limit that has a grammar."""
-    assert limit.grammar is not None
-    return _rules(limit.grammar)
-
-
-class OpenRules:
-    """Answers that may be anything, ended when they are too long to be a grid."""
-
-    ids: list[int] | None = None
-    kinds: list[tuple[int, ...]] = []
-
-    def __init__(self, limit: AnswerLimit, tokenizer: Any) -> None:
-        self._limit, self._tokenizer = limit, tokenizer
-
-    def plan(self, decided: Sequence[int], draft: Sequence[int]) -> Script:
-        """Every token is a choice; the draft's end is not drafted, for nothing comes after it."""
-        known = [*decided, *draft[len(decided) : -1]][: self._limit.n_tokens]
-        tokens = np.full(self._limit.n_tokens, UNKNOWN, dtype=np.int64)
-        tokens[: len(known)] = known
-        return Script(tokens, np.ones(self._limit.n_tokens, dtype=np.int64), True)
-
-    def fits(self, draft: Sequence[int], decided: Sequence[int]) -> bool:
-        """Nothing is known of the shape."""
-        return len(draft) > len(decided)
-
-    def cut(self, decided: Sequence[int], n_new: int) -> int | None:
-        """The length at which the answer is found to be too long, if one of its new tokens makes it so."""
-        first = (len(decided) - n_new) // LOOK_EVERY + 1
-        for length in range(first * LOOK_EVERY, len(decided) + 1, LOOK_EVERY):
-            text = decode_ids(self._tokenizer, list(decided[:length]))
-            if len(text) > self._limit.longest(text):
-                return length
-        return None
-
-    def unforced(self, script: Script) -> Script:
-        """Nothing is forced."""
-        return script
-
-
-Rules = GrammarRules | OpenRules
+        size = size_of(bucket, limit.n_tokens + 1, options.rows, n_tokens)
+        yield from Engine(model, tokenizer, book, rules, options.parts, bucket, size).run()
 
 
 class Engine:
@@ -251,14 +67,13 @@ class Engine:
         tokenizer: "PreTrainedTokenizerBase",
         book: Book,
         rules: Rules,
-        limit: AnswerLimit,
-        options: Options,
+        parts: Parts,
         bucket: list[Prompt],
+        size: Size,
     ) -> None:
         self._model, self._tokenizer, self._book, self._rules = model, tokenizer, book, rules
-        self._limit, self._parts = limit.n_tokens, options.parts
-        self._size = size_of(bucket, limit.n_tokens + 1, bytes_per_token(model) or 1, options, cache_bytes(model, options))
-        self._cache = SharedPrefixCache(self._size, grows=not options.parts.preallocated)
+        self._parts, self._size = parts, size
+        self._cache = SharedPrefixCache(size, copies=not parts.preallocated)
         self._queue = Queue(bucket, book)
         self._slots: list[Prompt | None] = [None] * self._size.prompts
         n_rows = self._size.prompts * self._size.answers
@@ -275,8 +90,10 @@ class Engine:
             while self._queue or any(self._slots):
                 self._admit()
                 self._start()
-                ready = self._plan()
-                yield from self._settle(ready, self._decide(ready))
+                yield from self._used_up()
+                if self._rows.is_active.any():
+                    ready = self._plan()
+                    yield from self._settle(ready, self._decide(ready))
 
     def _admit(self) -> None:
         """Fills the empty slots, and computes the prompts' keys and values: all tokens but the last."""
@@ -313,7 +130,7 @@ class Engine:
     def _begin(self, row: int, prompt: Prompt, ask: int) -> None:
         prompt.running += 1
         asked, length = self._book.asks[ask], len(prompt.ids)
-        room = min(self._limit, self._model.config.max_position_embeddings - length)
+        room = min(self._size.answer_tokens - 1, self._model.config.max_position_embeddings - length)
         self._rows.begin(row, prompt.ids[-1], length - 1, asked.seed, asked.temperature, room)
         self._ask[row], self._trusted[row] = ask, prompt.family in self._book.led
         self._redraft(row, prompt, [])
@@ -380,14 +197,13 @@ class Engine:
         return self._bias
 
     def _settle(self, done: Pass, decided: Decided) -> Completions:
-        """Ends the rows that are finished, and plans those anew whose script has come to its end."""
+        """Ends the rows that chose the end or are too long, and plans those anew that left their script."""
         rows, ends = self._rows, self._rows.tokens[done.rows, decided.last] == self._tokenizer.eos_token_id
         for trusted, run in zip(self._trusted[done.rows], decided.confirmed, strict=True):
             if self._parts.drafts:
                 self._book.learn(bool(trusted), int(run))
         used_up = rows.at[done.rows] >= rows.n_free[done.rows]
         branched = decided.surprised & (rows.kinds[done.rows, decided.last] != 1)
-        new = decided.last - 0
         for number in range(len(done.rows)):
             row = int(done.rows[number])
             if self._rules.ids is None:
@@ -396,11 +212,15 @@ class Engine:
                     yield self._finish(row, length)
                     continue
             if ends[number]:
-                yield self._finish(row, int(new[number]))
-            elif used_up[number] and rows.is_whole[row]:
-                yield self._finish(row, int(rows.length[row]))
-            elif used_up[number] or branched[number]:
+                yield self._finish(row, int(decided.last[number]))
+            elif branched[number] or (used_up[number] and not rows.is_whole[row]):
                 self._branch(row)
+
+    def _used_up(self) -> Completions:
+        """Ends the rows in which no choice is left."""
+        rows = self._rows
+        for row in np.flatnonzero(rows.is_active & rows.is_whole & (rows.at >= rows.n_free)):
+            yield self._finish(int(row), int(rows.length[row]))
 
     def _branch(self, row: int) -> None:
         prompt = self._slots[row // self._size.answers]
@@ -424,14 +244,13 @@ class Engine:
         return self._ask[row], completion
 
 
-def size_of(bucket: Sequence[Prompt], answer_tokens: int, token_bytes: int, options: Options, budget: int) -> Size:
-    """The buffers for a bucket of prompts: as many rows as are asked for, as far as the budget goes; at least one."""
+def size_of(bucket: Sequence[Prompt], answer_tokens: int, rows: int, n_tokens: int) -> Size:
+    """The buffers for a bucket of prompts: as many rows as are asked for, as far as `n_tokens` go; at least one."""
     prompt_tokens = max(1, max(len(prompt.ids) for prompt in bucket) - 1)
-    answers = min(max(len(prompt.waiting) for prompt in bucket), ANSWERS_OF_A_PROMPT, options.rows)
-    tokens = budget // token_bytes
-    answers = max(1, min(answers, (tokens - prompt_tokens) // answer_tokens))
-    fitting = tokens // (prompt_tokens + answers * answer_tokens)
-    prompts = max(1, min(len(bucket), options.rows // answers, fitting))
+    answers = min(max(len(prompt.waiting) for prompt in bucket), ANSWERS_OF_A_PROMPT, rows)
+    answers = max(1, min(answers, (n_tokens - prompt_tokens) // answer_tokens))
+    fitting = n_tokens // (prompt_tokens + answers * answer_tokens)
+    prompts = max(1, min(len(bucket), rows // answers, fitting))
     return Size(prompts, answers, prompt_tokens, answer_tokens)
 
 

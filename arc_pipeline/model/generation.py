@@ -1,6 +1,7 @@
 """Completions of prompts by a language model, by either engine. Knows nothing of grids or tasks."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,7 +12,11 @@ from arc_pipeline.model.tokenization import encode_prompt
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+logger = logging.getLogger(__name__)
+
 PROMPT_TOO_LONG = "prompt too long for the model"
+# how often answers that need be no grids are looked at for being too long, in tokens
+LOOK_EVERY = 16
 CACHE_BYTES = 2 * 10**9
 SHARE_OF_DEVICE = 0.6
 
@@ -95,17 +100,32 @@ def complete(
     fitting = {indices[0]: encoded[ask.text] for ask, indices in alike.items() if len(encoded[ask.text]) <= longest}
     refused = [(each[0], Completion("", 0.0, 0, PROMPT_TOO_LONG)) for each in alike.values() if each[0] not in fitting]
     same = {indices[0]: indices for indices in alike.values()}
-    answered = _engine(model, options.engine)(model, tokenizer, asks, fitting, limit, options, drafts)
+    answered = _answered(model, tokenizer, asks, fitting, limit, options, drafts)
     for done, (index, completion) in enumerate((each for part in (refused, answered) for each in part), 1):
         report(done, len(alike))
         yield from ((each, completion) for each in same[index])
 
 
-def _engine(model: "PreTrainedModel", name: str) -> Callable[..., Completions]:
-    from arc_pipeline.model.engine import answers, can_answer
+def _answered(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    asks: Sequence[Ask],
+    prompts: Mapping[int, list[int]],
+    limit: AnswerLimit,
+    options: Options,
+    drafts: Drafts | None,
+) -> Completions:
+    """By the engine, if it computes the same as the model does with its own attention."""
+    from arc_pipeline.model.engine import answers
     from arc_pipeline.model.reference import generated
+    from arc_pipeline.model.shared_prefix import bytes_per_token
 
-    return answers if name == "arc" and can_answer(model) else generated
+    if options.engine == "transformers":
+        return generated(model, tokenizer, asks, prompts, limit, options.rows)
+    if (token_bytes := bytes_per_token(model)) is None:
+        logger.warning(f"{type(model).__name__} has attention of its own kind: answered by generate, which is slower")
+        return generated(model, tokenizer, asks, prompts, limit, options.rows)
+    return answers(model, tokenizer, asks, prompts, limit, options, drafts, token_bytes)
 
 
 def cache_bytes(model: "PreTrainedModel", options: Options) -> int:

@@ -1,4 +1,4 @@
-"""Completions by `generate` of transformers: the plain way, which any causal language model has. The engine's reference.
+"""Completions by `generate` of transformers: the plain way, which any causal language model has; the reference.
 
 One run for each temperature, in batches of prompts of similar lengths, padded on the left.
 """
@@ -11,15 +11,12 @@ import torch
 from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
 from arc_pipeline.arc.grammar import Grammar, Walk
-from arc_pipeline.model.generation import AnswerLimit, Ask, Completions, Drafts, Options, completion_of
+from arc_pipeline.model.generation import LOOK_EVERY, AnswerLimit, Ask, Completions, completion_of
 from arc_pipeline.model.sampling import choose
 from arc_pipeline.model.tokenization import decode_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-# how often answers that are no grids are looked at for being too long, in tokens
-LOOK_EVERY = 16
 
 Prompt = tuple[int, list[int], Ask]
 
@@ -101,16 +98,15 @@ def generated(
     asks: Sequence[Ask],
     prompts: Mapping[int, list[int]],
     limit: AnswerLimit,
-    options: Options,
-    drafts: Drafts | None = None,
+    batch_size: int,
 ) -> Completions:
     """The completions of those asks whose prompts are given."""
     rows = [(index, ids, asks[index]) for index, ids in prompts.items()]
     rows.sort(key=lambda row: (row[2].temperature, len(row[1])))
     for _, each in groupby(rows, key=lambda row: row[2].temperature):
         alike = list(each)
-        for begin in range(0, len(alike), options.rows):
-            yield from _batch(model, tokenizer, alike[begin : begin + options.rows], limit)
+        for begin in range(0, len(alike), batch_size):
+            yield from _batch(model, tokenizer, alike[begin : begin + batch_size], limit)
 
 
 def _batch(model: Any, tokenizer: Any, batch: Sequence[Prompt], limit: AnswerLimit) -> Iterator[tuple[int, Any]]:

@@ -61,9 +61,7 @@ class Rows:
         self.temperatures = np.zeros(n, dtype=np.float32)
         self.is_whole, self.is_active = (np.zeros(n, dtype=bool) for _ in range(2))
 
-    def begin(
-        self, row: int, last_token: int, prompt_length: int, seed: int, temperature: float, limit: int
-    ) -> None:
+    def begin(self, row: int, last_token: int, prompt_length: int, seed: int, temperature: float, limit: int) -> None:
         """A new answer of at most `limit` tokens."""
         self.tokens[row, 0], self.logprobs[row] = last_token, 0
         self.prompt_lengths[row], self.seeds[row] = prompt_length, seed

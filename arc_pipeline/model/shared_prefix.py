@@ -64,8 +64,8 @@ class Size:
 class SharedPrefixCache:
     """Keys and values of every layer: (prompts, heads, tokens, channels), (answers, heads, tokens, channels)."""
 
-    def __init__(self, size: Size, grows: bool = False) -> None:
-        self.size, self.grows = size, grows
+    def __init__(self, size: Size, copies: bool = False) -> None:
+        self.size, self.copies = size, copies
         self.prompts: dict[int, list[torch.Tensor]] = {}
         self.answers: dict[int, list[torch.Tensor]] = {}
 
@@ -117,10 +117,14 @@ class Layout:
     place: tuple[torch.Tensor, torch.Tensor]
     hidden: torch.Tensor
     n_keys: int
+    copies: bool
 
     @classmethod
-    def of(cls, owners: Indices, bounds: Indices, n_owners: int, device: torch.device) -> "Layout":
-        """`owners[t]` is the slot whose keys token t sees, up to `bounds[t]` of them; tokens of an owner are adjacent."""
+    def of(cls, owners: Indices, bounds: Indices, n_owners: int, device: torch.device, copies: bool) -> "Layout":
+        """`owners[t]` is the slot whose keys token t sees, up to `bounds[t]` of them; tokens of an owner are adjacent.
+
+        `copies`: keys and values are copied in every pass, as a cache that is concatenated anew does.
+        """
         slots, first, row = np.unique(owners, return_index=True, return_inverse=True)
         column = np.arange(len(owners)) - first[row]
         if everything := 2 * len(slots) > n_owners:  # a view of all is cheaper than a copy of most
@@ -131,27 +135,30 @@ class Layout:
         put = [torch.from_numpy(each).to(device) for each in (slots, source, row, column, limits)]
         n_keys = max(1, int(bounds.max()))
         hidden = torch.arange(n_keys, device=device) >= put[4][:, None, None, :, None]
-        return cls(None if everything else put[0], put[1], (put[2], put[3]), hidden, n_keys)
+        return cls(None if everything else put[0], put[1], (put[2], put[3]), hidden, n_keys, copies)
 
-    def attend(self, query: torch.Tensor, buffers: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """Of flat (tokens, key heads, groups, channels): the largest score, the sum of weights and the weighted sum."""
+    def attend(self, query: torch.Tensor, buffers: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of flat (tokens, key heads, groups, channels): the weighted mean of the values, and log(sum(exp(scores)))."""
         rows, width = self.source.shape
         _, heads, groups, channels = query.shape
         queries = query[self.source].permute(0, 2, 3, 1, 4).reshape(rows, heads, groups * width, channels)
         keys, values = (self._seen(each) for each in buffers)
         scores = (queries @ keys.transpose(-1, -2)).float().view(rows, heads, groups, width, self.n_keys)
         scores.masked_fill_(self.hidden, torch.finfo(torch.float32).min)
-        largest = scores.amax(-1, keepdim=True)
-        weights = scores.sub_(largest).exp_()
-        total = weights.sum(-1, keepdim=True)
+        weights = scores.softmax(-1)
+        # the largest weight is exp(0) / sum: a softmax is several times faster than the exponentials of masked scores
+        logsum = scores.amax(-1, keepdim=True) - weights.amax(-1, keepdim=True).log()
         flat = weights.view(rows, heads, groups * width, self.n_keys).to(values.dtype)
         output = (flat @ values).view(rows, heads, groups, width, -1).float()
         row, column = self.place
-        return [each.permute(0, 3, 1, 2, 4)[row, column] for each in (largest, total, output)]
+        found = [each.permute(0, 3, 1, 2, 4)[row, column] for each in (output, logsum)]
+        return found[0], found[1]
 
     def _seen(self, buffer: torch.Tensor) -> torch.Tensor:
         part = buffer[:, :, : self.n_keys]
-        return part if self.slots is None else part[self.slots]
+        if self.slots is not None:
+            return part[self.slots]
+        return part.clone() if self.copies else part
 
 
 class Step:
@@ -164,23 +171,18 @@ class Step:
         self._cache, size = cache, cache.size
         self._rows, self._places = (torch.from_numpy(each).to(device) for each in (rows, places))
         seen = [(rows // size.answers, prompt_lengths, size.prompts), (rows, places + 1, size.prompts * size.answers)]
-        self._layouts = [Layout.of(owners, bounds, n, device) for owners, bounds, n in seen]
+        self._layouts = [Layout.of(owners, bounds, n, device, cache.copies) for owners, bounds, n in seen]
 
     def attend(self, module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float) -> Any:
         """One softmax over both parts, which are computed apart."""
         buffers = self._cache.layer(module.layer_idx, (key, value))
         for index, states in enumerate((key, value)):
-            if self._cache.grows:
-                for part in buffers:
-                    part[index] = part[index].clone()
             buffers[1][index][self._rows, :, self._places] = states[0].transpose(0, 1)
         _, heads, n_tokens, channels = query.shape
         flat = (query[0] * scaling).transpose(0, 1).reshape(n_tokens, key.shape[1], -1, channels)
         parts = [layout.attend(flat, each) for layout, each in zip(self._layouts, buffers, strict=True)]
-        largest = torch.maximum(parts[0][0], parts[1][0])
-        scales = [(each[0] - largest).exp() for each in parts]
-        total = sum(scale * each[1] for scale, each in zip(scales, parts, strict=True))
-        output = sum(scale * each[2] for scale, each in zip(scales, parts, strict=True)) / total
+        outputs, logsums = (torch.stack(each) for each in zip(*parts, strict=True))
+        output = (logsums.softmax(0) * outputs).sum(0)
         return output.to(query.dtype).reshape(1, n_tokens, heads, -1)
 
 
@@ -197,9 +199,7 @@ def shared_prefix(model: Any) -> Iterator[None]:
 
 def run_turn(model: Any, ids: torch.Tensor, positions: torch.Tensor, turn: Turn, kept: torch.Tensor) -> torch.Tensor:
     """(kept, vocabulary) logits after the kept ones of a flat row of tokens."""
-    output = model(
-        input_ids=ids[None], position_ids=positions[None], use_cache=False, logits_to_keep=kept, turn=turn
-    )
+    output = model(input_ids=ids[None], position_ids=positions[None], use_cache=False, logits_to_keep=kept, turn=turn)
     return output.logits[0]  # type: ignore[no-any-return]
 
 
