@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -29,7 +30,7 @@ TYPES = {
     "logprob": pa.float64(),
     "n_tokens": pa.int32(),
     "refusal": pa.string(),
-    "token_logprobs": pa.list_(pa.float32()),
+    "token_logprobs": pa.list_(pa.field("element", pa.float32())),  # as Parquet names it
 }
 OF_COMPLETIONS = [(each.name, TYPES[each.name]) for each in fields(Completion)]
 SCHEMA = pa.schema([("key", pa.string()), *OF_COMPLETIONS, ("seconds", pa.float64())])
@@ -67,6 +68,7 @@ class Shards:
         for table in self._tables():
             for row in table.filter(pc.is_in(table["key"], wanted)).to_pylist():
                 key, seconds = row.pop("key"), row.pop("seconds")
+                row["token_logprobs"] = np.array(row["token_logprobs"], np.float32)
                 found.setdefault(key, Kept(Completion(**row), seconds))
         return found
 

@@ -128,7 +128,7 @@ class Experiment(Section):
         """What `predictions` reads beside the checkpoint and the tasks."""
         return self.model_dump(
             include={"predict": True, "augmentation": True, "grid_encoder": True, "seed": True},
-            exclude={"predict": {"batch_size", "at_steps"}, "augmentation": {"target"}},
+            exclude={"predict": {"batch_size", "cache_gigabytes", "at_steps"}, "augmentation": {"target"}},
         )
 
     def decoding_fields(self) -> dict[str, Any]:

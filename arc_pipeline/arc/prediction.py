@@ -6,11 +6,12 @@ Knows nothing of models: a completion is a text with its log-probability, a cand
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from arc_pipeline.arc.augmentation import Augmentation
 from arc_pipeline.arc.encoder import GridEncoder
@@ -39,6 +40,7 @@ PREDICTION_SCHEMA = pa.schema(
         ("outcome", pa.string()),
         ("logprob", pa.float64()),
         ("n_tokens", pa.int32()),
+        ("token_logprobs", pa.list_(pa.float32())),
     ]
 )
 
@@ -66,12 +68,16 @@ class Question:
 
 @dataclass(frozen=True)
 class Completion:
-    """A model's answer: its text, the sum of its tokens' log-probabilities (natural logarithm), their number."""
+    """A model's answer: its text, the sum of its tokens' log-probabilities (natural logarithm), their number.
+
+    The distribution is that of temperature 1 over the tokens that were allowed: a token without alternative counts 0.
+    """
 
     text: str
     logprob: float
     n_tokens: int
     refusal: str | None = None
+    token_logprobs: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32), compare=False)
 
 
 def questions(experiment: Experiment, tasks: Mapping[str, Sequence[Task]]) -> Iterator[Question]:
@@ -124,6 +130,7 @@ def candidate_row(question: Question, completion: Completion, encoder: GridEncod
         "outcome": outcome,
         "logprob": completion.logprob,
         "n_tokens": completion.n_tokens,
+        "token_logprobs": completion.token_logprobs.tolist(),
     }
 
 

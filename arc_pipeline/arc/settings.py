@@ -55,12 +55,20 @@ class Tuning(Section):
 
 
 class Prediction(Section):
-    """What the trained model is asked: `predictions` candidates of every test pair of the datasets."""
+    """What the trained model is asked: `predictions` candidates of every test pair of the datasets.
+
+    `constrain` holds answers to grids: what the encoding determines is not left to the model. `batch_size` answers at
+    most are computed at once, fewer where their keys and values would not fit into `cache_gigabytes` (by default 2, or
+    a share of the GPU's free memory). `engine: transformers` is the plain way, for comparison.
+    """
 
     datasets: list[DatasetName] = Field(min_length=1)
     predictions: int = Field(32, ge=1)
     prompt: Literal["output-from-examples-v1"] = SOLVE
-    batch_size: int = Field(64, ge=1)
+    constrain: bool = True
+    engine: Literal["arc", "transformers"] = "arc"
+    batch_size: int = Field(128, ge=1)
+    cache_gigabytes: float | None = Field(None, gt=0)
     at_steps: list[Annotated[int, Field(ge=1)]] = []
 
     @field_validator("datasets")

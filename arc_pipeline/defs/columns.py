@@ -55,6 +55,7 @@ COLUMNS = {
     "completion": "What the model wrote.",
     "outcome": "decoded, or why the completion is no grid.",
     "logprob": "Log-probability of the completion, all tokens together, in nats.",
+    "token_logprobs": "Log-probability of each of its tokens, in nats; 0 where the encoding leaves no choice.",
     "votes": "How many candidates are this grid.",
     "mean_logprob": "Log-probability per token, averaged over those candidates, in nats.",
     "first_candidate_index": "The first candidate that is this grid.",

@@ -107,7 +107,9 @@ def predictions(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.M
         asked = Asked(experiment, weights, version, list(questions(experiment, tasks_asked(making))))
         found = completions(context, making, asked, temperatures_together(context))
         table = candidates_table(zip(asked.questions, found, strict=True), parse_encoder(experiment.grid_encoder))
-        return making.save_tables({"predictions": table}, leave_out=("logprob",), metadata=describe(table))
+        return making.save_tables(
+            {"predictions": table}, leave_out=("logprob", "token_logprobs"), metadata=describe(table)
+        )
 
 
 def describe(table: pa.Table) -> dict[str, Any]:

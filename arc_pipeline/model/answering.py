@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from arc_pipeline.arc.drafts import CandidateDrafts
 from arc_pipeline.arc.encoder import LARGEST_GRID, GridEncoder
+from arc_pipeline.arc.grammar import Grammar
 from arc_pipeline.arc.prediction import Completion, Question
 from arc_pipeline.arc.settings import Prediction
 from arc_pipeline.arc.task import MAX_SIDE, Grid
@@ -14,12 +16,14 @@ from arc_pipeline.arc.task import MAX_SIDE, Grid
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from arc_pipeline.model.generation import AnswerLimit, Options
+
 Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A question, and the temperature at which it is to be answered."""
+    """A candidate: the question, and the temperature of its answer."""
 
     question: Question
     temperature: float
@@ -32,15 +36,46 @@ def answer(
     settings: Prediction,
     report: Report = lambda done, total: None,
 ) -> Iterator[tuple[Wanted, Completion]]:
-    """Each wanted with its completion, as they are finished; `report(done, total)` counts distinct prompts."""
-    from arc_pipeline.model.generation import AnswerLimit, Ask, complete
+    """Yields each wanted candidate's completion once, as they are finished, in any order.
+
+    `report(done, total)` counts distinct answers: without randomness, equal prompts are answered once.
+    """
+    from arc_pipeline.model.generation import Ask, complete
     from arc_pipeline.model.loading import load_checkpoint
 
     model, tokenizer = load_checkpoint(checkpoint)
-    limit = AnswerLimit(longest_answer(tokenizer, encoder), encoder.longest)
     asks = [Ask(each.question.prompt(encoder), each.question.seed, each.temperature) for each in wanted]
-    for index, completion in complete(model, tokenizer, asks, limit, settings.batch_size, report):
+    drafts = CandidateDrafts([each.question for each in wanted], encoder)
+    limit, options = answer_limit(tokenizer, encoder, settings.constrain), options_of(settings)
+    for index, completion in complete(model, tokenizer, asks, limit, options, drafts, report):
         yield wanted[index], completion
+
+
+def options_of(settings: Prediction) -> "Options":
+    """How the settings want answers to be computed."""
+    from arc_pipeline.model.generation import Options
+
+    budget = None if settings.cache_gigabytes is None else int(settings.cache_gigabytes * 1e9)
+    return Options(settings.batch_size, settings.engine, budget)
+
+
+def answer_limit(tokenizer: "PreTrainedTokenizerBase", encoder: GridEncoder, constrain: bool) -> "AnswerLimit":
+    """What answers can be: grids in this encoding, or any text that is not longer than a grid can be."""
+    from arc_pipeline.model.generation import AnswerLimit
+
+    if not constrain:
+        return AnswerLimit(longest_answer(tokenizer, encoder), encoder.longest)
+    grammar = token_grammar(tokenizer, encoder)
+    return AnswerLimit(grammar.longest, encoder.longest, grammar)
+
+
+def token_grammar(tokenizer: "PreTrainedTokenizerBase", encoder: GridEncoder) -> Grammar:
+    """The grammar of an encoder over a tokenizer's ids, as training encodes answers."""
+    from arc_pipeline.model.tokenization import encode_texts
+
+    end = tokenizer.eos_token_id
+    assert isinstance(end, int)
+    return Grammar(encoder, lambda texts: encode_texts(tokenizer, texts), end)
 
 
 def longest_answer(tokenizer: "PreTrainedTokenizerBase", encoder: GridEncoder) -> int:

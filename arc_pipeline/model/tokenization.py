@@ -107,6 +107,11 @@ def encode_text(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
     return tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
+def encode_texts(tokenizer: "PreTrainedTokenizerBase", texts: list[str]) -> list[list[int]]:
+    """Token ids of many texts, each as `encode_text` gives them."""
+    return tokenizer(texts, add_special_tokens=False)["input_ids"]
+
+
 def decode_ids(tokenizer: "PreTrainedTokenizerBase", ids: list[int]) -> str:
     """The text of ids, character by character: some tokenizers would remove spaces before punctuation."""
     return tokenizer.decode(ids, clean_up_tokenization_spaces=False)

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -169,7 +170,8 @@ def test_what_is_no_grid_is_kept_with_its_reason(one_test: Task, completion: Com
 
 
 def test_a_row_by_hand(one_test: Task) -> None:
-    row = candidate_row(question(one_test), Completion("31\n42", -0.5, 6), MINIMAL)
+    answered = Completion("31\n42", -0.5, 6, token_logprobs=np.array([-0.5, 0], np.float32))
+    row = candidate_row(question(one_test), answered, MINIMAL)
     assert row == {
         "dataset": "written",
         "task_id": "one_test",
@@ -184,6 +186,7 @@ def test_a_row_by_hand(one_test: Task) -> None:
         "outcome": "decoded",
         "logprob": -0.5,
         "n_tokens": 6,
+        "token_logprobs": [-0.5, 0],
     }
 
 
