@@ -22,7 +22,7 @@ from arc_pipeline.report.gallery import AnsweredPair, answered_pairs, gallery, w
 from arc_pipeline.report.prompts import draw_prompt
 
 Result = dg.MaterializeResult[None]
-MOST_PICTURES, MOST_LINES = 6, 45
+MOST_PICTURES, MOST_LINES = 6, 30
 
 
 @dg.asset(

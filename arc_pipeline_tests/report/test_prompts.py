@@ -1,12 +1,15 @@
 """Prompts token by token: nothing of the text is lost, boundaries and loss are seen with and without colour."""
 
+import base64
 import re
 
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from arc_pipeline.defs.inspection import MOST_LINES
 from arc_pipeline.report.colours import TOKEN_GROUNDS
+from arc_pipeline.report.embedding import MOST_BYTES
 from arc_pipeline.report.prompts import (
     BREAK,
     draw_prompt,
@@ -78,3 +81,9 @@ def test_the_picture_has_every_token_and_the_shades() -> None:
     assert texts == ["the title", summary(PIECES), f"Input:{BREAK}", "1", f"2{BREAK}", "Out", "3", "&lt;end&gt;"]
     assert all(ground in svg for grounds in TOKEN_GROUNDS.values() for ground in grounds)
     assert draw_prompt("the title", PIECES).startswith(b"\x89PNG")
+
+
+def test_the_largest_prompt_of_metadata_is_small_enough_for_the_database() -> None:
+    rows = [(character, True) for row in range(30) for character in f"{row + 1} {'0123456789' * 3}\n"]
+    png = draw_prompt("the title", rows * 10, most_lines=MOST_LINES)
+    assert len(base64.b64encode(png)) < MOST_BYTES
