@@ -94,6 +94,10 @@ COLUMNS = {
 
 def column_schema(schema: pa.Schema) -> dg.TableSchema:
     """The columns with their types and meanings, as the UI lists them."""
-    return dg.TableSchema(
-        [dg.TableColumn(field.name, str(field.type), description=COLUMNS.get(field.name)) for field in schema]
-    )
+    columns = [dg.TableColumn(each.name, _type(each.type), description=COLUMNS.get(each.name)) for each in schema]
+    return dg.TableSchema(columns)
+
+
+def _type(kind: pa.DataType) -> str:
+    # a struct's fields in full would leave no room for words
+    return "struct" if pa.types.is_struct(kind) else str(kind)

@@ -132,7 +132,7 @@ def run_batch(job: dg.JobDefinition, instance: DagsterInstance, store: Store, ba
         asset_selection=[dg.AssetKey(node.key) for node in batch.nodes],
         raise_on_error=False,
         run_config=QUIET,
-        tags={PROCESS_TAG: process_name(), DECODINGS_TAG: ",".join(batch.decodings)},
+        tags={PROCESS_TAG: process_name()} | ({DECODINGS_TAG: ",".join(batch.decodings)} if batch.decodings else {}),
     )
     if _interrupted(instance, result.run_id):
         raise KeyboardInterrupt  # Dagster has recorded it and would let the next batch begin

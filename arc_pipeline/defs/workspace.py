@@ -153,7 +153,7 @@ class Making:
                 **{key: _rounded(value) for key, value in (metadata or {}).items()},
                 "path": dg.MetadataValue.path(str(place)),
                 "seconds": round(seconds, 2),
-                "upstream": dg.MetadataValue.json(self.upstream),
+                "upstream": dg.MetadataValue.json({name: version[:16] for name, version in self.upstream.items()}),
             },
             check_results=[_check_result(name, each, name in expected) for name, each in verdicts.items()],
         )
@@ -240,8 +240,12 @@ def markdown_table(rows: list[dict[str, Any]]) -> dg.MetadataValue:
     shown = rows[:MOST_METADATA_ROWS]
     names = list(shown[0]) if shown else ["empty"]
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
-    lines += ["| " + " | ".join(str(row[name]) for name in names) + " |" for row in shown]
+    lines += ["| " + " | ".join(_cell(row[name]) for name in names) + " |" for row in shown]
     return dg.MetadataValue.md("\n".join(lines))
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value)
 
 
 def markdown_metadata(texts: Mapping[str, str]) -> dict[str, dg.MetadataValue]:
