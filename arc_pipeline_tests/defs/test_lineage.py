@@ -46,15 +46,15 @@ def test_where_database_and_files_disagree_is_said(two) -> None:
 
 def test_two_versions_of_one_experiment_are_compared(two) -> None:
     before = store_of(two).lineage(CELL).data_version
-    two.write("straight", learning_rate=0.5, seed=8)
+    two.write("straight", learning_rate=0.25, seed=8)
     two.load().refresh(["straight"])
     store = store_of(two)
     old, new = Side.parse(f"straight@{before[:12]}", "t0.0"), Side.parse("straight", "t0.0")
     found = diff(store, old, new)
-    assert found["config"] == ["learning_rate: 0.0001 -> 0.5", "seed: 7 -> 8"]
+    assert found["config"] == ["learning_rate: 0.0001 -> 0.25", "seed: 7 -> 8"]
     assert found["code"] == {}
     assert found["tasks"]["tasks"] == 2
-    assert "config: learning_rate: 0.0001 -> 0.5" in list(lines(found))
+    assert "config: learning_rate: 0.0001 -> 0.25" in list(lines(found))
     # the table before the change stays
     assert len(store.versions(CELL)) == 2
     assert trace(store, CELL, before[:12])[0]["current"] is False
