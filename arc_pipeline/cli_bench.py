@@ -8,9 +8,12 @@ import typer
 from arc_pipeline.console import Json, say, show, size
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from arc_pipeline.arc.experiment import Experiment
 
-bench = typer.Typer(name="bench", no_args_is_help=True, help="Measure what trainings cost here.")
+bench = typer.Typer(name="bench", no_args_is_help=True, help="Measure what trainings and predictions cost here.")
+MIXED = "arc-agi-1-training"
 
 
 @bench.command()
@@ -53,8 +56,57 @@ def training(as_json: Json = False) -> None:
     from arc_pipeline.defs.partitions import read_datasets
 
     rows = compare(read_datasets().load("arc-agi-1-training"), say)
-    rounded = [{key: f"{row[key]:.4g}" if isinstance(row[key], float) else row[key] for key in row} for row in rows]
-    show(rows, rounded, as_json)
+    show(rows, rounded(rows), as_json)
+
+
+@bench.command()
+def prediction(
+    as_json: Json = False,
+    experiment: Annotated[str, typer.Option(help="The trained model: an experiment's checkpoint.")] = "demo-fixed",
+    predictions: Annotated[int, typer.Option(help="Candidates of each test pair.")] = 32,
+    tasks: Annotated[int, typer.Option(help="Tasks of mixed sizes that the random model is asked.")] = 2,
+    longest: Annotated[int, typer.Option(help="Tokens of the longest of them.")] = 1500,
+    rounds: Annotated[int, typer.Option(help="How often everything is measured.")] = 1,
+) -> None:
+    """The engine of predictions against generate, with each of its parts left out; and the votes."""
+    from arc_pipeline.bench.prediction import compare, random_case, trained_case, voting_row
+    from arc_pipeline.defs.instance import prepare
+
+    prepare()
+    from arc_pipeline.defs.partitions import read_datasets, read_experiments
+
+    described, catalogue = read_experiments().get(experiment), read_datasets()
+    described = described.model_copy(
+        update={"predict": described.predict.model_copy(update={"predictions": predictions})}
+    )
+    asked = {name: catalogue.load(name) for name in described.predict.datasets}
+    if is_busy():
+        say("warning: other programs keep the processor busy; only the ratios mean something", "bold yellow")
+    cases = [trained_case(described, checkpoint_of(experiment), asked)]
+    if tasks:
+        cases.append(random_case(MIXED, catalogue.load(MIXED), tasks, longest, predictions))
+    rows = [*compare(cases, rounds, say), voting_row()]
+    show(rows, rounded(rows), as_json)
+
+
+def rounded(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For a person: four digits."""
+    return [{key: f"{row[key]:.4g}" if isinstance(row[key], float) else row[key] for key in row} for row in rows]
+
+
+def checkpoint_of(experiment: str) -> "Path":
+    """Its current checkpoint; MissingArtefact says what to make if there is none."""
+    from arc_pipeline.arc.artefact import Artefact, Store
+    from arc_pipeline.arc.errors import MissingArtefact
+    from arc_pipeline.defs.location import data_directory
+
+    store, artefact = Store(data_directory() / "store"), Artefact("checkpoint", experiment)
+    if not store.lineage(artefact):
+        raise MissingArtefact(
+            f"{experiment} has no checkpoint; make it (arc-pipeline refresh --select {experiment}) or name another "
+            "experiment: --experiment NAME"
+        )
+    return store.current(artefact)
 
 
 def is_busy() -> bool:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 
 from arc_pipeline.arc.prediction import Completion
 from arc_pipeline.model.generation import Ask, Drafts
-from arc_pipeline.model.rows import LARGEST_WINDOW
 
 # prompts that are computed together differ in length by no more, so little of the buffers is unused
 LENGTH_RATIO = 1.5
 WORTHWHILE_RUN = 1.5
-LEARNING_RATE = 0.05
+LEARNING_RATE = 0.2
+# before anything is known: answers of one test pair are mostly alike, its input is a weak guess
+FIRST_RUNS = {True: 32.0, False: 2.0}
 
 
 @dataclass
@@ -39,7 +40,7 @@ class Book:
         # families that have an answer
         self.led: set[Hashable] = set()
         # mean numbers of tokens that a guess from another answer, or any other guess, was right about in a row
-        self.runs = {True: float(LARGEST_WINDOW), False: 2.0}
+        self.runs = dict(FIRST_RUNS)
         self._prompts: dict[tuple[str, int | None], Prompt] = {}
         for index in sorted(prompts, key=lambda index: asks[index].temperature):
             key = asks[index].text, None if shared else index

@@ -199,9 +199,9 @@ class Engine:
     def _settle(self, done: Pass, decided: Decided) -> Completions:
         """Ends the rows that chose the end or are too long, and plans those anew that left their script."""
         rows, ends = self._rows, self._rows.tokens[done.rows, decided.last] == self._tokenizer.eos_token_id
-        for trusted, run in zip(self._trusted[done.rows], decided.confirmed, strict=True):
-            if self._parts.drafts:
-                self._book.learn(bool(trusted), int(run))
+        tried = np.flatnonzero(decided.drafted > 1)
+        for trusted, run in zip(self._trusted[done.rows[tried]], decided.confirmed[tried], strict=True):
+            self._book.learn(bool(trusted), int(run))
         used_up = rows.at[done.rows] >= rows.n_free[done.rows]
         branched = decided.surprised & (rows.kinds[done.rows, decided.last] != 1)
         for number in range(len(done.rows)):
