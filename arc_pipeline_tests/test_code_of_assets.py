@@ -19,6 +19,7 @@ CURVES = "prediction_curve training_curve"
 TABLES = "duration_table results_table temperature_table"
 USED_BY = {
     "arc/artefact.py": "",
+    "arc/at_test_time.py": "augmented_examples contamination",
     "arc/augmentation.py": "augmented_examples contamination predictions prompt_samples training_curve",
     "arc/bootstrap.py": f"breakdown metrics prediction_curve training_curve {TABLES}",
     "arc/breakdown.py": "breakdown",
@@ -42,6 +43,7 @@ USED_BY = {
     "arc/grammar.py": "predictions training_curve",
     "arc/lookup.py": "",
     "arc/metrics.py": "failures metrics prediction_curve training_curve",
+    "arc/mixture.py": "augmented_examples",
     "arc/names.py": "arc_source tasks",
     "arc/new_experiment.py": "",
     "arc/prediction.py": "predictions training_curve",

@@ -3,7 +3,7 @@
 Example i is a function of (experiment, seed, i): any row can be drawn, and drawn again, without its predecessors.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,11 @@ from arc_pipeline.arc.task import Pair, Task
 
 DEMONSTRATIONS_WITHOUT_TEST = 4
 MAX_ATTEMPTS = 200
+
+
+class TooLong(ArcPipelineError):
+    """No draw of an example was short enough."""
+
 
 RECIPE_SCHEMA = pa.schema(
     [
@@ -94,11 +99,12 @@ class RecipeDrawer:
         seed: int,
     ) -> None:
         self.config, self.seed = config, seed
-        self._choices = [(source, task) for source in train for task in tasks[source.dataset] if _usable(task, config)]
+        usable = {source.dataset: usable_tasks(tasks[source.dataset], config) for source in train}
+        self._choices = [(source, task) for source in train for task in usable[source.dataset]]
         if not self._choices:
             names = ", ".join(source.dataset for source in train)
             raise ArcPipelineError(f"no task of {names} has the pairs that target: {config.target} needs")
-        self._weights = np.cumsum([source.weight for source, _ in self._choices])
+        self._weights = np.cumsum([task_weight(source, len(usable[source.dataset])) for source, _ in self._choices])
 
     def draw(self, example: int, attempt: int = 0) -> tuple[Recipe, Task]:
         """The recipe of one example; `attempt` counts the draws that were too long before it."""
@@ -110,10 +116,20 @@ class RecipeDrawer:
         return Recipe(source.dataset, task.task_id, source.prompt, augmentation, demonstrations, target), task
 
 
+def usable_tasks(tasks: Sequence[Task], config: AugmentationConfig) -> list[Task]:
+    """The tasks that have the pairs which the target rule needs."""
+    return [task for task in tasks if _usable(task, config)]
+
+
 def _usable(task: Task, config: AugmentationConfig) -> bool:
     if config.target == "test-only":
         return bool(task.train and task.test)
     return len(task.pairs) > 1
+
+
+def task_weight(source: TrainingData, n_tasks: int) -> float:
+    """The chance of one of the `n_tasks` usable tasks of a source, up to a factor that is the same for all sources."""
+    return 1.0 if source.weight is None else source.weight / n_tasks
 
 
 def draw_augmentation(rng: np.random.Generator, config: AugmentationConfig) -> Augmentation:
@@ -157,13 +173,13 @@ _TARGET_RULES: dict[str, Callable[[np.random.Generator, Task, int], tuple[list[i
 
 
 def draw_examples(
-    drawer: RecipeDrawer, n_examples: int, max_seq_len: int, measure: Callable[[Recipe, Task], tuple[int, int]]
+    drawer: RecipeDrawer, examples: Iterable[int], max_seq_len: int, measure: Callable[[Recipe, Task], tuple[int, int]]
 ) -> Iterator[tuple[bool, dict[str, Any]]]:
     """Yields (accepted, row): every example once accepted, after each draw of it that was longer than `max_seq_len`.
 
-    `measure` gives the number of tokens and a hash of their ids.
+    `measure` gives the number of tokens and a hash of their ids; TooLong after `MAX_ATTEMPTS` draws of an example.
     """
-    for example in range(n_examples):
+    for example in examples:
         for attempt in range(MAX_ATTEMPTS):
             recipe, task = drawer.draw(example, attempt)
             length, token_hash = measure(recipe, task)
@@ -173,7 +189,7 @@ def draw_examples(
             if length <= max_seq_len:
                 break
         else:
-            raise ArcPipelineError(
+            raise TooLong(
                 f"example {example}: {MAX_ATTEMPTS} draws in a row were longer than max_seq_len {max_seq_len} "
                 f"(the last: task {row['task_id']}, {length} tokens); raise max_seq_len or train on shorter tasks"
             )
