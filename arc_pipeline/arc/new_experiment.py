@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from arc_pipeline.arc.documents import TypedLoader, parse_yaml
+from arc_pipeline.arc.documents import TypedLoader
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.experiment import Experiment, experiment_files, read_experiment
 from arc_pipeline.arc.names import NAME_RULE, did_you_mean_or_all, is_name
@@ -27,7 +27,7 @@ def adapt_experiment(directory: Path, source: str, name: str, scope: str) -> Pat
     if scope not in SCOPES:
         raise ArcPipelineError(f"--test-time is one of {', '.join(SCOPES)}, found {scope!r}")
     file = _file(directory, source, name)
-    base, content = read_experiment(file), parse_yaml(file.name, file.read_bytes(), TypedLoader)
+    base, content = read_experiment(file), yaml.load(file.read_bytes(), TypedLoader)
     fields: dict[str, Any] = {"initial_checkpoint": source, "test_time": scope}
     fields |= {"tuning": {"method": "lora", "rank": min(RANK, base.tuning.rank)}}
     fields |= {"max_steps": STEPS[scope], "learning_rate": max(LEARNING_RATE, base.learning_rate)}
