@@ -116,8 +116,8 @@ def new(
     name: str,
     source: Annotated[str, typer.Option("--from", help="The experiment that it begins as.")],
     test_time: Annotated[
-        str, typer.Option(help="`dataset` or `task`: train one adapter, or one a task, on the tasks that are asked.")
-    ] = "",
+        bool, typer.Option("--test-time", help="Train it further on the tasks that are asked.")
+    ] = False,
 ) -> None:
     """Write data/experiments/NAME.yaml as a copy of another experiment, or as its test-time training, to be edited."""
     from arc_pipeline.arc.new_experiment import adapt_experiment, copy_experiment
@@ -127,7 +127,7 @@ def new(
     prepare()
     directory = data_directory() / "experiments"
     if test_time:
-        path = adapt_experiment(directory, source, name, test_time)
+        path = adapt_experiment(directory, source, name)
         say(f"wrote {path}, test-time training of {source}. Next: edit max_steps, tuning, predict ..., then")
     else:
         path = copy_experiment(directory, source, name)

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from arc_pipeline.arc.checks import NAMED_AT_MOST, Verdict
-from arc_pipeline.arc.examples import Recipe, RecipeDrawer, TooLong, draw_examples
+from arc_pipeline.arc.examples import Recipe, RecipeDrawer, draw_examples
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.task import Pair, Task
 
@@ -27,27 +27,10 @@ def training_tasks(experiment: Experiment, tasks: Tasks) -> dict[str, list[Task]
 
 
 def draw_training(experiment: Experiment, tasks: Tasks, measure: Measure) -> Iterator[Drawn]:
-    """(accepted, row) of all draws, as `draw_examples` has it. Where each task gets an adapter of its own, each has its
-    own examples, one block after the other; none if its demonstrations are too few or too long.
-    """
+    """(accepted, row) of all draws, as `draw_examples` has it."""
     seen = training_tasks(experiment, tasks)
-    if experiment.test_time != "task":
-        drawer = RecipeDrawer(experiment.training_data, seen, experiment.drawing, experiment.seed)
-        yield from draw_examples(drawer, range(experiment.n_examples), experiment.max_seq_len, measure)
-        return
-    alone = [(source, task) for source in experiment.training_data for task in seen[source.dataset]]
-    for number, (source, task) in enumerate(alone):
-        if len(task.train) > 1:
-            drawer = RecipeDrawer([source], {source.dataset: [task]}, experiment.drawing, experiment.seed)
-            block = range(number * experiment.n_examples, (number + 1) * experiment.n_examples)
-            yield from _all_or_none(draw_examples(drawer, block, experiment.max_seq_len, measure))
-
-
-def _all_or_none(drawn: Iterator[Drawn]) -> list[Drawn]:
-    try:
-        return list(drawn)
-    except TooLong:
-        return []
+    drawer = RecipeDrawer(experiment.training_data, seen, experiment.drawing, experiment.seed)
+    yield from draw_examples(drawer, experiment.n_examples, experiment.max_seq_len, measure)
 
 
 def only_demonstrations_are_trained_on(
@@ -62,7 +45,7 @@ def only_demonstrations_are_trained_on(
         return Verdict(True, "not applicable: nothing is trained at test time")
     given = {(dataset, task.task_id): replace(task, test=()) for dataset, each in tasks.items() for task in each}
     offenders = [words for row in recipes.to_pylist() if (words := _problem(row, given, measure))]
-    offenders += _given_elsewhere(tasks) if experiment.test_time == "dataset" else []
+    offenders += _given_elsewhere(tasks)
     described = f"{recipes.num_rows} examples, {len(offenders)} problems; {_coincidences(tasks)}"
     return Verdict(not offenders, described, tuple(offenders[:NAMED_AT_MOST]))
 

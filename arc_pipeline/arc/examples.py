@@ -3,7 +3,7 @@
 Example i is a function of (experiment, seed, i): any row can be drawn, and drawn again, without its predecessors.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,6 @@ from arc_pipeline.arc.task import Pair, Task
 
 DEMONSTRATIONS_WITHOUT_TEST = 4
 MAX_ATTEMPTS = 200
-
-
-class TooLong(ArcPipelineError):
-    """No draw of an example was short enough."""
 
 
 RECIPE_SCHEMA = pa.schema(
@@ -173,13 +169,13 @@ _TARGET_RULES: dict[str, Callable[[np.random.Generator, Task, int], tuple[list[i
 
 
 def draw_examples(
-    drawer: RecipeDrawer, examples: Iterable[int], max_seq_len: int, measure: Callable[[Recipe, Task], tuple[int, int]]
+    drawer: RecipeDrawer, n_examples: int, max_seq_len: int, measure: Callable[[Recipe, Task], tuple[int, int]]
 ) -> Iterator[tuple[bool, dict[str, Any]]]:
     """Yields (accepted, row): every example once accepted, after each draw of it that was longer than `max_seq_len`.
 
-    `measure` gives the number of tokens and a hash of their ids; TooLong after `MAX_ATTEMPTS` draws of an example.
+    `measure` gives the number of tokens and a hash of their ids.
     """
-    for example in examples:
+    for example in range(n_examples):
         for attempt in range(MAX_ATTEMPTS):
             recipe, task = drawer.draw(example, attempt)
             length, token_hash = measure(recipe, task)
@@ -189,7 +185,7 @@ def draw_examples(
             if length <= max_seq_len:
                 break
         else:
-            raise TooLong(
+            raise ArcPipelineError(
                 f"example {example}: {MAX_ATTEMPTS} draws in a row were longer than max_seq_len {max_seq_len} "
                 f"(the last: task {row['task_id']}, {length} tokens); raise max_seq_len or train on shorter tasks"
             )

@@ -40,7 +40,7 @@ class Experiment(Section):
     chat: Literal["auto", "off"] = "auto"
     vocabulary: Literal["full", "used"] = "full"
     tuning: Tuning = Tuning()
-    test_time: Literal["dataset", "task"] | None = None
+    test_time: Literal["dataset"] | None = None
     train: list[TrainingData] = Field([], validate_default=True)
     validation: list[TrainingData] = []
     grid_encoder: str = "GridShapeEncoder(RowNumberEncoder(MinimalGridEncoder()))"
@@ -111,15 +111,10 @@ class Experiment(Section):
     @model_validator(mode="after")
     def _test_time(self) -> "Experiment":
         """At test time the data is given by what is asked, and the start by what was trained before."""
-        per_task = self.test_time == "task"
         wrong = {
             "must not look at test outputs: leave out validation": self.validation,
             "shows no test pair: leave out augmentation.target": self.augmentation.target != "any",
             "begins with a trained model: name it as initial_checkpoint": self.initial_checkpoint is None,
-            "task trains an adapter for each task: say tuning: {method: lora}": per_task
-            and self.tuning.method != "lora",
-            "task ends each adapter's training at once: leave out predict.at_steps": per_task and self.predict.at_steps,
-            "task trains one adapter after the other: leave out processes": per_task and self.processes > 1,
         }
         if self.test_time and (words := [each for each, is_wrong in wrong.items() if is_wrong]):
             raise ValueError(f"test_time {'; '.join(words)}")
@@ -138,7 +133,7 @@ class Experiment(Section):
 
     @property
     def n_examples(self) -> int:
-        """Examples that a whole training consumes; with an adapter for each task, that of one adapter."""
+        """Examples that the whole training consumes."""
         return self.max_steps * self.batch_size
 
     @property
@@ -170,7 +165,7 @@ class Experiment(Section):
                 *("tuning", "supervise", "max_steps", "batch_size", "micro_batch_size", "learning_rate", "seed"),
                 *("warmup_ratio", "lr_scheduler", "gradient_checkpointing", "precision", "packing", "validation"),
             }
-        ) | ({"test_time": self.test_time} if self.test_time == "task" else {})
+        )
 
     def prediction_fields(self) -> dict[str, Any]:
         """What `predictions` reads beside the checkpoint and the tasks."""

@@ -12,9 +12,7 @@ from arc_pipeline.arc.names import NAME_RULE, did_you_mean_or_all, is_name
 
 # what test-time training has in common with the training that it goes on from, as far as that file says it
 SHARED = ("model", "chat", "vocabulary", "grid_encoder", "supervise", "batch_size", "max_seq_len", "seed")
-RANK, LEARNING_RATE = 8, 1e-4
-STEPS = {"dataset": 200, "task": 20}
-SCOPES = {"dataset": "one adapter for all tasks", "task": "an adapter for each task, max_steps each"}
+RANK, LEARNING_RATE, STEPS = 8, 1e-4, 200
 
 
 def copy_experiment(directory: Path, source: str, name: str) -> Path:
@@ -22,21 +20,19 @@ def copy_experiment(directory: Path, source: str, name: str) -> Path:
     return _write(directory, name, _file(directory, source, name).read_bytes())
 
 
-def adapt_experiment(directory: Path, source: str, name: str, scope: str) -> Path:
+def adapt_experiment(directory: Path, source: str, name: str) -> Path:
     """Writes `NAME.yaml`: a small adapter, trained from SOURCE's checkpoint on what its prediction datasets show."""
-    if scope not in SCOPES:
-        raise ArcPipelineError(f"--test-time is one of {', '.join(SCOPES)}, found {scope!r}")
     file = _file(directory, source, name)
     base, content = read_experiment(file), yaml.load(file.read_bytes(), TypedLoader)
-    fields: dict[str, Any] = {"initial_checkpoint": source, "test_time": scope}
+    fields: dict[str, Any] = {"initial_checkpoint": source, "test_time": "dataset"}
     fields |= {"tuning": {"method": "lora", "rank": min(RANK, base.tuning.rank)}}
-    fields |= {"max_steps": STEPS[scope], "learning_rate": max(LEARNING_RATE, base.learning_rate)}
+    fields |= {"max_steps": STEPS, "learning_rate": max(LEARNING_RATE, base.learning_rate)}
     fields |= {key: content[key] for key in SHARED if key in content}
     shown = {key: value for key, value in content.get("augmentation", {}).items() if key != "target"}
     asked = {key: value for key, value in content["predict"].items() if key != "at_steps"}
     fields |= ({"augmentation": shown} if shown else {}) | {"predict": asked}
     Experiment.model_validate({"name": name, **fields})
-    words = f"# Test-time training of {source} on the demonstrations of the tasks that it is asked: {SCOPES[scope]}.\n"
+    words = f"# Test-time training of {source} on the demonstrations of the tasks that it is asked.\n"
     return _write(directory, name, (words + yaml.safe_dump(fields, sort_keys=False)).encode())
 
 

@@ -26,5 +26,5 @@ def first_recipes(
         return len(ids), token_hash(ids)
 
     drawer = RecipeDrawer(experiment.training_data, tasks, experiment.drawing, experiment.seed)
-    drawn = draw_examples(drawer, range(n_examples), experiment.max_seq_len, measure)
+    drawn = draw_examples(drawer, n_examples, experiment.max_seq_len, measure)
     return pa.Table.from_pylist([row for accepted, row in drawn if accepted], schema=RECIPE_SCHEMA)

@@ -37,7 +37,7 @@ def draw(
     """(recipes, ledger) of a training on all datasets; an example may have 100 tokens."""
     drawer = RecipeDrawer([TrainingData(dataset=name) for name in tasks], tasks, config or AugmentationConfig(), seed)
     tables: dict[bool, list[dict[str, object]]] = {True: [], False: []}
-    for accepted, row in draw_examples(drawer, range(n), 100, measure):
+    for accepted, row in draw_examples(drawer, n, 100, measure):
         tables[accepted].append(row)
     recipes, ledger = (pa.Table.from_pylist(tables[accepted], schema=RECIPE_SCHEMA) for accepted in (True, False))
     return recipes, ledger

@@ -195,7 +195,7 @@ def length_of_target(recipe: Recipe, task: Task) -> tuple[int, int]:
 
 def test_overlong_examples_are_drawn_again_and_entered_in_the_ledger(tasks: dict[str, list[Task]]) -> None:
     drawer = RecipeDrawer(TRAIN, tasks, AugmentationConfig(), seed=7)
-    found = list(draw_examples(drawer, range(100), 30, length_of_target))
+    found = list(draw_examples(drawer, 100, 30, length_of_target))
     accepted = [row for fits, row in found if fits]
     ledger = [row for fits, row in found if not fits]
     assert [row["example"] for row in accepted] == list(range(100))
@@ -213,13 +213,13 @@ def test_overlong_examples_are_drawn_again_and_entered_in_the_ledger(tasks: dict
 
 def test_a_length_that_all_examples_have_drops_none(tasks: dict[str, list[Task]]) -> None:
     drawer = RecipeDrawer(TRAIN, tasks, AugmentationConfig(), seed=7)
-    assert all(fits and row["attempt"] == 0 for fits, row in draw_examples(drawer, range(50), 70, length_of_target))
+    assert all(fits and row["attempt"] == 0 for fits, row in draw_examples(drawer, 50, 70, length_of_target))
 
 
 def test_more_steps_keep_the_first_examples(tasks: dict[str, list[Task]]) -> None:
     drawer = RecipeDrawer(TRAIN, tasks, AugmentationConfig(), seed=7)
-    short = list(draw_examples(drawer, range(10), 30, length_of_target))
-    assert list(islice(draw_examples(drawer, range(20), 30, length_of_target), len(short))) == short
+    short = list(draw_examples(drawer, 10, 30, length_of_target))
+    assert list(islice(draw_examples(drawer, 20, 30, length_of_target), len(short))) == short
 
 
 def test_a_length_that_no_example_has_is_an_error_that_names_a_task(tasks: dict[str, list[Task]]) -> None:
@@ -227,5 +227,5 @@ def test_a_length_that_no_example_has_is_an_error_that_names_a_task(tasks: dict[
     with pytest.raises(
         ArcPipelineError, match=r"example 0: 200 draws .* max_seq_len 5 .*task (one_test|two_tests), \d+ to"
     ):
-        list(draw_examples(drawer, range(1), 5, length_of_target))
+        list(draw_examples(drawer, 1, 5, length_of_target))
     assert MAX_ATTEMPTS == 200

@@ -54,12 +54,11 @@ predict: {datasets: [b], predictions: 4, at_steps: [100]}
 """
 
 
-@pytest.mark.parametrize("scope", ["dataset", "task"])
-def test_test_time_training_keeps_what_the_model_and_the_questions_need(tmp_path: Path, scope: str) -> None:
+def test_test_time_training_keeps_what_the_model_and_the_questions_need(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(BASE)
-    path = adapt_experiment(tmp_path, "base", "adapted", scope)
+    path = adapt_experiment(tmp_path, "base", "adapted")
     base, adapted = read_experiment(tmp_path / "base.yaml"), read_experiment(path)
-    assert (adapted.test_time, adapted.initial_checkpoint) == (scope, "base")
+    assert (adapted.test_time, adapted.initial_checkpoint) == ("dataset", "base")
     assert (adapted.tuning.method, adapted.tuning.rank) == ("lora", 8)
     assert adapted.datasets()["train"] == ["b"]
     assert (adapted.augmentation.colours, adapted.validation) == (False, [])
@@ -70,9 +69,7 @@ def test_test_time_training_keeps_what_the_model_and_the_questions_need(tmp_path
 
 def test_test_time_training_of_the_shortest_file(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text("train: [{dataset: a}]\nmax_steps: 1\npredict: {datasets: [b]}")
-    adapted = read_experiment(adapt_experiment(tmp_path, "base", "adapted", "dataset"))
+    adapted = read_experiment(adapt_experiment(tmp_path, "base", "adapted"))
     assert adapted.augmentation == Experiment.model_fields["augmentation"].default
-    with pytest.raises(ArcPipelineError, match="--test-time is one of dataset, task, found 'tasks'"):
-        adapt_experiment(tmp_path, "base", "other", "tasks")
     with pytest.raises(ArcPipelineError, match="is there already"):
-        adapt_experiment(tmp_path, "base", "adapted", "task")
+        adapt_experiment(tmp_path, "base", "adapted")

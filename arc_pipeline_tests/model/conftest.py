@@ -39,7 +39,7 @@ def _make_job(directory: Path, **changes: object) -> Path:
         return len(ids), token_hash(ids)
 
     drawer = RecipeDrawer(experiment.train, {"d": TASKS}, experiment.augmentation, experiment.seed)
-    rows = [row for _, row in draw_examples(drawer, range(experiment.n_examples), 4096, measure)]
+    rows = [row for _, row in draw_examples(drawer, experiment.n_examples, 4096, measure)]
     for name in ("output", "work"):
         (directory / name).mkdir(parents=True)
     write_table(pa.Table.from_pylist(rows, schema=RECIPE_SCHEMA), directory, "augmented_examples")
