@@ -112,15 +112,26 @@ def score(submission: Path, dataset: str, as_json: Json = False) -> None:
 
 
 @app.command()
-def new(name: str, source: Annotated[str, typer.Option("--from", help="The experiment that it begins as.")]) -> None:
-    """Write data/experiments/NAME.yaml as a copy of another experiment, to be edited."""
-    from arc_pipeline.arc.new_experiment import copy_experiment
+def new(
+    name: str,
+    source: Annotated[str, typer.Option("--from", help="The experiment that it begins as.")],
+    test_time: Annotated[
+        bool, typer.Option("--test-time", help="Train it further on the tasks that are asked.")
+    ] = False,
+) -> None:
+    """Write data/experiments/NAME.yaml as a copy of another experiment, or as its test-time training, to be edited."""
+    from arc_pipeline.arc.new_experiment import adapt_experiment, copy_experiment
     from arc_pipeline.defs.instance import prepare
     from arc_pipeline.defs.location import data_directory
 
     prepare()
-    path = copy_experiment(data_directory() / "experiments", source, name)
-    say(f"wrote {path}, a copy of {source}. Next: edit what shall differ (model, train, max_steps, predict ...), then")
+    directory = data_directory() / "experiments"
+    if test_time:
+        path = adapt_experiment(directory, source, name)
+        say(f"wrote {path}, test-time training of {source}. Next: edit max_steps, tuning, predict ..., then")
+    else:
+        path = copy_experiment(directory, source, name)
+        say(f"wrote {path}, a copy of {source}. Next: edit what shall differ (model, train, predict ...), then")
     say(f"  arc-pipeline bench estimate {name}    # what its training will cost")
     say(f"  arc-pipeline refresh --select {name}  # make everything")
 

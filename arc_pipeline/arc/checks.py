@@ -110,7 +110,7 @@ class AllTestPairs:
     @property
     def p_value(self) -> float:
         """Exact; it errs on the safe side where tasks have different shares of test pairs."""
-        return _binomial(self.drawn, self.draws, min(1.0, self.expected / self.draws)) if self.draws else 1.0
+        return binomial(self.drawn, self.draws, min(1.0, self.expected / self.draws)) if self.draws else 1.0
 
     def __str__(self) -> str:
         return (
@@ -177,7 +177,8 @@ def _chi_square(observed: Sequence[int], expected: Sequence[float], freedom: int
     return float(chi2.sf(statistic, freedom))
 
 
-def _binomial(seen: int, total: int, share: float) -> float:
+def binomial(seen: int, total: int, share: float) -> float:
+    """The probability of a count that is as unlikely as the seen one, or more (two-sided, exact)."""
     from scipy.stats import binomtest
 
     return float(binomtest(seen, total, share).pvalue)
@@ -215,7 +216,7 @@ def colour_maps_are_permutations(draws: pa.Table, config: AugmentationConfig) ->
 
 def _background(kept: int, total: int, config: AugmentationConfig) -> Verdict:
     share = 1 - config.background_probability * (1 - 1 / N_COLOURS)
-    p_value = _binomial(kept, total, share) if total else 1.0
+    p_value = binomial(kept, total, share) if total else 1.0
     words = f"background kept in {kept} of {total} maps, expected share {share:.3f}: p = {p_value:.2g}"
     return Verdict(p_value >= SIGNIFICANCE, words)
 

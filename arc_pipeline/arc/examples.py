@@ -20,6 +20,7 @@ from arc_pipeline.arc.task import Pair, Task
 DEMONSTRATIONS_WITHOUT_TEST = 4
 MAX_ATTEMPTS = 200
 
+
 RECIPE_SCHEMA = pa.schema(
     [
         ("example", pa.int64()),
@@ -94,11 +95,12 @@ class RecipeDrawer:
         seed: int,
     ) -> None:
         self.config, self.seed = config, seed
-        self._choices = [(source, task) for source in train for task in tasks[source.dataset] if _usable(task, config)]
+        usable = {source.dataset: usable_tasks(tasks[source.dataset], config) for source in train}
+        self._choices = [(source, task) for source in train for task in usable[source.dataset]]
         if not self._choices:
             names = ", ".join(source.dataset for source in train)
             raise ArcPipelineError(f"no task of {names} has the pairs that target: {config.target} needs")
-        self._weights = np.cumsum([source.weight for source, _ in self._choices])
+        self._weights = np.cumsum([task_weight(source, len(usable[source.dataset])) for source, _ in self._choices])
 
     def draw(self, example: int, attempt: int = 0) -> tuple[Recipe, Task]:
         """The recipe of one example; `attempt` counts the draws that were too long before it."""
@@ -110,10 +112,20 @@ class RecipeDrawer:
         return Recipe(source.dataset, task.task_id, source.prompt, augmentation, demonstrations, target), task
 
 
+def usable_tasks(tasks: Sequence[Task], config: AugmentationConfig) -> list[Task]:
+    """The tasks that have the pairs which the target rule needs."""
+    return [task for task in tasks if _usable(task, config)]
+
+
 def _usable(task: Task, config: AugmentationConfig) -> bool:
     if config.target == "test-only":
         return bool(task.train and task.test)
     return len(task.pairs) > 1
+
+
+def task_weight(source: TrainingData, n_tasks: int) -> float:
+    """The chance of one of the `n_tasks` usable tasks of a source, up to a factor that is the same for all sources."""
+    return 1.0 if source.weight is None else source.weight / n_tasks
 
 
 def draw_augmentation(rng: np.random.Generator, config: AugmentationConfig) -> Augmentation:

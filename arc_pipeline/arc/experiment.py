@@ -4,6 +4,7 @@ Each consumer's part of the file is a version of its own, so that a prediction s
 """
 
 import math
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +28,7 @@ RecipeCheck = Literal[
     "every_pair_is_a_target_evenly",
     "transforms_are_uniform",
     "colour_maps_are_permutations",
+    "datasets_are_mixed_by_weight",
 ]
 
 
@@ -38,7 +40,8 @@ class Experiment(Section):
     chat: Literal["auto", "off"] = "auto"
     vocabulary: Literal["full", "used"] = "full"
     tuning: Tuning = Tuning()
-    train: list[TrainingData] = Field(min_length=1)
+    test_time: Literal["dataset"] | None = None
+    train: list[TrainingData] = Field([], validate_default=True)
     validation: list[TrainingData] = []
     grid_encoder: str = "GridShapeEncoder(RowNumberEncoder(MinimalGridEncoder()))"
     augmentation: AugmentationConfig = AugmentationConfig()
@@ -69,6 +72,17 @@ class Experiment(Section):
         parse_encoder(name)
         return name
 
+    @field_validator("train")
+    @classmethod
+    def _trains_on_something(cls, train: list[TrainingData], info: ValidationInfo) -> list[TrainingData]:
+        if bool(train) == bool(info.data.get("test_time")):
+            raise ValueError(
+                "name what to train on, [{dataset: ...}], unless test_time is given: then it is predict.datasets"
+            )
+        if len({source.weight is None for source in train}) > 1:
+            raise ValueError("give a weight to all datasets, or to none: then all of their tasks are alike")
+        return train
+
     @field_validator("initial_checkpoint")
     @classmethod
     def _another_experiment(cls, start: str | None, info: ValidationInfo) -> str | None:
@@ -95,6 +109,18 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
+    def _test_time(self) -> "Experiment":
+        """At test time the data is given by what is asked, and the start by what was trained before."""
+        wrong = {
+            "must not look at test outputs: leave out validation": self.validation,
+            "shows no test pair: leave out augmentation.target": self.augmentation.target != "any",
+            "begins with a trained model: name it as initial_checkpoint": self.initial_checkpoint is None,
+        }
+        if self.test_time and (words := [each for each, is_wrong in wrong.items() if is_wrong]):
+            raise ValueError(f"test_time {'; '.join(words)}")
+        return self
+
+    @model_validator(mode="after")
     def _measured_on_the_way(self) -> "Experiment":
         if late := [step for step in self.predict.at_steps if step > self.max_steps]:
             raise ValueError(f"predict.at_steps must be at most max_steps {self.max_steps}, found {late}")
@@ -110,10 +136,27 @@ class Experiment(Section):
         """Examples that the whole training consumes."""
         return self.max_steps * self.batch_size
 
+    @property
+    def training_data(self) -> list[TrainingData]:
+        """Where examples come from: at test time from the tasks that are asked."""
+        return self.train or [TrainingData(dataset=name) for name in self.predict.datasets]
+
+    @property
+    def drawing(self) -> AugmentationConfig:
+        """How examples are drawn: at test time all other demonstrations are shown, unless the file says how many."""
+        if not self.test_time or self.augmentation.max_demonstrations:
+            return self.augmentation
+        return self.augmentation.model_copy(update={"max_demonstrations": sys.maxsize})
+
     def augmentation_fields(self) -> dict[str, Any]:
         """What `augmented_examples` reads."""
-        fields = {"train", "chat", "vocabulary", "grid_encoder", "augmentation", "max_seq_len", "seed"}
-        return self.model_dump(include=fields) | {"n_examples": self.n_examples, "checks": self.expected_violations}
+        fields = self.model_dump(include={"chat", "vocabulary", "grid_encoder", "augmentation", "max_seq_len", "seed"})
+        fields |= {"train": [each.model_dump() for each in self.training_data], **self._scope()}
+        return fields | {"n_examples": self.n_examples, "checks": self.expected_violations}
+
+    def _scope(self) -> dict[str, Any]:
+        """`test_time`, where the file has it: all others keep the versions that they had before the field was."""
+        return {"test_time": self.test_time} if self.test_time else {}
 
     def training_fields(self) -> dict[str, Any]:
         """What `checkpoint` reads beside its examples and initial weights."""
@@ -144,7 +187,7 @@ class Experiment(Section):
 
     def datasets(self) -> dict[str, list[str]]:
         """The datasets it names, by the field that names them."""
-        trained = [each.dataset for each in self.train]
+        trained = [each.dataset for each in self.training_data]
         validated = [each.dataset for each in self.validation]
         return {"train": trained, "validation": validated, "predict.datasets": list(self.predict.datasets)}
 

@@ -1,23 +1,55 @@
-"""A new experiment file as a copy of another one's text. Knows names and files, not the fields inside."""
+"""New experiment files that begin as another one: its text as it is, or its test-time training."""
 
 from pathlib import Path
+from typing import Any
 
+import yaml
+
+from arc_pipeline.arc.documents import TypedLoader
 from arc_pipeline.arc.errors import ArcPipelineError
-from arc_pipeline.arc.experiment import experiment_files
+from arc_pipeline.arc.experiment import Experiment, experiment_files, read_experiment
 from arc_pipeline.arc.names import NAME_RULE, did_you_mean_or_all, is_name
+
+# what test-time training has in common with the training that it goes on from, as far as that file says it
+SHARED = ("model", "chat", "vocabulary", "grid_encoder", "supervise", "batch_size", "max_seq_len", "seed")
+RANK, LEARNING_RATE, STEPS = 8, 1e-4, 200
 
 
 def copy_experiment(directory: Path, source: str, name: str) -> Path:
     """Writes `NAME.yaml` with the text of `SOURCE.yaml`, comments and all; refuses a name that is bad or taken."""
+    return _write(directory, name, _file(directory, source, name).read_bytes())
+
+
+def adapt_experiment(directory: Path, source: str, name: str) -> Path:
+    """Writes `NAME.yaml`: a small adapter, trained from SOURCE's checkpoint on what its prediction datasets show."""
+    file = _file(directory, source, name)
+    base, content = read_experiment(file), yaml.load(file.read_bytes(), TypedLoader)
+    fields: dict[str, Any] = {"initial_checkpoint": source, "test_time": "dataset"}
+    fields |= {"tuning": {"method": "lora", "rank": min(RANK, base.tuning.rank)}}
+    fields |= {"max_steps": STEPS, "learning_rate": max(LEARNING_RATE, base.learning_rate)}
+    fields |= {key: content[key] for key in SHARED if key in content}
+    shown = {key: value for key, value in content.get("augmentation", {}).items() if key != "target"}
+    asked = {key: value for key, value in content["predict"].items() if key != "at_steps"}
+    fields |= ({"augmentation": shown} if shown else {}) | {"predict": asked}
+    Experiment.model_validate({"name": name, **fields})
+    words = f"# Test-time training of {source} on the demonstrations of the tasks that it is asked.\n"
+    return _write(directory, name, (words + yaml.safe_dump(fields, sort_keys=False)).encode())
+
+
+def _file(directory: Path, source: str, name: str) -> Path:
     known = {each: paths[0] for each, paths in experiment_files(directory).items() if is_name(each)}
     if not is_name(name):
         raise ArcPipelineError(f"{name!r} cannot name an experiment: {NAME_RULE}")
     if source not in known:
         raise ArcPipelineError(f"there is no experiment {source!r}{did_you_mean_or_all(source, known)}")
-    path = known.get(name) or directory / f"{name}.yaml"
+    return known[source]
+
+
+def _write(directory: Path, name: str, content: bytes) -> Path:
+    path = experiment_files(directory).get(name, [directory / f"{name}.yaml"])[0]
     try:
         with path.open("xb") as file:  # refuses a file that is there, also one that another process writes now
-            file.write(known[source].read_bytes())
+            file.write(content)
     except FileExistsError as error:
         raise ArcPipelineError(f"{path} is there already; choose another name, or edit that file") from error
     return path

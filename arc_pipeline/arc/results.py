@@ -85,7 +85,7 @@ def with_best(rows: Sequence[Row], per_task: pa.Table, compete: Callable[[Row], 
     the number of candidates is the same.
     """
     marked: list[dict[str, Any]] = [{**row, "best": []} for row in rows]
-    of_row = _tables_by_row(per_task)
+    of_row = tables_by_row(per_task)
     for metric in SHOWN_METRICS:
         for group in _groups(marked, metric, compete):
             winner = best_of([of_row[_key(row)] for row in group], metric)
@@ -107,7 +107,8 @@ def _key(row: Row) -> tuple[str, ...]:
     return row["experiment"], row["decoding"], row["dataset"]
 
 
-def _tables_by_row(per_task: pa.Table) -> dict[tuple[str, ...], pa.Table]:
+def tables_by_row(per_task: pa.Table) -> dict[tuple[str, ...], pa.Table]:
+    """The metrics of the tasks behind each row, by its experiment, decoding and dataset."""
     names = ("experiment", "decoding", "dataset")
     places: dict[tuple[str, ...], list[int]] = {}
     for place, key in enumerate(zip(*(per_task.column(name).to_pylist() for name in names), strict=True)):
@@ -116,10 +117,11 @@ def _tables_by_row(per_task: pa.Table) -> dict[tuple[str, ...], pa.Table]:
 
 
 def as_table(rows: Sequence[Row], columns: Sequence[str] = ()) -> pa.Table:
-    """The rows with these columns, or with all; `best` is a list of texts also where nothing is best."""
+    """The rows with these columns, or with all; `best` and `gains` are lists of texts also where there are none."""
     table = pa.Table.from_pylist(list(rows))
-    marks = table.column("best").cast(pa.list_(pa.string()))
-    table = table.set_column(table.column_names.index("best"), "best", marks)
+    for name in {"best", "gains"} & {*table.column_names}:
+        texts = table.column(name).cast(pa.list_(pa.string()))
+        table = table.set_column(table.column_names.index(name), name, texts)
     return table.select(list(columns) or table.column_names)
 
 

@@ -26,11 +26,11 @@ DatasetName = Annotated[str, AfterValidator(_known_dataset)]
 
 
 class TrainingData(Section):
-    """One source of training examples; `weight` multiplies the chance of each of its tasks."""
+    """One source of training examples. Its chance is its part of all weights; without weights, all tasks are alike."""
 
     dataset: DatasetName
     prompt: Literal["output-from-examples-v1", "input-from-inputs-v0"] = SOLVE
-    weight: float = Field(1.0, gt=0)
+    weight: float | None = Field(None, gt=0)
 
 
 class AugmentationConfig(Section):

@@ -25,6 +25,6 @@ def first_recipes(
         ids = encode_example(tokenizer, recipe.render(task, encoder)).input_ids
         return len(ids), token_hash(ids)
 
-    drawer = RecipeDrawer(experiment.train, tasks, experiment.augmentation, experiment.seed)
+    drawer = RecipeDrawer(experiment.training_data, tasks, experiment.drawing, experiment.seed)
     drawn = draw_examples(drawer, n_examples, experiment.max_seq_len, measure)
     return pa.Table.from_pylist([row for accepted, row in drawn if accepted], schema=RECIPE_SCHEMA)

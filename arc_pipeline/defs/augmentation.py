@@ -5,10 +5,12 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from arc_pipeline.arc.checks import RECIPE_CHECKS, check_recipes, exposures
+from arc_pipeline.arc.at_test_time import Measure, draw_training, only_demonstrations_are_trained_on, training_tasks
+from arc_pipeline.arc.checks import RECIPE_CHECKS, Verdict, check_recipes, exposures
 from arc_pipeline.arc.encoder import parse_encoder
-from arc_pipeline.arc.examples import RECIPE_SCHEMA, Recipe, RecipeDrawer, draw_examples
+from arc_pipeline.arc.examples import RECIPE_SCHEMA, Recipe
 from arc_pipeline.arc.experiment import Experiment
+from arc_pipeline.arc.mixture import datasets_are_mixed_by_weight, declared_shares
 from arc_pipeline.arc.task import Task
 from arc_pipeline.arc.task_table import tasks_from_table
 from arc_pipeline.defs.automatic import FOLLOWS_ITS_DATA
@@ -21,6 +23,10 @@ from arc_pipeline.report.augmented import augmented_board, on_a_page, rows_of_ta
 from arc_pipeline.report.drawing import draw_board
 from arc_pipeline.report.embedding import markdown_images
 
+EXAMPLE_CHECKS = RECIPE_CHECKS | {
+    check.__name__: check.__doc__ or "" for check in (datasets_are_mixed_by_weight, only_demonstrations_are_trained_on)
+}
+
 
 @dg.asset(
     partitions_def=experiment_partitions,
@@ -29,7 +35,7 @@ from arc_pipeline.report.embedding import markdown_images
         dg.AssetCheckSpec(
             name, asset="augmented_examples", description=fact, blocking=True, partitions_def=experiment_partitions
         )
-        for name, fact in RECIPE_CHECKS.items()
+        for name, fact in EXAMPLE_CHECKS.items()
     ],
     group_name="augmentation",
     kinds={"parquet"},
@@ -39,14 +45,17 @@ from arc_pipeline.report.embedding import markdown_images
 def augmented_examples(context: dg.AssetExecutionContext, workspace: Workspace):
     """The training examples as recipes, one row each, and the ledger of the draws that were too long.
 
-    Its blocking checks compare what was drawn with what the experiment declares.
+    Its blocking checks compare what was drawn with what the experiment declares. With `test_time` in the experiment
+    file the examples are the demonstrations of the tasks that are asked, each in turn the target after the others, and
+    a check makes sure that no test pair is among them.
     """
     with workspace.making(context) as making:
         experiment = making.configured("augmentation_config")
         names = experiment.datasets()["train"]
         found = {name: tasks_from_table(making.table("tasks", name)) for name in names}
-        recipes, ledger = draw_tables(experiment, found)
-        verdicts = check_recipes(recipes, ledger, found, experiment.augmentation)
+        measure = measured_by(experiment)
+        recipes, ledger = draw_tables(experiment, found, measure)
+        verdicts = check(experiment, recipes, ledger, found, measure)
         return making.save_tables(
             {"augmented_examples": recipes, "too_long": ledger},
             metadata=describe(experiment, recipes, ledger, found),
@@ -55,8 +64,8 @@ def augmented_examples(context: dg.AssetExecutionContext, workspace: Workspace):
         )
 
 
-def draw_tables(experiment: Experiment, found: dict[str, list[Task]]) -> tuple[pa.Table, pa.Table]:
-    """(recipes of all examples, ledger of draws longer than `max_seq_len`)."""
+def measured_by(experiment: Experiment) -> Measure:
+    """What tells the number of tokens of an example and a hash of their ids, for the experiment's model."""
     from arc_pipeline.model.tokenization import encode_example, load_tokenizer, token_hash
 
     tokenizer, encoder = load_tokenizer(experiment.model, experiment), parse_encoder(experiment.grid_encoder)
@@ -65,11 +74,27 @@ def draw_tables(experiment: Experiment, found: dict[str, list[Task]]) -> tuple[p
         ids = encode_example(tokenizer, recipe.render(task, encoder)).input_ids
         return len(ids), token_hash(ids)
 
-    drawer = RecipeDrawer(experiment.train, found, experiment.augmentation, experiment.seed)
+    return measure
+
+
+def draw_tables(experiment: Experiment, found: dict[str, list[Task]], measure: Measure) -> tuple[pa.Table, pa.Table]:
+    """(recipes of all examples, ledger of draws longer than `max_seq_len`)."""
     drawn: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
-    for accepted, row in draw_examples(drawer, experiment.n_examples, experiment.max_seq_len, measure):
+    for accepted, row in draw_training(experiment, found, measure):
         drawn[accepted].append(row)
     return _table(drawn[True]), _table(drawn[False])
+
+
+def check(
+    experiment: Experiment, recipes: pa.Table, ledger: pa.Table, found: dict[str, list[Task]], measure: Measure
+) -> dict[str, Verdict]:
+    """The verdicts of all checks, by name."""
+    seen, draws = training_tasks(experiment, found), pa.concat_tables([recipes, ledger])
+    verdicts = check_recipes(recipes, ledger, seen, experiment.augmentation)
+    shares = declared_shares(experiment.training_data, seen, experiment.augmentation)
+    verdicts[datasets_are_mixed_by_weight.__name__] = datasets_are_mixed_by_weight(draws, shares)
+    unseen = only_demonstrations_are_trained_on(experiment, recipes, found, measure)
+    return verdicts | {only_demonstrations_are_trained_on.__name__: unseen}
 
 
 def _table(rows: list[dict[str, Any]]) -> pa.Table:
@@ -80,7 +105,7 @@ def describe(
     experiment: Experiment, recipes: pa.Table, ledger: pa.Table, found: dict[str, list[Task]]
 ) -> dict[str, Any]:
     """Metadata: how often each pair was shown as the target, what was too long, how long the examples are."""
-    seen = exposures(recipes, ledger, found, experiment.augmentation)
+    seen = exposures(recipes, ledger, training_tasks(experiment, found), experiment.augmentation)
     n_tokens = recipes["n_tokens"].to_numpy()
     rows = [
         {"dataset": e.dataset, "task": e.task_id, "pair": e.pair, "test": e.is_test, "targets": e.accepted}

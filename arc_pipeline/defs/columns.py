@@ -48,6 +48,7 @@ COLUMNS = {
     "trained_task_id": "The task of that pair.",
     "trained_pair": "The number of that pair, train pairs first.",
     "trained_is_test": "Whether that pair is a test pair of its task.",
+    "gains": "What test-time training gained on the checkpoint that it began with, a text a metric.",
     "contamination": "What of this dataset the experiment trains on as well; empty if nothing.",
     # candidates and votes
     "candidate_index": "Number of the candidate of its test pair, from 0.",

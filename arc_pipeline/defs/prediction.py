@@ -7,6 +7,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from arc_pipeline.arc.at_test_time import training_tasks
 from arc_pipeline.arc.contamination import evaluation_pairs_are_not_in_training, labels, shared_pairs
 from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.errors import ArcPipelineError
@@ -66,8 +67,10 @@ def evaluation_tasks(context: dg.AssetExecutionContext, workspace: Workspace) ->
 def contamination(context: dg.AssetExecutionContext, workspace: Workspace):
     """The test pairs that an experiment is asked and, up to augmentation, trains on as well."""
     with workspace.making(context) as making:
-        names = making.configured("augmentation_config").datasets()["train"]
-        trained, asked = {name: tasks_from_table(making.table("tasks", name)) for name in names}, tasks_asked(making)
+        experiment, asked = making.configured("augmentation_config"), tasks_asked(making)
+        names = experiment.datasets()["train"]
+        tables = {name: tasks_from_table(making.table("tasks", name)) for name in names}
+        trained, names = training_tasks(experiment, tables), [] if experiment.test_time else names
         shared = shared_pairs(trained, asked)
         said = labels(names, asked, shared)
         verdict = evaluation_pairs_are_not_in_training(names, asked, shared)

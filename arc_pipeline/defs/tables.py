@@ -6,6 +6,7 @@ import dagster as dg
 import pyarrow as pa
 
 from arc_pipeline.arc.errors import MissingArtefact
+from arc_pipeline.arc.gains import with_gains
 from arc_pipeline.arc.results import (
     DURATION_COLUMNS,
     PER_TASK,
@@ -54,9 +55,11 @@ def per_task(making: Making) -> pa.Table:
     automation_condition=FOLLOWS_ITS_DATA,
 )
 def results_table(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
-    """All experiments x datasets x decodings with all metrics, their intervals, counts and trace ids."""
+    """All experiments x datasets x decodings with all metrics, their intervals, counts and trace ids; for test-time
+    training, what it gained on its start."""
     with workspace.making(context) as making:
-        table = as_table(with_best(all_rows(making), per_task(making), same_decoding))
+        tasks = per_task(making)
+        table = as_table(with_gains(with_best(all_rows(making), tasks, same_decoding), tasks))
         return making.save_tables({"results_table": table}, metadata=describe("models", table))
 
 

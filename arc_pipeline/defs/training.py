@@ -10,12 +10,11 @@ import yaml
 from pydantic import Field
 
 from arc_pipeline.arc.artefact import Lineage, hash_json
-from arc_pipeline.arc.checks import RECIPE_CHECKS
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.validation import validation_loss_follows_training
 from arc_pipeline.defs.accelerator import POOL, accelerator
-from arc_pipeline.defs.augmentation import augmented_examples
+from arc_pipeline.defs.augmentation import EXAMPLE_CHECKS, augmented_examples
 from arc_pipeline.defs.code import asset_code
 from arc_pipeline.defs.configs import initial_weights, training_config
 from arc_pipeline.defs.cost import observe_cost
@@ -64,7 +63,8 @@ class Training(dg.Config):
     code_version=asset_code("checkpoint", "arc_pipeline.model.train", "run", (*RENDERING, *TELLING)),
 )
 def checkpoint(context: dg.AssetExecutionContext, config: Training, workspace: Workspace):
-    """The fine-tuned model: weights, tokenizer and log in one directory, named by the hash of the weights.
+    """The fine-tuned model: weights, tokenizer and log in one directory, named by the hash of the weights. Test-time
+    training is a training like any other, whose examples are drawn from what the tasks that are asked demonstrate.
 
     A finished one whose inputs and code have not changed is kept. An interrupted training goes on where it was.
     Refuses examples whose checks did not pass, also in a later run and in a backfill.
@@ -157,7 +157,7 @@ def refuse_failed_checks(making: Making) -> None:
     record = making.lineage("augmented_examples", making.artefact.partition)
     failed = [
         f"{name}: {record.checks[name]['description']}" if name in record.checks else f"{name}: was never evaluated"
-        for name in RECIPE_CHECKS
+        for name in EXAMPLE_CHECKS
         if not (name in record.checks and (record.checks[name]["passed"] or record.checks[name]["expected"]))
     ]
     if failed:

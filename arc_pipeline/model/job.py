@@ -8,6 +8,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from arc_pipeline.arc.artefact import read_table
+from arc_pipeline.arc.at_test_time import training_tasks
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.task import Task
 from arc_pipeline.arc.task_table import tasks_from_table
@@ -36,8 +37,8 @@ class TrainingJob(BaseModel):
         return read_table(self.examples, "augmented_examples")
 
     def training_tasks(self) -> dict[str, list[Task]]:
-        """The tasks by dataset."""
-        return _read_tasks(self.tasks)
+        """The tasks by dataset, at test time without their test pairs."""
+        return training_tasks(self.experiment, _read_tasks(self.tasks))
 
     def validated_tasks(self) -> dict[str, list[Task]]:
         """The tasks that validation loss is measured on, by dataset."""

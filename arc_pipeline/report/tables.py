@@ -70,7 +70,7 @@ def models(rows: Sequence[Row]) -> list[Sheet]:
             f"{dataset}, {_sizes(found)}, temperature {found[0]['temperature']}",
             ("experiment", *_titles(found, SHOWN_METRICS), *_extra_columns(found)),
             tuple(_row([row["experiment"]], row, SHOWN_METRICS, found) for row in found),
-            (*_marks(found, "experiment"), *_contamination(found)),
+            (*_marks(found, "experiment"), *_contamination(found), *_gains(found)),
             details=len(_extra_columns(found)),
         )
         for dataset, found in by_dataset(greedy_rows(rows)).items()
@@ -203,6 +203,11 @@ def _contamination(rows: Sequence[Row]) -> tuple[str, ...]:
     if len(labels) == len(rows) and len({*labels.values()}) == 1:
         return (f"all experiments: {next(iter(labels.values()))}",)
     return tuple(f"{name}: {label}" for name, label in labels.items())
+
+
+def _gains(rows: Sequence[Row]) -> tuple[str, ...]:
+    """What test-time training gained, a line a metric."""
+    return tuple(line for row in rows for line in row.get("gains", ()))
 
 
 def markdown(sheets: Sequence[Sheet]) -> str:

@@ -61,8 +61,8 @@ def test_a_far_example_costs_as_little_as_the_first(tasks: dict[str, list[Task]]
 # --- which task
 
 
-def test_each_task_has_the_weight_of_its_dataset(tasks: dict[str, list[Task]]) -> None:
-    train = [TrainingData(dataset="written"), TrainingData(dataset="generated", weight=2)]
+def test_a_dataset_has_the_weight_that_it_declares(tasks: dict[str, list[Task]]) -> None:
+    train = [TrainingData(dataset="written", weight=2), TrainingData(dataset="generated", weight=2)]
     drawer = RecipeDrawer(train, tasks, AugmentationConfig(), seed=7)
     counts = Counter(drawer.draw(example)[0].task_id for example in range(4000))
     assert counts["no_test"] == pytest.approx(2000, abs=160)

@@ -1,5 +1,6 @@
 """Experiment files: every fault at once and in words, and which part of the pipeline each field belongs to."""
 
+import sys
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,8 +18,10 @@ from arc_pipeline.arc.experiment import (
     RecipeCheck,
     TrainingData,
 )
+from arc_pipeline.arc.mixture import datasets_are_mixed_by_weight
 
 DATASETS = ("train_rs7", "val_rs7")
+NO_TRAIN = "name what to train on, [{dataset: ...}], unless test_time is given: then it is predict.datasets"
 LEAST: dict[str, Any] = {
     "train": [{"dataset": "train_rs7"}],
     "max_steps": 10,
@@ -69,13 +72,13 @@ def test_all_faults_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
         "expected_violations": ["transforms_are_unifrom"],
         "predict": {"datasets": ["evaluation"], "prediction": 4},
     }
-    checks = "'every_test_pair_is_a_target', 'every_pair_is_a_target_evenly', 'transforms_are_uniform' or "
+    checks = "'every_test_pair_is_a_target', 'every_pair_is_a_target_evenly', 'transforms_are_uniform', "
     encoders = "GridCodeBlockEncoder, GridShapeEncoder, GridWithSeparationEncoder, MinimalGridEncoder, RowNumberEncoder"
     assert faults(tmp_path, content) == [
         "x.yaml: augmentation.gemoetric: unknown field; did you mean 'geometric'? (found True)",
         "x.yaml: augmentation.target: Input should be 'any', 'legacy-swap' or 'test-only' (found 'all')",
-        f"x.yaml: expected_violations.0: Input should be {checks}'colour_maps_are_permutations' "
-        "(found 'transforms_are_unifrom')",
+        f"x.yaml: expected_violations.0: Input should be {checks}'colour_maps_are_permutations' or "
+        "'datasets_are_mixed_by_weight' (found 'transforms_are_unifrom')",
         f"x.yaml: grid_encoder: unknown encoder 'Minimal', allowed: {encoders} (found 'RowNumberEncoder(Minimal())')",
         "x.yaml: initial_checkpoint: not another experiment; there are: none (found 'y')",
         "x.yaml: learning_rate: Input should be a valid number, unable to parse string as a number (found 'fast')",
@@ -96,7 +99,11 @@ def test_all_faults_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
         ({"datasets": ["val_rs7"]}, "datasets: unknown field; did you mean 'predict.datasets'? (found ['val_rs7'])"),
         ({"zzz": 1}, "zzz: unknown field; there are: augmentation, batch_size, "),
         ({"tuning": {"zzz": 1}}, "tuning.zzz: unknown field; there are: dora, dropout, method, rank, rslora (found 1)"),
-        ({"train": []}, "train: List should have at least 1 item after validation, not 0 (found [])"),
+        ({"train": []}, "train: name what to train on, [{dataset: ...}], unless test_time is given: then it is pred"),
+        (
+            {"train": [{"dataset": "train_rs7", "weight": 3}, {"dataset": "val_rs7"}]},
+            "train: give a weight to all datas",
+        ),
         ({"train": "train_rs7"}, "train: Input should be a valid list (found 'train_rs7')"),
         (
             {"train": ["train_rs7"]},
@@ -124,7 +131,7 @@ def test_missing_fields_are_named(tmp_path: Path) -> None:
     assert faults(tmp_path, {"model": "tiny"}) == [
         "x.yaml: max_steps: Field required",
         "x.yaml: predict: Field required",
-        "x.yaml: train: Field required",
+        f"x.yaml: train: {NO_TRAIN} (found [])",
     ]
 
 
@@ -216,7 +223,7 @@ def test_without_datasets_their_names_are_not_checked(tmp_path: Path) -> None:
 
 
 def test_violations_are_named_as_the_checks_are() -> None:
-    assert get_args(RecipeCheck) == tuple(RECIPE_CHECKS)
+    assert get_args(RecipeCheck) == (*RECIPE_CHECKS, datasets_are_mixed_by_weight.__name__)
 
 
 # --- which part of the pipeline reads which field
@@ -268,10 +275,21 @@ def changed_versions(change: dict[str, Any]) -> set[str]:
     return {asset for asset, fields in versions.items() if fields(before) != fields(after)}
 
 
-@pytest.mark.parametrize("field", Experiment.model_fields)
+@pytest.mark.parametrize("field", sorted(Experiment.model_fields.keys() - {"test_time"}))
 def test_a_change_reaches_exactly_the_assets_that_read_the_field(field: str) -> None:
     value, expected = READ_BY[field]
     assert changed_versions({field: value}) == expected
+
+
+def test_test_time_training_reads_what_is_asked() -> None:
+    adapted = Experiment.model_validate({"name": "x", **AT_TEST_TIME})
+    on_it = {key: value for key, value in AT_TEST_TIME.items() if key != "test_time"}
+    plain = Experiment.model_validate({"name": "x", **on_it, "train": [{"dataset": "val_rs7"}]})
+    assert adapted.datasets()["train"] == ["val_rs7"]
+    assert adapted.augmentation_fields() != plain.augmentation_fields()
+    assert adapted.prediction_fields() == plain.prediction_fields()
+    # what others depend on is as it was before there was test-time training
+    assert "test_time" not in plain.augmentation_fields()
 
 
 @pytest.mark.parametrize("field", AugmentationConfig.model_fields)
@@ -290,6 +308,38 @@ def test_states_are_saved_about_fifty_times() -> None:
     saved = {steps: Experiment.model_validate({"name": "x"} | LEAST | {"max_steps": steps}) for steps in (600, 100_000)}
     assert [each.save_interval for each in saved.values()] == [50, 2000]
     assert Experiment.model_validate({"name": "x", "save_steps": 7} | LEAST).save_interval == 7
+
+
+AT_TEST_TIME: dict[str, Any] = {key: LEAST[key] for key in ("max_steps", "predict")} | {
+    "initial_checkpoint": "base",
+    "test_time": "dataset",
+}
+
+
+def test_the_shortest_test_time_training() -> None:
+    experiment = Experiment.model_validate({"name": "x"} | AT_TEST_TIME)
+    assert experiment.training_data == [TrainingData(dataset="val_rs7")]
+    assert experiment.drawing.max_demonstrations == sys.maxsize
+    few = AT_TEST_TIME | {"augmentation": {"max_demonstrations": 2}}
+    assert Experiment.model_validate({"name": "x"} | few).drawing.max_demonstrations == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            {"train": [{"dataset": "val_rs7"}]},
+            "train: name what to train on, [{dataset: ...}], unless test_time is giv",
+        ),
+        ({"initial_checkpoint": None}, "test_time begins with a trained model: name it as initial_checkpoint"),
+        ({"validation": [{"dataset": "val_rs7"}]}, "test_time must not look at test outputs: leave out validation"),
+        ({"augmentation": {"target": "test-only"}}, "test_time shows no test pair: leave out augmentation.target"),
+    ],
+)
+def test_faults_of_test_time_training(tmp_path: Path, change: dict[str, Any], expected: str) -> None:
+    write(tmp_path, base=LEAST)
+    [fault] = faults(tmp_path, AT_TEST_TIME | change)
+    assert expected in fault
 
 
 def test_evaluation_of_nothing_is_a_fault() -> None:

@@ -1,11 +1,12 @@
-"""A new experiment is a copy, byte by byte, and never overwrites one."""
+"""A new experiment is a copy, byte by byte, or the test-time training of another one, and never overwrites one."""
 
 from pathlib import Path
 
 import pytest
 
 from arc_pipeline.arc.errors import ArcPipelineError
-from arc_pipeline.arc.new_experiment import copy_experiment
+from arc_pipeline.arc.experiment import Experiment, read_experiment
+from arc_pipeline.arc.new_experiment import adapt_experiment, copy_experiment
 
 TEXT = "# why this exists\nmodel: tiny  # a comment\n"
 
@@ -39,3 +40,36 @@ def test_a_copy_of_one_in_a_folder_lies_beside_the_others(tmp_path: Path) -> Non
     assert copy_experiment(tmp_path, "old", "fresh") == tmp_path / "fresh.yaml"
     with pytest.raises(ArcPipelineError, match="is there already"):
         copy_experiment(tmp_path, "fresh", "old")
+
+
+BASE = """
+model: tiny
+train: [{dataset: a}]
+validation: [{dataset: b}]
+augmentation: {colours: false, target: test-only}
+max_steps: 600
+max_seq_len: 512
+learning_rate: 3.0e-3
+predict: {datasets: [b], predictions: 4, at_steps: [100]}
+"""
+
+
+def test_test_time_training_keeps_what_the_model_and_the_questions_need(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(BASE)
+    path = adapt_experiment(tmp_path, "base", "adapted")
+    base, adapted = read_experiment(tmp_path / "base.yaml"), read_experiment(path)
+    assert (adapted.test_time, adapted.initial_checkpoint) == ("dataset", "base")
+    assert (adapted.tuning.method, adapted.tuning.rank) == ("lora", 8)
+    assert adapted.datasets()["train"] == ["b"]
+    assert (adapted.augmentation.colours, adapted.validation) == (False, [])
+    for field in ("model", "grid_encoder", "max_seq_len", "learning_rate"):
+        assert getattr(adapted, field) == getattr(base, field)
+    assert adapted.predict == base.predict.model_copy(update={"at_steps": []})
+
+
+def test_test_time_training_of_the_shortest_file(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("train: [{dataset: a}]\nmax_steps: 1\npredict: {datasets: [b]}")
+    adapted = read_experiment(adapt_experiment(tmp_path, "base", "adapted"))
+    assert adapted.augmentation == Experiment.model_fields["augmentation"].default
+    with pytest.raises(ArcPipelineError, match="is there already"):
+        adapt_experiment(tmp_path, "base", "adapted")

@@ -1,0 +1,157 @@
+"""At test time only demonstrations are trained on, and the check finds every way in which a test pair could get in."""
+
+import zlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from arc_pipeline.arc import at_test_time
+from arc_pipeline.arc.at_test_time import Tasks, draw_training, only_demonstrations_are_trained_on, training_tasks
+from arc_pipeline.arc.checks import Verdict
+from arc_pipeline.arc.encoder import parse_encoder
+from arc_pipeline.arc.errors import ArcPipelineError
+from arc_pipeline.arc.examples import RECIPE_SCHEMA, Recipe
+from arc_pipeline.arc.experiment import Experiment
+from arc_pipeline.arc.task import Task
+
+ENCODER = parse_encoder("MinimalGridEncoder()")
+
+
+def measure(recipe: Recipe, task: Task) -> tuple[int, int]:
+    prompt = recipe.render(task, ENCODER)
+    text = prompt.text + prompt.answer
+    return len(text), zlib.crc32(text.encode())
+
+
+def experiment(**changes: Any) -> Experiment:
+    fields: dict[str, Any] = {"name": "x", "initial_checkpoint": "base", "test_time": "dataset", "max_steps": 25}
+    fields |= {"predict": {"datasets": ["written"]}, "tuning": {"method": "lora"}}
+    return Experiment.model_validate(fields | changes)
+
+
+def draw(of: Experiment, tasks: Tasks) -> pa.Table:
+    return pa.Table.from_pylist([row for fits, row in draw_training(of, tasks, measure) if fits], schema=RECIPE_SCHEMA)
+
+
+def verdict(recipes: pa.Table, tasks: Tasks, of: Experiment | None = None) -> Verdict:
+    return only_demonstrations_are_trained_on(of or experiment(), recipes, tasks, measure)
+
+
+@pytest.fixture(scope="module")
+def written(tasks: dict[str, list[Task]]) -> Tasks:
+    return {"written": tasks["written"]}
+
+
+# --- what is drawn
+
+
+def test_every_demonstration_in_turn_is_asked_after_all_others(written: Tasks) -> None:
+    rows = draw(experiment(), written).to_pylist()
+    assert len(rows) == 400
+    assert {row["task_id"] for row in rows} == {"one_test", "two_tests"}
+    assert all(sorted([*row["demonstrations"], row["target"]]) == [0, 1, 2] for row in rows)
+    assert min(Counter(row["target"] for row in rows).values()) > 90
+
+
+def test_many_demonstrations_are_all_shown_unless_the_file_says_how_many(no_test: Task) -> None:
+    many = {"written": [no_test]}
+    limited = experiment(augmentation={"max_demonstrations": 2})
+    assert {len(row["demonstrations"]) for row in draw(experiment(), many).to_pylist()} == {6}
+    assert {len(row["demonstrations"]) for row in draw(limited, many).to_pylist()} == {2}
+
+
+def test_test_pairs_change_nothing(written: Tasks) -> None:
+    of = experiment()
+    other = {"written": [replace(task, test=written["written"][0].train) for task in written["written"]]}
+    assert draw(of, written) == draw(of, other)
+
+
+def test_other_experiments_see_all_pairs(written: Tasks) -> None:
+    plain = experiment(test_time=None, train=[{"dataset": "written"}])
+    assert training_tasks(plain, written) == written
+    assert any(row["target_is_test"] for row in draw(plain, written).to_pylist())
+
+
+def test_a_dataset_of_too_long_tasks_is_an_error(written: Tasks) -> None:
+    with pytest.raises(ArcPipelineError, match="longer than max_seq_len 16"):
+        draw(experiment(max_seq_len=16), written)
+
+
+# --- the check
+
+
+def test_demonstrations_pass(written: Tasks) -> None:
+    of = experiment()
+    found = verdict(draw(of, written), written, of)
+    assert found.passed
+    assert "0 of 3 test outputs are outputs of a demonstration" in found.description
+
+
+def leak(change: Callable[[Task], Task], monkeypatch: pytest.MonkeyPatch, tasks: Tasks) -> Verdict:
+    """The verdict on a training whose code takes other pairs than it should."""
+
+    def wrong(of: Experiment, found: Tasks) -> dict[str, list[Task]]:
+        return {dataset: [change(task) for task in each] for dataset, each in found.items()}
+
+    monkeypatch.setattr(at_test_time, "training_tasks", wrong)
+    return verdict(draw(experiment(), tasks), tasks)
+
+
+LEAKS: dict[str, tuple[Callable[[Task], Task], str]] = {
+    "test pairs are not taken away": (lambda task: task, "test pair 0"),
+    "test pairs became train pairs": (lambda task: Task(task.task_id, task.pairs, ()), "test pair 0"),
+    "a test pair took the place of a train pair": (
+        lambda task: Task(task.task_id, (task.test[0], *task.train[1:]), ()),
+        "has other tokens than its train pairs",
+    ),
+    "a test output took the place of an output": (
+        lambda task: Task(task.task_id, (replace(task.train[0], output=task.test[0].output), *task.train[1:]), ()),
+        "has other tokens than its train pairs",
+    ),
+    "a test output is an input": (
+        lambda task: Task(task.task_id, (replace(task.train[0], input=task.test[0].output), *task.train[1:]), ()),
+        "has other tokens than its train pairs",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LEAKS)
+def test_a_leak_is_caught_by_task_and_pair(name: str, written: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:
+    change, words = LEAKS[name]
+    found = leak(change, monkeypatch, written)
+    assert not found.passed
+    assert any(words in offender for offender in found.offenders)
+    assert all("written/" in offender for offender in found.offenders)
+
+
+@pytest.mark.parametrize(("column", "value", "how"), [("target", 3, "asks"), ("demonstrations", [0, 3], "shows")])
+def test_one_example_with_a_test_pair_is_caught(written: Tasks, column: str, value: object, how: str) -> None:
+    rows = draw(experiment(), written).to_pylist()
+    rows[17][column] = value
+    found = verdict(pa.Table.from_pylist(rows, schema=RECIPE_SCHEMA), written)
+    assert found.offenders == (f"example 17: written/{rows[17]['task_id']} {how} test pair 0",)
+
+
+def test_an_output_that_a_demonstration_has_as_well_is_a_note(one_test: Task) -> None:
+    alike = replace(one_test, test=(replace(one_test.test[0], output=one_test.train[0].output),))
+    found = verdict(draw(experiment(), {"written": [alike]}), {"written": [alike]})
+    assert found.passed
+    assert "1 of 1 test outputs are outputs of a demonstration of their task too" in found.description
+
+
+def test_a_test_pair_that_another_dataset_demonstrates_is_caught(one_test: Task) -> None:
+    left_out = replace(one_test, train=one_test.train[1:], test=one_test.train[:1])
+    tasks = {"written": [one_test], "left_out": [left_out]}
+    both = experiment(predict={"datasets": ["written", "left_out"]})
+    found = verdict(draw(both, tasks), tasks, both)
+    assert found.offenders == ("left_out/one_test test pair 0 is a train pair of written",)
+
+
+def test_other_trainings_are_not_applicable(written: Tasks) -> None:
+    plain = experiment(test_time=None, train=[{"dataset": "written"}])
+    found = verdict(draw(plain, written), written, plain)
+    assert found == Verdict(True, "not applicable: nothing is trained at test time")
