@@ -181,9 +181,10 @@ class Engine:
 
     def _choose(self, done: Pass, logits: torch.Tensor) -> tuple[Any, Any]:
         rows, ids = self._rows, self._rules.ids
-        if ids is not None:
-            logits = logits + self._allowed()[torch.from_numpy(rows.kinds[done.choice_rows, done.choice_places])]
         columns = torch.tensor(ids, device=self._device) if ids else torch.arange(logits.shape[-1], device=self._device)
+        if ids is not None:
+            logits = logits if logits.shape[-1] == len(ids) else logits[:, columns]
+            logits = logits + self._allowed()[torch.from_numpy(rows.kinds[done.choice_rows, done.choice_places])]
         about = (rows.seeds[done.choice_rows], done.choice_places - 1, rows.temperatures[done.choice_rows])
         chosen, logprob = choose(logits, columns, *(torch.from_numpy(each).to(self._device) for each in about))
         return columns[chosen].cpu().numpy(), logprob.cpu().numpy()
@@ -258,7 +259,7 @@ def size_of(bucket: Sequence[Prompt], answer_tokens: int, rows: int, n_tokens: i
 def only_logits_of(model: Any, ids: Sequence[int] | None) -> Iterator[None]:
     """The model with the rows of its head that these tokens need: a vocabulary can cost as much as all layers."""
     head = model.get_output_embeddings()
-    if ids is None:
+    if ids is None or type(head) is not torch.nn.Linear:
         yield
         return
     wanted = torch.tensor(ids, device=head.weight.device)

@@ -124,6 +124,21 @@ def test_a_model_that_the_engine_cannot_compute_is_answered_by_generate(caplog: 
     assert "answered by generate, which is slower" in caplog.text
 
 
+def test_a_head_of_another_kind_gives_all_logits(model) -> None:
+    class Head(torch.nn.Linear):
+        pass
+
+    head = model.get_output_embeddings()
+    other = Head(head.in_features, head.out_features, bias=False)
+    other.weight = head.weight
+    reference = texts_of(model, TOKENIZER, asks(), LIMITS[0])
+    model.set_output_embeddings(other)
+    try:
+        assert texts_of(model, TOKENIZER, asks(), LIMITS[0]) == reference
+    finally:
+        model.set_output_embeddings(head)
+
+
 # --- independent of everything else that is asked
 
 
