@@ -2,13 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.cli_session import known_decoding, open_store, saying_how_to_make
-from arc_pipeline.console import Json, print_table, say, wide_console
+from arc_pipeline.console import Json, print_table, say, wide_console, writing
+
+if TYPE_CHECKING:
+    from arc_pipeline.arc.artefact import Store
 
 failing = typer.Typer()
 
@@ -32,10 +34,11 @@ def failures(
         rows = read_table(store.current(Artefact("failures", experiment)), "failures").to_pylist()
     rows = [row for row in rows if solved or row["reason"] != "solved"]
     if decoding:
-        rows = [row for row in rows if row["decoding"] == known_decoding(decoding)]
+        chosen = known_decoding(decoding)
+        rows = [row for row in rows if row["decoding"] == chosen]
     rows = sorted_rows(rows, sort, reverse)
     if gallery:
-        draw_gallery(experiment, rows, gallery)
+        draw_gallery(store, experiment, rows, gallery)
     if as_json:
         print(json.dumps(rows))
     elif rows:
@@ -44,21 +47,18 @@ def failures(
         say("nothing failed")
 
 
-def draw_gallery(experiment: str, rows: list[dict[str, object]], directory: Path) -> None:
+def draw_gallery(store: "Store", experiment: str, rows: list[dict[str, object]], directory: Path) -> None:
     """Writes `DECODING-TASK-TEST.png` for each row."""
     from arc_pipeline.report.drawing import draw_board
     from arc_pipeline.report.evidence import answers_of
     from arc_pipeline.report.gallery import answers_board
 
-    store, _ = open_store(experiment)
     wanted = {(row["decoding"], row["dataset"], row["task_id"], row["test_index"]) for row in rows}
-    try:
+    with writing("--gallery", directory):
         directory.mkdir(parents=True, exist_ok=True)
         for decoding in sorted({str(row["decoding"]) for row in rows}):
             for pair in answers_of(store, experiment, decoding):
                 if (decoding, pair.dataset, pair.task.task_id, pair.test_index) in wanted:
                     file = directory / f"{decoding}-{pair.task.task_id}-{pair.test_index}.png"
                     file.write_bytes(draw_board(answers_board([pair])))
-    except OSError as error:
-        raise ArcPipelineError(f"--gallery {directory}: {error.strerror}") from error
     say(f"wrote {len(wanted)} pictures to {directory}")

@@ -11,7 +11,7 @@ import typer
 
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.cli_session import open_session
-from arc_pipeline.console import Json, print_sheet, say, size, wide_console
+from arc_pipeline.console import Json, print_sheet, say, size, wide_console, writing
 
 shown = typer.Typer()
 Row = dict[str, Any]
@@ -49,10 +49,8 @@ def report(output: Annotated[Path, typer.Option(help="The file to write.")] = Pa
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     contents, waiting = read_contents(session.store, session.experiments()), in_words(session.waiting())
     page = render(contents, overview(session), environment(), made, waiting)
-    try:
+    with writing("--output", output):
         output.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise ArcPipelineError(f"--output {output} cannot be written: {error.strerror}") from error
     say(f"wrote {output} ({size(len(page))})")
 
 
@@ -94,10 +92,7 @@ def write_csv(rows: Sequence[Row], file: Path) -> None:
     from arc_pipeline.arc.results import flat_row
 
     flat = [flat_row(row) for row in rows]
-    try:
-        with file.open("w", newline="", encoding="utf-8") as opened:
-            writer = csv.DictWriter(opened, list(flat[0]) if flat else [])
-            writer.writeheader()
-            writer.writerows(flat)
-    except OSError as error:
-        raise ArcPipelineError(f"--csv {file} cannot be written: {error.strerror}") from error
+    with writing("--csv", file), file.open("w", newline="", encoding="utf-8") as opened:
+        writer = csv.DictWriter(opened, list(flat[0]) if flat else [])
+        writer.writeheader()
+        writer.writerows(flat)

@@ -7,7 +7,7 @@ import typer
 
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.cli_session import known_decoding, open_store, saying_how_to_make
-from arc_pipeline.console import say, wide_console
+from arc_pipeline.console import say, wide_console, writing
 
 if TYPE_CHECKING:
     from arc_pipeline.arc.task import Task
@@ -135,8 +135,6 @@ def _format_of(output: Path | None) -> str:
 
 
 def _write(output: Path, content: bytes) -> None:
-    try:
+    with writing("--output", output):
         output.write_bytes(content)
-    except OSError as error:
-        raise ArcPipelineError(f"--output {output}: {error.strerror}") from error
     say(f"wrote {output}")

@@ -3,6 +3,9 @@
 import itertools
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +13,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from arc_pipeline.arc.errors import ArcPipelineError
 
 if TYPE_CHECKING:
     from arc_pipeline.report.tables import Cell, Sheet
@@ -24,6 +29,15 @@ LONG = 10
 def say(text: str, style: str = "") -> None:
     """Tells a person something on standard error; brackets in it are no markup."""
     errors.print(text, style=style, highlight=False, soft_wrap=True, markup=False)
+
+
+@contextmanager
+def writing(option: str, path: Path) -> Iterator[None]:
+    """Says which option named a file that cannot be written, and why."""
+    try:
+        yield
+    except OSError as error:
+        raise ArcPipelineError(f"{option} {path} cannot be written: {error.strerror}") from error
 
 
 def show(document: Any, rows: list[dict[str, Any]], as_json: bool) -> None:

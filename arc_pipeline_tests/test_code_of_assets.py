@@ -14,7 +14,8 @@ from arc_pipeline.defs.code import CODE, ENTRIES
 SOURCE = Path(arc_pipeline.__file__).parent
 # module: the assets that change when each of its functions does. Roots and configurations are known by
 # their content; the hash of tokens stands for rendering in `checkpoint`; "ten shortest tasks" counts tokens of prompts
-READERS = "attempts augmented_examples breakdown contamination failures metrics predictions prompt_samples tasks"
+ASKED = "attempts breakdown contamination failures metrics predictions prompt_samples"
+READERS = f"{ASKED} augmented_examples tasks"
 CURVES = "prediction_curve training_curve"
 TABLES = "duration_table results_table temperature_table"
 USED_BY = {
@@ -58,6 +59,7 @@ USED_BY = {
     "arc/settings.py": "",
     "arc/sources.py": "arc_source tasks",
     "arc/specs.py": "arc_source tasks",
+    "arc/stacking.py": f"{ASKED} evaluation_tasks experiment_summary {CURVES} {TABLES}",
     "arc/task.py": f"arc_source {READERS} {CURVES}",
     "arc/task_table.py": f"{READERS} {CURVES}",
     "arc/trace.py": "",

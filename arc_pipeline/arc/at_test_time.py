@@ -3,19 +3,18 @@
 Test pairs are taken away before anything is drawn; a check, which knows nothing of how that is done, looks again.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
 from arc_pipeline.arc.checks import NAMED_AT_MOST, Verdict
-from arc_pipeline.arc.examples import Recipe, RecipeDrawer, draw_examples
+from arc_pipeline.arc.examples import Measure, Recipe, RecipeDrawer, draw_examples
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.task import Pair, Task
 
 Tasks = Mapping[str, Sequence[Task]]
-Measure = Callable[[Recipe, Task], tuple[int, int]]
 Drawn = tuple[bool, dict[str, Any]]
 
 

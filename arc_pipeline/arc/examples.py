@@ -20,7 +20,6 @@ from arc_pipeline.arc.task import Pair, Task
 DEMONSTRATIONS_WITHOUT_TEST = 4
 MAX_ATTEMPTS = 200
 
-
 RECIPE_SCHEMA = pa.schema(
     [
         ("example", pa.int64()),
@@ -168,13 +167,14 @@ _TARGET_RULES: dict[str, Callable[[np.random.Generator, Task, int], tuple[list[i
 }
 
 
-def draw_examples(
-    drawer: RecipeDrawer, n_examples: int, max_seq_len: int, measure: Callable[[Recipe, Task], tuple[int, int]]
-) -> Iterator[tuple[bool, dict[str, Any]]]:
-    """Yields (accepted, row): every example once accepted, after each draw of it that was longer than `max_seq_len`.
+# the number of tokens of an example, and a hash of their ids
+Measure = Callable[[Recipe, Task], tuple[int, int]]
 
-    `measure` gives the number of tokens and a hash of their ids.
-    """
+
+def draw_examples(
+    drawer: RecipeDrawer, n_examples: int, max_seq_len: int, measure: Measure
+) -> Iterator[tuple[bool, dict[str, Any]]]:
+    """Yields (accepted, row): every example once accepted, after each draw of it that was longer than `max_seq_len`."""
     for example in range(n_examples):
         for attempt in range(MAX_ATTEMPTS):
             recipe, task = drawer.draw(example, attempt)

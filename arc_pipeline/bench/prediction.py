@@ -153,14 +153,12 @@ def trained_case(experiment: Experiment, checkpoint: Path, tasks: Mapping[str, S
 def random_case(dataset: str, tasks: Sequence[Task], n_tasks: int, longest: int, predictions: int) -> Case:
     """A model of 25 M random parameters on tasks of mixed sizes: no draft is right, all grids have random sizes."""
     import torch
-    from transformers import Qwen2Config, Qwen2ForCausalLM
 
+    from arc_pipeline.model.loading import random_model
     from arc_pipeline.model.tokenization import tiny_tokenizer
 
     tokenizer = tiny_tokenizer()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = Qwen2ForCausalLM(Qwen2Config(vocab_size=len(tokenizer), bos_token_id=None, **RANDOM)).eval()
+    model: Any = random_model(RANDOM, len(tokenizer), seed=0).eval()
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     fields = {"name": "bench", "train": [{"dataset": dataset}], "max_steps": 1}
     fields |= {"predict": {"datasets": [dataset], "predictions": predictions}}

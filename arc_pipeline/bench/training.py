@@ -177,14 +177,9 @@ def an_experiment(supervise: str) -> Experiment:
 
 def random_model() -> Any:
     """The tiny model with a large vocabulary."""
-    import torch
-    from transformers import Qwen2Config, Qwen2ForCausalLM
+    from arc_pipeline.model import loading
 
-    from arc_pipeline.model.loading import TINY_CONFIG
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return Qwen2ForCausalLM(Qwen2Config(vocab_size=VOCABULARY, **TINY_CONFIG | {"num_hidden_layers": LAYERS}))
+    return loading.random_model(loading.TINY_CONFIG | {"num_hidden_layers": LAYERS}, VOCABULARY, seed=0)
 
 
 if __name__ == "__main__":

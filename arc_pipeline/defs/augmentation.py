@@ -5,10 +5,10 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from arc_pipeline.arc.at_test_time import Measure, draw_training, only_demonstrations_are_trained_on, training_tasks
+from arc_pipeline.arc.at_test_time import draw_training, only_demonstrations_are_trained_on, training_tasks
 from arc_pipeline.arc.checks import RECIPE_CHECKS, Verdict, check_recipes, exposures
 from arc_pipeline.arc.encoder import parse_encoder
-from arc_pipeline.arc.examples import RECIPE_SCHEMA, Recipe
+from arc_pipeline.arc.examples import RECIPE_SCHEMA, Measure
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.mixture import datasets_are_mixed_by_weight, declared_shares
 from arc_pipeline.arc.task import Task
@@ -49,11 +49,14 @@ def augmented_examples(context: dg.AssetExecutionContext, workspace: Workspace):
     file the examples are the demonstrations of the tasks that are asked, each in turn the target after the others, and
     a check makes sure that no test pair is among them.
     """
+    from arc_pipeline.model.tokenization import load_tokenizer, measured_by
+
     with workspace.making(context) as making:
         experiment = making.configured("augmentation_config")
         names = experiment.datasets()["train"]
         found = {name: tasks_from_table(making.table("tasks", name)) for name in names}
-        measure = measured_by(experiment)
+        tokenizer = load_tokenizer(experiment.model, experiment)
+        measure = measured_by(tokenizer, parse_encoder(experiment.grid_encoder))
         recipes, ledger = draw_tables(experiment, found, measure)
         verdicts = check(experiment, recipes, ledger, found, measure)
         return making.save_tables(
@@ -62,19 +65,6 @@ def augmented_examples(context: dg.AssetExecutionContext, workspace: Workspace):
             verdicts=verdicts,
             expected_violations=experiment.expected_violations,
         )
-
-
-def measured_by(experiment: Experiment) -> Measure:
-    """What tells the number of tokens of an example and a hash of their ids, for the experiment's model."""
-    from arc_pipeline.model.tokenization import encode_example, load_tokenizer, token_hash
-
-    tokenizer, encoder = load_tokenizer(experiment.model, experiment), parse_encoder(experiment.grid_encoder)
-
-    def measure(recipe: Recipe, task: Task) -> tuple[int, int]:
-        ids = encode_example(tokenizer, recipe.render(task, encoder)).input_ids
-        return len(ids), token_hash(ids)
-
-    return measure
 
 
 def draw_tables(experiment: Experiment, found: dict[str, list[Task]], measure: Measure) -> tuple[pa.Table, pa.Table]:

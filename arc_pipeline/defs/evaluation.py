@@ -11,6 +11,7 @@ from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction import DECODINGS, candidates_table, questions
 from arc_pipeline.arc.results import PER_TASK, settings
+from arc_pipeline.arc.stacking import stacked
 from arc_pipeline.arc.voting import attempts_table, submission
 from arc_pipeline.defs.accelerator import POOL
 from arc_pipeline.defs.automatic import FOLLOWS_ITS_DATA
@@ -98,19 +99,9 @@ def experiment_summary(context: dg.AssetExecutionContext, workspace: Workspace) 
             for row in making.table("metrics", f"{name}/{decoding}").to_pylist()
             for trace in [making.trace("metrics", f"{name}/{decoding}")]
         ]
-        tables = {"experiment_summary": pa.Table.from_pylist(rows), PER_TASK: per_task_of_all_decodings(making, name)}
+        per_task = {key: making.table("metrics", f"{name}/{key}", PER_TASK) for key in making.present("metrics", name)}
+        tables = {"experiment_summary": pa.Table.from_pylist(rows), PER_TASK: stacked("decoding", per_task)}
         return making.save_tables(tables, metadata=markdown_metadata({"table": markdown(by_decoding(rows))}))
-
-
-def per_task_of_all_decodings(making: Making, name: str) -> pa.Table:
-    """The metrics of every task, which tables over experiments compare in pairs."""
-    tables = {
-        decoding: making.table("metrics", f"{name}/{decoding}", PER_TASK)
-        for decoding in making.present("metrics", name)
-    }
-    return pa.concat_tables(
-        table.add_column(0, "decoding", pa.array([decoding] * table.num_rows)) for decoding, table in tables.items()
-    )
 
 
 @dg.asset(

@@ -9,6 +9,7 @@ from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.failures import REASONS, failures_table, nearest_first
 from arc_pipeline.arc.prompt_samples import prompt_samples_table
+from arc_pipeline.arc.stacking import stacked
 from arc_pipeline.arc.task import Task
 from arc_pipeline.defs.automatic import FOLLOWS_ITS_DATA
 from arc_pipeline.defs.code import asset_code
@@ -37,13 +38,12 @@ def failures(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """Why each test pair failed at each decoding: wrong size, wrong pixels, undecodable, or found but outvoted."""
     with workspace.making(context) as making:
         name, found = making.artefact.partition, tasks_asked(making)
-        tables, pairs = [], []
+        tables, pairs = {}, []
         for decoding in making.present("predictions", name):
             candidates, ranked = (making.table(each, f"{name}/{decoding}") for each in ("predictions", "attempts"))
-            table = failures_table(candidates, ranked, found)
-            tables.append(table.add_column(0, "decoding", pa.array([decoding] * table.num_rows)))
+            tables[decoding] = failures_table(candidates, ranked, found)
             pairs.append(list(answered_pairs(found, candidates, ranked, f"{name}, {decoding}")))
-        table = pa.concat_tables(tables)
+        table = stacked("decoding", tables)
         return making.save_tables({"failures": table}, metadata=describe(table, pairs))
 
 

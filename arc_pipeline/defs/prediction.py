@@ -5,13 +5,13 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from arc_pipeline.arc.at_test_time import training_tasks
 from arc_pipeline.arc.contamination import evaluation_pairs_are_not_in_training, labels, shared_pairs
 from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.prediction import DECODED, candidates_table, questions
+from arc_pipeline.arc.stacking import apart, stacked
 from arc_pipeline.arc.task import Task
 from arc_pipeline.arc.task_table import tasks_from_table
 from arc_pipeline.defs.accelerator import POOL
@@ -40,8 +40,7 @@ def evaluation_tasks(context: dg.AssetExecutionContext, workspace: Workspace) ->
         tables = {name: making.table("tasks", name) for name in names}
         if silent := [name for name, table in tables.items() if "test" not in table["split"].to_pylist()]:
             raise ArcPipelineError(f"predict.datasets: {', '.join(silent)} has no test pairs, so nothing can be asked")
-        parts = [table.add_column(0, "dataset", pa.array([name] * len(table))) for name, table in tables.items()]
-        return making.save_tables({"evaluation_tasks": pa.concat_tables(parts)})
+        return making.save_tables({"evaluation_tasks": stacked("dataset", tables)})
 
 
 @dg.asset(
@@ -83,12 +82,8 @@ def contamination(context: dg.AssetExecutionContext, workspace: Workspace):
 
 def tasks_asked(making: Making) -> dict[str, list[Task]]:
     """The tasks that the experiment of this partition is asked, by dataset."""
-    name = making.experiment.name
-    table = making.table("evaluation_tasks", name)
-    return {
-        dataset: tasks_from_table(table.filter(pc.field("dataset") == dataset).drop_columns(["dataset"]))
-        for dataset in table["dataset"].unique().to_pylist()
-    }
+    table = making.table("evaluation_tasks", making.experiment.name)
+    return {dataset: tasks_from_table(each) for dataset, each in apart("dataset", table).items()}
 
 
 @dg.asset(

@@ -25,8 +25,8 @@ FRESH, MISSING, STALE = "fresh", "missing", "stale"
 # whole on disk, but Dagster's database does not know it: to be reported again, not to be made again
 UNRECORDED = "unrecorded"
 DATA_VERSION_TAG = "dagster/data_version"
-# assets over all experiments: they take what is there, and miss nothing that is not
 OF_DATASETS = frozenset({"arc_source", "tasks"})
+# assets over all experiments: they take what is there, and miss nothing that is not
 FAN_IN = frozenset({"results_table", "temperature_table", "duration_table"})
 
 

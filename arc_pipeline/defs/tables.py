@@ -18,6 +18,7 @@ from arc_pipeline.arc.results import (
     same_experiment,
     with_best,
 )
+from arc_pipeline.arc.stacking import stacked
 from arc_pipeline.defs.automatic import FOLLOWS_ITS_DATA
 from arc_pipeline.defs.code import asset_code
 from arc_pipeline.defs.evaluation import experiment_summary
@@ -39,12 +40,8 @@ def all_rows(making: Making) -> list[dict[str, Any]]:
 
 def per_task(making: Making) -> pa.Table:
     """The metrics of every task of all experiments and decodings."""
-    tables = {
-        name: making.table("experiment_summary", name, PER_TASK)
-        for name in making.experiments_with("experiment_summary")
-    }
-    named = (table.add_column(0, "experiment", pa.array([name] * table.num_rows)) for name, table in tables.items())
-    return pa.concat_tables(named)
+    present = making.experiments_with("experiment_summary")
+    return stacked("experiment", {name: making.table("experiment_summary", name, PER_TASK) for name in present})
 
 
 @dg.asset(

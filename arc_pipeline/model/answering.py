@@ -44,7 +44,10 @@ def answer(
     from arc_pipeline.model.loading import load_checkpoint
 
     model, tokenizer = load_checkpoint(checkpoint)
-    asks = [Ask(each.question.prompt(encoder), each.question.seed, each.temperature) for each in wanted]
+    # a question is wanted at several temperatures: its prompt is rendered once
+    questions = {id(each.question): each.question for each in wanted}
+    prompts = {key: question.prompt(encoder) for key, question in questions.items()}
+    asks = [Ask(prompts[id(each.question)], each.question.seed, each.temperature) for each in wanted]
     drafts = CandidateDrafts([each.question for each in wanted], encoder)
     limit, options = answer_limit(tokenizer, encoder, settings.constrain), options_of(settings)
     for index, completion in complete(model, tokenizer, asks, limit, options, drafts, report):

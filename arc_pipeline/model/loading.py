@@ -11,6 +11,8 @@ from arc_pipeline.model.source import TINY, ModelSource
 from arc_pipeline.model.tokenization import load_tokenizer, saved_tokenizer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -49,7 +51,7 @@ def load_start(start: str, experiment: "Experiment") -> tuple["PreTrainedModel",
 def load_model(model: str, seed: int, vocabulary_size: int) -> "PreTrainedModel":
     """Starting weights in float32: `tiny` is initialized from the seed, all others are loaded."""
     if model == TINY:
-        return _tiny_model(seed, vocabulary_size)
+        return random_model(TINY_CONFIG, vocabulary_size, seed)
     from transformers import AutoModelForCausalLM, GgufConfig
 
     source = ModelSource.find(model)
@@ -59,13 +61,14 @@ def load_model(model: str, seed: int, vocabulary_size: int) -> "PreTrainedModel"
         return AutoModelForCausalLM.from_pretrained(source.location, dtype="float32", **source.arguments, **plain)
 
 
-def _tiny_model(seed: int, vocabulary_size: int) -> "PreTrainedModel":
+def random_model(shape: "Mapping[str, Any]", vocabulary_size: int, seed: int) -> "PreTrainedModel":
+    """A Qwen2 of some shape, its weights drawn by a seed; leaves the global random state alone."""
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Qwen2ForCausalLM(Qwen2Config(vocab_size=vocabulary_size, bos_token_id=None, **TINY_CONFIG))
+        return Qwen2ForCausalLM(Qwen2Config(vocab_size=vocabulary_size, bos_token_id=None, **shape))
 
 
 def with_adapter(model: "PreTrainedModel", tuning: "Tuning", seed: int) -> "PeftModel":

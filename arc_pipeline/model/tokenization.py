@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from arc_pipeline.arc import vocabulary
-from arc_pipeline.arc.encoder import parse_encoder
+from arc_pipeline.arc.encoder import GridEncoder, parse_encoder
 from arc_pipeline.arc.errors import ArcPipelineError
+from arc_pipeline.arc.examples import Measure, Recipe
 from arc_pipeline.arc.prompt import Prompt
+from arc_pipeline.arc.task import Task
 from arc_pipeline.model.chat import chat_frame, end_of_turn
 from arc_pipeline.model.cut import cut_tokenizer
 from arc_pipeline.model.source import TINY, ModelSource
@@ -138,6 +140,16 @@ def _inside(offsets: list[tuple[int, int]], spans: list[tuple[int, int]]) -> lis
             remaining.pop()
         result.append(bool(remaining) and remaining[-1][0] <= begin and end <= remaining[-1][1])
     return result
+
+
+def measured_by(tokenizer: "PreTrainedTokenizerBase", encoder: GridEncoder) -> Measure:
+    """What tells the number of tokens of an example, and the hash of their ids."""
+
+    def measure(recipe: Recipe, task: Task) -> tuple[int, int]:
+        ids = encode_example(tokenizer, recipe.render(task, encoder)).input_ids
+        return len(ids), token_hash(ids)
+
+    return measure
 
 
 def token_hash(input_ids: list[int]) -> int:

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-import pyarrow.compute as pc
-
 from arc_pipeline.arc.artefact import Artefact, Store, read_table
+from arc_pipeline.arc.stacking import apart
 from arc_pipeline.arc.task import Task
 from arc_pipeline.arc.task_table import tasks_from_table
 from arc_pipeline.report.augmented import rows_of_task
@@ -15,10 +14,7 @@ from arc_pipeline.report.gallery import AnsweredPair, answered_pairs
 def asked_tasks(store: Store, experiment: str) -> dict[str, list[Task]]:
     """The tasks that an experiment is asked, by dataset; MissingArtefact if they are not there yet."""
     table = read_table(store.current(Artefact("evaluation_tasks", experiment)), "evaluation_tasks")
-    return {
-        dataset: tasks_from_table(table.filter(pc.field("dataset") == dataset).drop_columns(["dataset"]))
-        for dataset in table["dataset"].unique().to_pylist()
-    }
+    return {dataset: tasks_from_table(each) for dataset, each in apart("dataset", table).items()}
 
 
 def answers_of(store: Store, experiment: str, decoding: str) -> list[AnsweredPair]:
