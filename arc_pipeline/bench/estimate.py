@@ -21,6 +21,7 @@ from arc_pipeline.bench.measure import OUT_OF_MEMORY
 from arc_pipeline.bench.memory import available_memory, wait_within
 from arc_pipeline.model.job import TrainingJob
 from arc_pipeline.model.loading import initial_version
+from arc_pipeline.model.process import process_environment
 from arc_pipeline.model.shapes import SHAPES
 
 # the last three, and the best or the one that is being written
@@ -94,14 +95,13 @@ def run_measuring(job: TrainingJob, directory: Path, budget: float, memory: int)
     """The result of the measuring program; its own words are shown only if it fails."""
     job_file, result, log = directory / "job.json", directory / "result.json", directory / "output.log"
     job_file.write_text(job.model_dump_json())
-    threads = str(max(1, (os.cpu_count() or 1) // job.experiment.processes))
     command = [sys.executable, "-m", "arc_pipeline.bench.measure", str(job_file), str(result), str(budget)]
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
             stdout=output,
             stderr=output,
-            env=os.environ | {"OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false"},
+            env=os.environ | process_environment(job.experiment.processes),
         )
         try:
             within = wait_within(process, memory)

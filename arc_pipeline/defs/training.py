@@ -1,6 +1,5 @@
 """Stage 3: the fine-tuned checkpoint of an experiment, trained in processes of its own."""
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from arc_pipeline.defs.refresh import PROCESS_TAG, process_name
 from arc_pipeline.defs.tasks import tasks
 from arc_pipeline.defs.workspace import Making, Workspace, markdown_table
 from arc_pipeline.model.job import TrainingJob
+from arc_pipeline.model.process import process_environment
 from arc_pipeline.model.trackers import refuse_missing
 
 # not code of the weights: what the hash of the tokens in the table of recipes covers, and what only tells the time
@@ -93,7 +93,7 @@ def train(context: dg.AssetExecutionContext, making: Making, job: TrainingJob, h
     processes = job.experiment.processes
     command = accelerate_command("arc_pipeline.model.train", [str(job_file)], processes)
     try:
-        run_group(context, command, job.work / "output.log", held, _threads(processes))
+        run_group(context, command, job.work / "output.log", held, process_environment(processes))
     except ProgramCrashed as crash:
         raise another_attempt(context, str(crash)) from crash
     result = save(making, job)
@@ -166,10 +166,6 @@ def refuse_failed_checks(making: Making) -> None:
             + "\n  ".join(failed)
             + "\nmend the augmentation, or list the checks under expected_violations in the experiment file"
         )
-
-
-def _threads(processes: int) -> dict[str, str]:
-    return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes)), "TOKENIZERS_PARALLELISM": "false"}
 
 
 def save(making: Making, job: TrainingJob) -> dg.MaterializeResult[None]:
