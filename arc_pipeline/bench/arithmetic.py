@@ -83,12 +83,14 @@ def memory_of(
     experiment: Experiment, examples: Sequence[tuple[int, int]], found: Mapping[str, int], config: Any
 ) -> int:
     """Weights, gradients, AdamW's two moments, and what one micro-batch of the longest example keeps; about."""
+    from arc_pipeline.model.head_loss import LOGITS_AT_ONCE
+
     rows = experiment.micro_batch_size or experiment.batch_size // experiment.processes
     length, supervised = max(examples)
     layers = 1 if experiment.gradient_checkpointing else config.num_hidden_layers
     kept = layers * (KEPT_OF_HIDDEN * config.hidden_size + KEPT_OF_INNER * config.intermediate_size) * length
-    logits = LOGIT_BYTES * config.vocab_size * supervised
-    return int(4 * found["parameters"] + 12 * found["trained"] + rows * (kept + logits))
+    logits = LOGIT_BYTES * min(config.vocab_size * supervised * rows, LOGITS_AT_ONCE)
+    return int(4 * found["parameters"] + 12 * found["trained"] + rows * kept + logits)
 
 
 def measured_speed(precision: str) -> tuple[str, float]:

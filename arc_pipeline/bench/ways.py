@@ -1,4 +1,4 @@
-"""Two ways to get the gradients of one batch: the project's, and the plain one that everybody writes first.
+"""Ways to get the gradients of one batch: the project's, and the plain ones that everybody writes first.
 
 The only place of the benchmark that names the project's trainer and collator.
 """
@@ -12,14 +12,39 @@ from typing import Any
 import numpy as np
 import torch
 
+from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.model.batching import IGNORED
+from arc_pipeline.model.batching import IGNORED, Padded
 from arc_pipeline.model.meter import Meter
-from arc_pipeline.model.training import ExactTrainer, collator, training_arguments
+from arc_pipeline.model.training import ExactTrainer, base_of, collator, training_arguments
 
 Example = dict[str, Any]
 # leaves the gradients of the mean loss over all supervised tokens in the model, and returns that loss
 Way = Callable[[Sequence[Example]], float]
+# float32: a loss of 10 is only known to 1e-6, whatever the order of the sums
+LOSS_TOLERANCE, GRADIENT_TOLERANCE = 1e-6, 1e-5
+
+
+def equality(name: str, model: Any, batch: Sequence[Example], ours: Way, reference: Way) -> str:
+    """How equal the losses and gradients of two ways are; ArcPipelineError if they are not."""
+    (loss, gradients), (expected, expected_gradients) = ((way(batch), _gradients(model)) for way in (ours, reference))
+    apart = abs(loss - expected) / abs(expected)
+    largest = max(float(each.abs().max()) for each in expected_gradients.values())
+    differences = (float((gradients[key] - each).abs().max()) for key, each in expected_gradients.items())
+    gradient = max(differences) / largest
+    if apart > LOSS_TOLERANCE or gradient > GRADIENT_TOLERANCE:
+        raise ArcPipelineError(
+            f"bench training, {name}: the two ways are not equal: losses {loss:.9f} and "
+            f"{expected:.9f}, gradients differ by up to {gradient:.1e} of the largest"
+        )
+    return (
+        f"loss equal to {LOSS_TOLERANCE:.0e} of itself ({apart:.1e}), "
+        f"gradients to {GRADIENT_TOLERANCE:.0e} of the largest ({gradient:.1e})"
+    )
+
+
+def _gradients(model: Any) -> dict[str, Any]:
+    return {name: each.grad.detach().clone() for name, each in model.named_parameters()}
 
 
 def project_way(model: Any, tokenizer: Any, experiment: Experiment) -> Way:
@@ -63,9 +88,25 @@ def plain_way(model: Any) -> Way:
     return way
 
 
+def padded_way(model: Any, tokenizer: Any) -> Way:
+    """One batch, every example padded to the longest, logits for every token."""
+    collate = Padded(tokenizer.pad_token_id, keep_all=True)
+
+    def way(batch: Sequence[Example]) -> float:
+        with usual_attention(model):
+            model.train().zero_grad()
+            tensors = {name: each.to(model.device) for name, each in collate(batch).items()}
+            loss = model(**tensors, use_cache=False).loss
+            loss.backward()
+            return float(loss.detach())
+
+    return way
+
+
 @contextmanager
 def usual_attention(model: Any) -> Iterator[None]:
     """The model's attention as transformers chooses it; the project's collator may have changed it."""
+    model = base_of(model)
     before = model.config._attn_implementation
     model.set_attn_implementation("sdpa")
     yield

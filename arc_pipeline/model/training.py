@@ -7,6 +7,8 @@ index, what is logged begins anew at every saved state, and evaluation draws no 
 import math
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,13 @@ from arc_pipeline.model.attention import SEGMENTED, can_segment
 from arc_pipeline.model.batching import IGNORED, Example, Padded, can_keep_few, packed
 from arc_pipeline.model.checkpoint import log_row, log_rows
 from arc_pipeline.model.examples import ExampleDataset
+from arc_pipeline.model.head_loss import can_be_partwise, partwise_loss
 from arc_pipeline.model.meter import Meter
 from arc_pipeline.model.states import newest_sound, prune, seal, state_path, whole_or_nothing
 
 Progress = Callable[[dict[str, Any]], None]
 Collator = Callable[[Sequence[Example]], dict[str, Any]]
+TRIED_TOKENS = 8
 
 
 class LogAtStates(TrainerCallback):
@@ -61,6 +65,24 @@ class ExactTrainer(Trainer):
         if row and self.is_world_process_zero():
             self._report(row)
 
+    def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
+        """As ever, in memory that does not grow with the number of logits."""
+        with self._loss_of_head():
+            return super().compute_loss(*args, **kwargs)
+
+    def _loss_of_head(self) -> AbstractContextManager[None]:
+        return partwise_loss(self._base) if self._has_plain_head else nullcontext()
+
+    @cached_property
+    def _base(self) -> Any:
+        return base_of(self.accelerator.unwrap_model(self.model))
+
+    @cached_property
+    def _has_plain_head(self) -> bool:
+        ids = list(range(TRIED_TOKENS))
+        tried = self.data_collator([{"input_ids": ids, "labels": ids}])
+        return can_be_partwise(self._base, self._prepare_inputs(tried))
+
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Measures validation loss, and says at once if it leaves the training's."""
         metrics = {"eval_loss": self._validation_loss()}
@@ -75,7 +97,7 @@ class ExactTrainer(Trainer):
         """Mean over all supervised tokens of all ranks, as the training's loss; draws no random number."""
         sums = torch.zeros(2, dtype=torch.float64)
         self.model.eval()
-        with torch.no_grad():
+        with torch.no_grad(), self._loss_of_head():
             for batch in self._validation_batches():
                 loss = self.model(**self._prepare_inputs(batch), num_items_in_batch=1).loss
                 n_tokens = batch["labels"][:, 1:].ne(IGNORED).sum()
@@ -154,9 +176,14 @@ def use_bf16(precision: str) -> bool:
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
+def base_of(model: Any) -> Any:
+    """The model without the wrapping of its adapter."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
 def collator(model: Any, packing: str, pad_token_id: int) -> Collator:
     """Packs several examples in a row where that is exact, which changes the model's attention; else pads them."""
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    base = base_of(model)
     able = can_segment(base) and can_keep_few(base)
     if packing == "on" and not able:
         raise ArcPipelineError(f"packing: on, but examples in one row of {type(base).__name__} would see each other")

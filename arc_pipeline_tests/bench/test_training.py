@@ -1,20 +1,30 @@
 """The benchmark's two ways are compared before they are timed, and a difference is an error."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from arc_pipeline.arc.datasets import Catalogue
 from arc_pipeline.arc.errors import ArcPipelineError
-from arc_pipeline.bench import training
-from arc_pipeline.bench.training import Case, rates
+from arc_pipeline.arc.task import Task
+from arc_pipeline.bench import cases, training
+from arc_pipeline.bench.training import Case, packing_row, rates
 from arc_pipeline.defs.location import data_directory
+from arc_pipeline.model.loading import TINY_CONFIG
 
 
 @pytest.fixture
 def case(monkeypatch: pytest.MonkeyPatch) -> Case:
     """The real case, smaller."""
-    for name, value in {"VOCABULARY": 256, "LAYERS": 1, "LONGEST": 300, "BATCH": 2, "ROUNDS": 1}.items():
+    few = TINY_CONFIG | {"num_hidden_layers": 1, "vocab_size": 256}
+    for name, value in {"FEW_LAYERS": few, "BATCH": 2, "PADDED_BATCH": 3, "ROUNDS": 1}.items():
         monkeypatch.setattr(training, name, value)
-    return Case(Catalogue.read(data_directory()).load("arc-agi-1-training"))
+    monkeypatch.setattr(cases, "LONGEST", 300)
+    return Case(tasks())
+
+
+def tasks() -> Sequence[Task]:
+    return Catalogue.read(data_directory()).load("arc-agi-1-training")
 
 
 def test_both_ways_are_equal_and_timed_by_turns(case: Case) -> None:
@@ -32,6 +42,12 @@ def test_a_way_that_computes_something_else_is_an_error(case: Case) -> None:
     case.ways["answer", "ours"] = lambda batch: true_way(batch[:1])
     with pytest.raises(ArcPipelineError, match="supervise answer: the two ways are not equal"):
         case.check("answer")
+
+
+def test_packed_and_padded_are_equal(case: Case) -> None:
+    row = packing_row(tasks(), lambda text: None)
+    assert row["name"] == "tiny model, 3 examples packed, against a batch padded to its longest"
+    assert "gradients to 1e-05 of the largest" in row["check"]
 
 
 def test_rates_pair_the_rounds() -> None:
