@@ -60,6 +60,25 @@ def training(as_json: Json = False) -> None:
 
 
 @bench.command()
+def data(
+    as_json: Json = False,
+    experiment: Annotated[str, typer.Option(help="Whose examples.")] = "demo-fixed",
+) -> None:
+    """How fast examples are drawn, rendered and tokenized: against plain rendering, and the tiny model's training."""
+    from arc_pipeline.bench.data import compare
+    from arc_pipeline.defs.instance import prepare
+
+    prepare()
+    from arc_pipeline.defs.partitions import read_datasets, read_experiments
+
+    # plain rendering supervises the answer alone; float32, as all benchmarks
+    described = read_experiments().get(experiment).model_copy(update={"supervise": "answer", "precision": "fp32"})
+    tasks = {name: read_datasets().load(name) for name in described.datasets()["train"]}
+    rows = compare(described, tasks, say)
+    show(rows, rounded(rows), as_json)
+
+
+@bench.command()
 def prediction(
     as_json: Json = False,
     experiment: Annotated[str, typer.Option(help="The trained model: an experiment's checkpoint.")] = "demo-fixed",

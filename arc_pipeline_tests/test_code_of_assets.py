@@ -76,6 +76,7 @@ USED_BY = {
     "model/cut.py": "augmented_examples checkpoint",
     "model/examples.py": "checkpoint",
     "model/generation.py": "predictions training_curve",
+    "model/head_loss.py": "checkpoint",
     "model/job.py": "",
     "model/loading.py": "checkpoint predictions training_curve",
     "model/meter.py": "",

@@ -1,0 +1,100 @@
+"""`bench data`: how fast examples are drawn, rendered and tokenized, against plain rendering and the tiny model."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from arc_pipeline.arc.encoder import parse_encoder
+from arc_pipeline.arc.errors import ArcPipelineError
+from arc_pipeline.arc.examples import Recipe
+from arc_pipeline.arc.experiment import Experiment
+from arc_pipeline.arc.prompt import PROMPTS
+from arc_pipeline.arc.task import Grid, Pair, Task
+from arc_pipeline.bench.examples import first_recipes
+from arc_pipeline.bench.training import interleaved, rates, row
+from arc_pipeline.model.batching import IGNORED
+
+EXAMPLES = 512
+Report = Callable[[str], None]
+Tasks = Mapping[str, Sequence[Task]]
+# numpy's words for each transform
+PLAIN: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "identity": lambda cells: cells,
+    "rotate_90": lambda cells: np.rot90(cells, -1),
+    "rotate_180": lambda cells: np.rot90(cells, 2),
+    "rotate_270": np.rot90,
+    "flip_rows": np.flipud,
+    "flip_columns": np.fliplr,
+    "transpose": np.transpose,
+    "anti_transpose": lambda cells: np.rot90(cells, 2).T,
+}
+
+
+def compare(experiment: Experiment, tasks: Tasks, report: Report = lambda text: None) -> list[dict[str, Any]]:
+    """The rows of the benchmark; ArcPipelineError where plain rendering gives other tokens."""
+    from arc_pipeline.bench.ways import project_way
+    from arc_pipeline.model.examples import ExampleDataset
+    from arc_pipeline.model.loading import load_start
+
+    model, tokenizer = load_start("tiny", experiment)
+    n_examples, size = min(EXAMPLES, experiment.n_examples), experiment.batch_size
+    recipes = first_recipes(experiment, tasks, tokenizer, n_examples)
+    ours, plain = ExampleDataset(recipes, tasks, experiment, tokenizer), plainly(recipes, tasks, experiment, tokenizer)
+    batches = [[ours[index] for index in range(first, first + size)] for first in range(0, n_examples, size)]
+    refuse_differences([example for batch in batches for example in batch], plain())
+    step = project_way(model, tokenizer, experiment)
+    ways: dict[str, Callable[[], Any]] = {
+        "rendered": lambda: [ours[index] for index in range(n_examples)],
+        "plain": plain,
+        "drawn": partial(first_recipes, experiment, tasks, tokenizer, n_examples),
+        "trained": lambda: [step(batch) for batch in batches],
+    }
+    seconds = interleaved(ways, report)
+    words = {
+        ("rendered", "plain"): "rendered and tokenized, against plain rendering",
+        ("rendered", "trained"): "rendered and tokenized, against the tiny model's training",
+        ("drawn", "trained"): "drawn and measured before a training, against the tiny model's training",
+    }
+    check = f"{n_examples} examples of {experiment.name} have equal tokens and labels"
+    both = {name: (seconds[name[0]], seconds[name[1]]) for name in words}
+    return [row(words[name], *rates(n_examples, n_examples, *both[name]), "examples/s", check) for name in words]
+
+
+def refuse_differences(ours: Sequence[dict[str, Any]], plain: Sequence[dict[str, Any]]) -> None:
+    """ArcPipelineError at the first example that differs."""
+    for index, pair in enumerate(zip(ours, plain, strict=True)):
+        if pair[0] != pair[1]:
+            raise ArcPipelineError(f"bench data: example {index} is another one when it is rendered plainly")
+
+
+def plainly(
+    recipes: pa.Table, tasks: Tasks, experiment: Experiment, tokenizer: Any
+) -> Callable[[], list[dict[str, Any]]]:
+    """What one writes first: every pair augmented by numpy, the whole tokenized, and the prompt again for labels."""
+    encoder = parse_encoder(experiment.grid_encoder)
+    by_id = {(name, task.task_id): task for name, each in tasks.items() for task in each}
+
+    def example(found: dict[str, Any]) -> dict[str, Any]:
+        recipe = Recipe.from_row(found)
+        pairs = [augmented(pair, recipe) for pair in by_id[recipe.dataset, recipe.task_id].pairs]
+        prompt = PROMPTS[recipe.prompt](
+            [pairs[index] for index in recipe.demonstrations], pairs[recipe.target], encoder
+        )
+        ids = tokenizer(prompt.text + prompt.answer, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
+        asked = len(tokenizer(prompt.text, add_special_tokens=False)["input_ids"])
+        return {"input_ids": ids, "labels": [IGNORED] * asked + ids[asked:]}
+
+    return lambda: [example(found) for found in recipes.to_pylist()]
+
+
+def augmented(pair: Pair, recipe: Recipe) -> Pair:
+    """Both grids of a pair under the recipe's augmentation."""
+    colours, turn = np.array(recipe.augmentation.colour_map), PLAIN[recipe.augmentation.transform]
+
+    def apply(grid: Grid) -> Grid:
+        return tuple(map(tuple, colours[turn(np.array(grid))].tolist()))
+
+    return Pair(apply(pair.input), apply(pair.output))
