@@ -211,9 +211,9 @@ class ExperimentCatalogue:
                 experiments[name] = read_experiment(_the_one(directory, places), known)
             except FaultyInput as error:
                 faults[name] = list(error.faults)
-        cycles = _cycles(experiments)
-        good = {name: each for name, each in experiments.items() if name not in cycles}
-        return cls(good, faults | cycles)
+        wrong = _other_starts(experiments) | _cycles(experiments)
+        good = {name: each for name, each in experiments.items() if name not in wrong}
+        return cls(good, faults | wrong)
 
     def names(self) -> list[str]:
         """The experiments whose names can be partition keys, faulty ones included."""
@@ -260,6 +260,19 @@ def _cycles(experiments: Mapping[str, Experiment]) -> dict[str, list[Fault]]:
             problem = f"experiments start from each other: {' -> '.join([*path, name])}"
             faults[name] = [Fault(f"{name}.yaml", "initial_checkpoint", problem, repr(starts[name]))]
     return faults
+
+
+def _other_starts(experiments: Mapping[str, Experiment]) -> dict[str, list[Fault]]:
+    """Faults of experiments that go on from the checkpoint of one whose model reads other tokens."""
+    faults = {}
+    for name, each in experiments.items():
+        if start := experiments.get(each.initial_checkpoint or ""):
+            fields = ("model", "chat", "vocabulary", *(["grid_encoder"] if each.vocabulary == "used" else []))
+            problem = f"goes on from {start.name}'s checkpoint, so it must be as there: "
+            found = [(field, getattr(each, field), getattr(start, field)) for field in fields]
+            differing = [(field, ours, problem + repr(theirs)) for field, ours, theirs in found if ours != theirs]
+            faults[name] = [Fault(f"{name}.yaml", field, words, repr(ours)) for field, ours, words in differing]
+    return {name: found for name, found in faults.items() if found}
 
 
 def read_experiment(path: Path, known: Mapping[str, Collection[str]] | None = None) -> Experiment:

@@ -211,6 +211,29 @@ def test_experiments_that_start_from_each_other_are_faulty_and_take_no_other_dow
         catalogue.get("a")
 
 
+def test_a_checkpoint_whose_model_reads_other_tokens_is_no_start(tmp_path: Path) -> None:
+    base = LEAST | {"vocabulary": "used", "chat": "off"}
+    files = {
+        "same": base,
+        "whole": base | {"vocabulary": "full"},
+        "encoder": base | {"grid_encoder": "MinimalGridEncoder()"},
+        "model": base | {"model": "org/other", "chat": "auto"},
+    }
+    files = {name: each | {"initial_checkpoint": "base"} for name, each in files.items()}
+    catalogue = ExperimentCatalogue.read(write(tmp_path, base=base, **files), DATASETS)
+    assert list(catalogue.experiments) == ["base", "same"]
+    words = "goes on from base's checkpoint, so it must be as there:"
+    encoder = catalogue.experiments["base"].grid_encoder
+    assert {name: list(map(str, found)) for name, found in catalogue.faults.items()} == {
+        "whole": [f"whole.yaml: vocabulary: {words} 'used' (found 'full')"],
+        "encoder": [f"encoder.yaml: grid_encoder: {words} {encoder!r} (found 'MinimalGridEncoder()')"],
+        "model": [
+            f"model.yaml: model: {words} 'tiny' (found 'org/other')",
+            f"model.yaml: chat: {words} 'off' (found 'auto')",
+        ],
+    }
+
+
 def test_an_experiment_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FaultyInput, match=r"godo\.yaml: no such experiment; did you mean 'good'\?"):
         ExperimentCatalogue.read(write(tmp_path, good=LEAST)).get("godo")
