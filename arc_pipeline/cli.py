@@ -66,7 +66,7 @@ def stale(as_json: Json = False, select: Select = []) -> None:  # noqa: B006
     """What is missing or stale, and why."""
     session = open_session()
     _show_statuses(session.plan(select), as_json)
-    _say_who_waits(session, select)
+    _say_who_stands_back(session, select)
 
 
 @app.command()
@@ -80,7 +80,7 @@ def refresh(
     """Redo what is missing or stale, upstream first, and nothing else."""
     session = open_session()
     planned = session.plan(select)
-    _say_who_waits(session, select)
+    _say_who_stands_back(session, select)
     session.refuse_waiting(planned)
     if dry_run or not planned:
         _show_statuses(planned, as_json)
@@ -178,11 +178,9 @@ def _refresh(session: "Session", select: list[str]) -> "list[Outcome]":
     return outcomes
 
 
-def _say_who_waits(session: "Session", select: list[str]) -> None:
-    """Which experiments were left out because their weights are not here."""
-    from arc_pipeline.defs.waiting import in_words
-
-    for line in [] if select else in_words(session.waiting()):
+def _say_who_stands_back(session: "Session", select: list[str]) -> None:
+    """Which experiments were left out because they stand back, and why."""
+    for line in [] if select else session.why_standing_back():
         say(line, "yellow")
 
 

@@ -42,13 +42,12 @@ def report(output: Annotated[Path, typer.Option(help="The file to write.")] = Pa
     session = open_session()
     from arc_pipeline.arc.environment import environment
     from arc_pipeline.defs.overview import overview
-    from arc_pipeline.defs.waiting import in_words
     from arc_pipeline.report.contents import read_contents
     from arc_pipeline.report.page import render
 
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    contents, waiting = read_contents(session.store, session.experiments()), in_words(session.waiting())
-    page = render(contents, overview(session), environment(), made, waiting)
+    contents = read_contents(session.store, session.experiments())
+    page = render(contents, overview(session), environment(), made, session.why_standing_back())
     with writing("--output", output):
         output.write_text(page, encoding="utf-8")
     say(f"wrote {output} ({size(len(page))})")

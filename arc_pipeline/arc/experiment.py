@@ -33,7 +33,8 @@ RecipeCheck = Literal[
 
 
 class Experiment(Section):
-    """Everything that the seed's command line said, with its defaults."""
+    """Everything that the seed's command line said, with its defaults. One that is made `on_request` is left out of
+    what is made without naming it, until it was made once."""
 
     name: str
     model: str = "tiny"
@@ -65,6 +66,7 @@ class Experiment(Section):
     initial_checkpoint: str | None = None
     predict: Prediction
     expected_violations: list[RecipeCheck] = []
+    on_request: bool = False
 
     @field_validator("grid_encoder")
     @classmethod

@@ -3,13 +3,13 @@
 from arc_pipeline.arc.artefact import Artefact
 from arc_pipeline.defs.session import Session
 from arc_pipeline.defs.staleness import Status
-from arc_pipeline.defs.waiting import without_waiting
+from arc_pipeline.defs.waiting import without
 from arc_pipeline.report.lineage_graph import Asset, Partition
 
 
 def overview(session: Session) -> list[Asset]:
-    """All assets, upstream first; experiments that wait for their weights are left out."""
-    statuses = without_waiting(session.scanner().scan(), session.waiting(), ())
+    """All assets, upstream first; experiments that stand back are left out."""
+    statuses = without(session.scanner().scan(), session.standing_back(), ())
     return [
         Asset(
             name=key.to_user_string(),

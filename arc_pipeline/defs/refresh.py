@@ -15,7 +15,7 @@ from arc_pipeline.arc.artefact import Store
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.names import did_you_mean_or_all
 from arc_pipeline.defs.staleness import DATA_VERSION_TAG, FAN_IN, FRESH, OF_DATASETS, Node, Scanner, Status
-from arc_pipeline.defs.waiting import without_waiting
+from arc_pipeline.defs.waiting import without
 
 PREDICTIONS = "predictions"
 QUIET = {"loggers": {"progress": {}}}
@@ -50,11 +50,11 @@ class Outcome:
 
 
 def selected(
-    scanner: Scanner, statuses: Sequence[Status], patterns: Sequence[str], waiting: Collection[str] = ()
+    scanner: Scanner, statuses: Sequence[Status], patterns: Sequence[str], standing_back: Collection[str] = ()
 ) -> list[Status]:
     """The statuses that are not fresh and match a pattern (of the asset, the partition or a part of it), with the
     upstream that they need; tables over all experiments come along, but bring no experiment with them, and
-    experiments that are `waiting` for weights come only if a pattern names them."""
+    experiments that are `standing_back` come only if a pattern names them."""
     refuse_unknown(statuses, patterns)
     by_node = {status.node: status for status in statuses}
     wanted: set[Node] = set()
@@ -65,7 +65,7 @@ def selected(
             for parent in scanner.parents(node) if node.key not in FAN_IN else []:
                 add(parent)
 
-    asked = without_waiting(statuses, waiting, patterns)
+    asked = without(statuses, standing_back, patterns)
     matching = {status.node for status in asked if not patterns or _matches(status.node, patterns)}
     for node in matching:
         add(node)

@@ -16,7 +16,7 @@ from arc_pipeline.defs.instance import locked
 from arc_pipeline.defs.location import data_directory
 from arc_pipeline.defs.partitions import read_datasets, read_experiments
 from arc_pipeline.defs.staleness import UNRECORDED, Scanner, Status
-from arc_pipeline.defs.waiting import in_words, waiting
+from arc_pipeline.defs.waiting import in_words, on_request, waiting
 
 Report = Callable[[int, int, refresh.Batch], None]
 
@@ -49,11 +49,21 @@ class Session:
     def plan(self, select: Sequence[str] = ()) -> list[Status]:
         """What a refresh would make now, upstream first."""
         scanner = self.scanner()
-        return refresh.selected(scanner, scanner.scan(), select, self.waiting())
+        return refresh.selected(scanner, scanner.scan(), select, self.standing_back())
 
     def waiting(self) -> dict[str, str]:
-        """The experiments whose weights are not here, each with what to do; a plan has only those that it names."""
+        """The experiments whose weights are not here, each with what to do."""
         return waiting(read_experiments())
+
+    def standing_back(self) -> set[str]:
+        """The experiments of which a plan has only those that it names."""
+        return {*self.waiting(), *on_request(read_experiments(), self.store)}
+
+    def why_standing_back(self) -> list[str]:
+        """In words for a person, a line for each cause."""
+        catalogue = read_experiments()
+        found = waiting(catalogue)
+        return in_words(found, [name for name in on_request(catalogue, self.store) if name not in found])
 
     def refuse_waiting(self, planned: Sequence[Status]) -> None:
         """MissingWeights, in one line, if an experiment was named that cannot be made before its weights are here."""

@@ -1,11 +1,13 @@
-"""Experiments whose starting weights are not on this machine: nothing of them can be made before the weights are there.
+"""Experiments that stand back: what is made or listed without naming an experiment leaves them out.
 
-So they stand back: what is made or listed without naming an experiment leaves them out, and they fail nothing.
+Those whose starting weights are not on this machine wait: nothing of them can be made before the weights are there, and
+they fail nothing. Others are made on request: they stand back until they have a checkpoint.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatch
 
+from arc_pipeline.arc.artefact import Artefact, Store
 from arc_pipeline.arc.errors import MissingWeights
 from arc_pipeline.arc.experiment import ExperimentCatalogue
 from arc_pipeline.defs.config_versions import initial_weights_fields
@@ -26,8 +28,14 @@ def waiting(catalogue: ExperimentCatalogue) -> dict[str, str]:
     return found
 
 
-def without_waiting(statuses: Sequence[Status], names: Collection[str], patterns: Sequence[str]) -> list[Status]:
-    """The statuses but those of the waiting experiments, except where a pattern names the experiment itself."""
+def on_request(catalogue: ExperimentCatalogue, store: Store) -> list[str]:
+    """The experiments that nobody has asked for yet."""
+    asked = [name for name, each in catalogue.experiments.items() if each.on_request]
+    return [name for name in asked if not store.lineage(Artefact("checkpoint", name))]
+
+
+def without(statuses: Sequence[Status], names: Collection[str], patterns: Sequence[str]) -> list[Status]:
+    """The statuses but those of the named experiments, except where a pattern names the experiment itself."""
     silent = {name for name in names if not any(_named(name, pattern) for pattern in patterns)}
     return [each for each in statuses if each.node.experiment not in silent]
 
@@ -37,13 +45,16 @@ def _named(experiment: str, pattern: str) -> bool:
     return fnmatch(experiment, pattern) or f"[{experiment}]" in pattern or f"[{experiment}/" in pattern
 
 
-def in_words(found: dict[str, str]) -> list[str]:
-    """One line for each thing that is waited for."""
+def in_words(found: Mapping[str, str], requestable: Sequence[str] = ()) -> list[str]:
+    """One line for each thing that is waited for, and one for those that are made on request."""
     by_cause: dict[str, list[str]] = {}
     for name, cause in found.items():
         by_cause.setdefault(cause, []).append(name)
-    return [f"{_listed(names)} cannot begin: {cause}" for cause, names in by_cause.items()]
+    lines = [f"{_listed(names)} cannot begin: {cause}" for cause, names in by_cause.items()]
+    if requestable:
+        lines.append(f"{_listed(sorted(requestable))} will be made when named: --select")
+    return lines
 
 
-def _listed(names: list[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{len(names)} experiments ({names[0]} to {names[-1]})"

@@ -1,4 +1,4 @@
-"""Experiments without weights stand back: all others are made, and they say what they wait for."""
+"""Experiments without weights, and those made on request, stand back: all others are made, and it is said why."""
 
 from pathlib import Path
 
@@ -57,6 +57,18 @@ def test_with_weights_it_waits_no_longer(with_a_waiting_one, tmp_path: Path) -> 
     (snapshot.parents[1] / "refs").mkdir()
     (snapshot.parents[1] / "refs" / "main").write_text("aaa")
     assert with_a_waiting_one.load().waiting() == {}
+
+
+def test_one_made_on_request_stands_back_until_it_was_made_once(faked) -> None:
+    faked.write("here")
+    faked.write("asked", on_request=True)
+    session = faked.load()
+    assert experiments_of(session.plan()) == {"here"}
+    assert session.why_standing_back() == ["asked will be made when named: --select"]
+    assert not any(outcome.failed for outcome in session.refresh(["asked"]))
+    assert session.why_standing_back() == []
+    faked.write("asked", on_request=True, learning_rate=0.5)
+    assert "asked" in experiments_of(faked.load().plan())
 
 
 def test_all_experiments_that_ship_are_sound() -> None:
