@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -116,8 +116,9 @@ def new(
     name: str,
     source: Annotated[str, typer.Option("--from", help="The experiment that it begins as.")],
     test_time: Annotated[
-        bool, typer.Option("--test-time", help="Train it further on the tasks that are asked.")
-    ] = False,
+        Literal["dataset", "task"] | None,
+        typer.Option(help="Train it further on the tasks that are asked: an adapter for all of them, or one a task."),
+    ] = None,
 ) -> None:
     """Write data/experiments/NAME.yaml as a copy of another experiment, or as its test-time training, to be edited."""
     from arc_pipeline.arc.new_experiment import adapt_experiment, copy_experiment
@@ -127,7 +128,7 @@ def new(
     prepare()
     directory = data_directory() / "experiments"
     if test_time:
-        path = adapt_experiment(directory, source, name)
+        path = adapt_experiment(directory, source, name, test_time)
         say(f"wrote {path}, test-time training of {source}. Next: edit max_steps, tuning, predict ..., then")
     else:
         path = copy_experiment(directory, source, name)

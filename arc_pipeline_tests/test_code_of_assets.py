@@ -20,7 +20,7 @@ CURVES = "prediction_curve training_curve"
 TABLES = "duration_table results_table temperature_table"
 USED_BY = {
     "arc/artefact.py": "",
-    "arc/at_test_time.py": "augmented_examples contamination",
+    "arc/at_test_time.py": "augmented_examples checkpoint contamination",
     "arc/augmentation.py": "augmented_examples contamination predictions prompt_samples training_curve",
     "arc/bootstrap.py": f"breakdown metrics prediction_curve training_curve {TABLES}",
     "arc/breakdown.py": "breakdown",
@@ -71,7 +71,7 @@ USED_BY = {
     "model/batching.py": "checkpoint",
     "model/book.py": "predictions training_curve",
     "model/chat.py": "augmented_examples checkpoint predictions training_curve",
-    "model/checkpoint.py": "checkpoint training_curve",
+    "model/checkpoint.py": "checkpoint predictions training_curve",
     "model/engine.py": "predictions training_curve",
     "model/cut.py": "augmented_examples checkpoint",
     "model/examples.py": "checkpoint",
@@ -91,6 +91,7 @@ USED_BY = {
     "model/shapes.py": "",
     "model/source.py": "augmented_examples checkpoint",
     "model/states.py": "checkpoint",
+    "model/task_adapters.py": "checkpoint",
     "model/tokenization.py": "augmented_examples checkpoint predictions training_curve",
     "model/trackers.py": "",
     "model/train.py": "checkpoint",

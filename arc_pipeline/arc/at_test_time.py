@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from arc_pipeline.arc.checks import NAMED_AT_MOST, Verdict
-from arc_pipeline.arc.examples import Measure, Recipe, RecipeDrawer, draw_examples
+from arc_pipeline.arc.errors import ArcPipelineError
+from arc_pipeline.arc.examples import ExamplesTooLong, Measure, Recipe, RecipeDrawer, draw_examples, usable_tasks
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.task import Pair, Task
 
@@ -25,11 +26,50 @@ def training_tasks(experiment: Experiment, tasks: Tasks) -> dict[str, list[Task]
     return {dataset: [replace(task, test=()) for task in each] for dataset, each in tasks.items()}
 
 
-def draw_training(experiment: Experiment, tasks: Tasks, measure: Measure) -> Iterator[Drawn]:
-    """(accepted, row) of all draws, as `draw_examples` has it."""
+def n_trainings(experiment: Experiment, tasks: Tasks) -> int:
+    """How many trainings of `max_steps` it is: one for each task that can be, if each has its own adapter."""
+    if experiment.test_time != "task":
+        return 1
     seen = training_tasks(experiment, tasks)
-    drawer = RecipeDrawer(experiment.training_data, seen, experiment.drawing, experiment.seed)
-    yield from draw_examples(drawer, experiment.n_examples, experiment.max_seq_len, measure)
+    return sum(len(usable_tasks(seen[each.dataset], experiment.drawing)) for each in experiment.training_data)
+
+
+def draw_training(experiment: Experiment, tasks: Tasks, measure: Measure) -> Iterator[Drawn]:
+    """(accepted, row) of all draws, as `draw_examples` has it; for adapters of single tasks, one task after another."""
+    seen = training_tasks(experiment, tasks)
+    if experiment.test_time == "task":
+        yield from _draw_each(experiment, seen, measure)
+    else:
+        drawer = RecipeDrawer(experiment.training_data, seen, experiment.drawing, experiment.seed)
+        yield from draw_examples(drawer, experiment.n_examples, experiment.max_seq_len, measure)
+
+
+def _draw_each(experiment: Experiment, seen: Tasks, measure: Measure) -> Iterator[Drawn]:
+    """As many examples of each task; none of a task whose demonstrations are too few or too long."""
+    first, n_examples = 0, experiment.n_examples
+    for source in experiment.training_data:
+        for task in usable_tasks(seen[source.dataset], experiment.drawing):
+            drawer = RecipeDrawer([source], {source.dataset: [task]}, experiment.drawing, experiment.seed)
+            drawn: list[Drawn] = []
+            try:
+                drawn.extend(draw_examples(drawer, n_examples, experiment.max_seq_len, measure, first))
+                first += n_examples
+            except ExamplesTooLong:
+                drawn = [(accepted, row) for accepted, row in drawn if not accepted]
+            yield from drawn
+    if not first:
+        names = ", ".join(experiment.predict.datasets)
+        raise ArcPipelineError(
+            f"no task of {names} has two demonstrations that fit max_seq_len {experiment.max_seq_len}; raise it"
+        )
+
+
+def examples_of_each(recipes: pa.Table) -> dict[tuple[str, str], pa.Table]:
+    """The examples of each (dataset, task id), in the order of the table."""
+    rows: dict[tuple[str, str], list[int]] = {}
+    for row, name in enumerate(zip(recipes["dataset"].to_pylist(), recipes["task_id"].to_pylist(), strict=True)):
+        rows.setdefault(name, []).append(row)
+    return {name: recipes.take(each) for name, each in rows.items()}
 
 
 def only_demonstrations_are_trained_on(
@@ -44,7 +84,8 @@ def only_demonstrations_are_trained_on(
         return Verdict(True, "not applicable: nothing is trained at test time")
     given = {(dataset, task.task_id): replace(task, test=()) for dataset, each in tasks.items() for task in each}
     offenders = [words for row in recipes.to_pylist() if (words := _problem(row, given, measure))]
-    offenders += _given_elsewhere(tasks)
+    # an adapter of one task is trained on nothing else
+    offenders += _given_elsewhere(tasks) if experiment.test_time == "dataset" else []
     described = f"{recipes.num_rows} examples, {len(offenders)} problems; {_coincidences(tasks)}"
     return Verdict(not offenders, described, tuple(offenders[:NAMED_AT_MOST]))
 

@@ -171,11 +171,18 @@ _TARGET_RULES: dict[str, Callable[[np.random.Generator, Task, int], tuple[list[i
 Measure = Callable[[Recipe, Task], tuple[int, int]]
 
 
+class ExamplesTooLong(ArcPipelineError):
+    """No draw of an example was short enough."""
+
+
 def draw_examples(
-    drawer: RecipeDrawer, n_examples: int, max_seq_len: int, measure: Measure
+    drawer: RecipeDrawer, n_examples: int, max_seq_len: int, measure: Measure, first: int = 0
 ) -> Iterator[tuple[bool, dict[str, Any]]]:
-    """Yields (accepted, row): every example once accepted, after each draw of it that was longer than `max_seq_len`."""
-    for example in range(n_examples):
+    """Yields (accepted, row): every example once accepted, after each draw of it that was longer than `max_seq_len`.
+
+    Examples are numbered from `first` on. ExamplesTooLong if none is accepted in many draws.
+    """
+    for example in range(first, first + n_examples):
         for attempt in range(MAX_ATTEMPTS):
             recipe, task = drawer.draw(example, attempt)
             length, token_hash = measure(recipe, task)
@@ -185,7 +192,7 @@ def draw_examples(
             if length <= max_seq_len:
                 break
         else:
-            raise ArcPipelineError(
+            raise ExamplesTooLong(
                 f"example {example}: {MAX_ATTEMPTS} draws in a row were longer than max_seq_len {max_seq_len} "
                 f"(the last: task {row['task_id']}, {length} tokens); raise max_seq_len or train on shorter tasks"
             )

@@ -41,7 +41,7 @@ class Experiment(Section):
     chat: Literal["auto", "off"] = "auto"
     vocabulary: Literal["full", "used"] = "full"
     tuning: Tuning = Tuning()
-    test_time: Literal["dataset"] | None = None
+    test_time: Literal["dataset", "task"] | None = None
     train: list[TrainingData] = Field([], validate_default=True)
     validation: list[TrainingData] = []
     grid_encoder: str = "GridShapeEncoder(RowNumberEncoder(MinimalGridEncoder()))"
@@ -118,6 +118,14 @@ class Experiment(Section):
             "shows no test pair: leave out augmentation.target": self.augmentation.target != "any",
             "begins with a trained model: name it as initial_checkpoint": self.initial_checkpoint is None,
         }
+        wrong_of_task = {
+            "trains adapters: tuning must be {method: lora}": self.tuning.method != "lora",
+            "is one process's work: leave out processes": self.processes > 1,
+            "has a training for each task: leave out report_to and predict.at_steps": self.report_to
+            or self.predict.at_steps,
+        }
+        if self.test_time == "task":
+            wrong = wrong | {f"task {each}": is_wrong for each, is_wrong in wrong_of_task.items()}
         if self.test_time and (words := [each for each, is_wrong in wrong.items() if is_wrong]):
             raise ValueError(f"test_time {'; '.join(words)}")
         return self
@@ -135,7 +143,7 @@ class Experiment(Section):
 
     @property
     def n_examples(self) -> int:
-        """Examples that the whole training consumes."""
+        """Examples that the whole training consumes; with an adapter for each task, those of one."""
         return self.max_steps * self.batch_size
 
     @property
@@ -162,12 +170,13 @@ class Experiment(Section):
 
     def training_fields(self) -> dict[str, Any]:
         """What `checkpoint` reads beside its examples and initial weights."""
-        return self.model_dump(
+        fields = self.model_dump(
             include={
                 *("tuning", "supervise", "max_steps", "batch_size", "micro_batch_size", "learning_rate", "seed"),
                 *("warmup_ratio", "lr_scheduler", "gradient_checkpointing", "precision", "packing", "validation"),
             }
         )
+        return fields | (self._scope() if self.test_time == "task" else {})
 
     def prediction_fields(self) -> dict[str, Any]:
         """What `predictions` reads beside the checkpoint and the tasks."""
@@ -265,10 +274,14 @@ def _cycles(experiments: Mapping[str, Experiment]) -> dict[str, list[Fault]]:
 
 
 def _other_starts(experiments: Mapping[str, Experiment]) -> dict[str, list[Fault]]:
-    """Faults of experiments that go on from the checkpoint of one whose model reads other tokens."""
+    """Faults of experiments that go on from the checkpoint of one whose model reads other tokens, or that has many."""
     faults = {}
     for name, each in experiments.items():
         if start := experiments.get(each.initial_checkpoint or ""):
+            if start.test_time == "task":
+                problem = f"{start.name} has an adapter for each task, and none can go on from all of them"
+                faults[name] = [Fault(f"{name}.yaml", "initial_checkpoint", problem, repr(start.name))]
+                continue
             fields = ("model", "chat", "vocabulary", *(["grid_encoder"] if each.vocabulary == "used" else []))
             problem = f"goes on from {start.name}'s checkpoint, so it must be as there: "
             found = [(field, getattr(each, field), getattr(start, field)) for field in fields]

@@ -1,7 +1,7 @@
 """New experiment files that begin as another one: its text as it is, or its test-time training."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -12,7 +12,9 @@ from arc_pipeline.arc.names import NAME_RULE, did_you_mean_or_all, is_name
 
 # what test-time training has in common with the training that it goes on from, as far as that file says it
 SHARED = ("model", "chat", "vocabulary", "grid_encoder", "supervise", "batch_size", "max_seq_len", "seed")
-RANK, LEARNING_RATE, STEPS = 8, 1e-4, 200
+RANK, LEARNING_RATE = 8, 1e-4
+STEPS = {"dataset": 200, "task": 50}
+Scope = Literal["dataset", "task"]
 
 
 def copy_experiment(directory: Path, source: str, name: str) -> Path:
@@ -20,13 +22,14 @@ def copy_experiment(directory: Path, source: str, name: str) -> Path:
     return _write(directory, name, _file(directory, source, name).read_bytes())
 
 
-def adapt_experiment(directory: Path, source: str, name: str) -> Path:
-    """Writes `NAME.yaml`: a small adapter, trained from SOURCE's checkpoint on what its prediction datasets show."""
+def adapt_experiment(directory: Path, source: str, name: str, scope: Scope = "dataset") -> Path:
+    """Writes `NAME.yaml`: a small adapter, trained from SOURCE's checkpoint on what its prediction datasets show, or
+    one for each of their tasks."""
     file = _file(directory, source, name)
     base, content = read_experiment(file), yaml.load(file.read_bytes(), TypedLoader)
-    fields: dict[str, Any] = {"initial_checkpoint": source, "test_time": "dataset"}
+    fields: dict[str, Any] = {"initial_checkpoint": source, "test_time": scope}
     fields |= {"tuning": {"method": "lora", "rank": min(RANK, base.tuning.rank)}}
-    fields |= {"max_steps": STEPS, "learning_rate": max(LEARNING_RATE, base.learning_rate)}
+    fields |= {"max_steps": STEPS[scope], "learning_rate": max(LEARNING_RATE, base.learning_rate)}
     fields |= {key: content[key] for key in SHARED if key in content}
     shown = {key: value for key, value in content.get("augmentation", {}).items() if key != "target"}
     asked = {key: value for key, value in content["predict"].items() if key != "at_steps"}

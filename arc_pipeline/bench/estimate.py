@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from arc_pipeline.arc.artefact import write_table
+from arc_pipeline.arc.at_test_time import n_trainings
 from arc_pipeline.arc.errors import ArcPipelineError, MissingWeights
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.task import Task
@@ -27,6 +28,7 @@ from arc_pipeline.model.shapes import SHAPES
 # the last three, and the best or the one that is being written
 KEPT_STATES = 4
 SHARE_OF_MEMORY = 0.97
+BYTES_OF_A_NUMBER = 4
 BUDGET_SECONDS = 60.0
 SHOWN_CHARACTERS = 2000
 # a forward pass, of forward and backward
@@ -51,10 +53,11 @@ def estimate(
     of a model whose shape is known, all is counted and nothing measured: `measured_steps` is 0.
     """
     memory = int((memory or available_memory()) * SHARE_OF_MEMORY) // experiment.processes
+    free, trainings = shutil.disk_usage(disk).free, n_trainings(experiment, tasks)
     if is_only_a_shape(start):
         found = counted(experiment, start, tasks)
-        operations = experiment.max_steps * found["operations_per_step"]
-        return whole_training(experiment, found, memory, shutil.disk_usage(disk).free) | {"operations": operations}
+        operations = trainings * experiment.max_steps * found["operations_per_step"]
+        return whole_training(experiment, found, memory, free, trainings) | {"operations": operations}
     with tempfile.TemporaryDirectory(prefix="arc_pipeline-estimate-") as directory:
         job = write_job(experiment, start, tasks, Path(directory))
         measured = run_measuring(job, Path(directory), budget, memory)
@@ -62,7 +65,7 @@ def estimate(
         raise TrainingDoesNotFit(does_not_fit(experiment, memory))
     if "error" in measured:
         raise ArcPipelineError(measured["error"])
-    return whole_training(experiment, measured, memory, shutil.disk_usage(disk).free)
+    return whole_training(experiment, measured, memory, free, trainings)
 
 
 def is_only_a_shape(start: str) -> bool:
@@ -127,12 +130,15 @@ def does_not_fit(experiment: Experiment, memory: int) -> str:
     )
 
 
-def whole_training(experiment: Experiment, measured: dict[str, Any], memory: int, free: int) -> dict[str, Any]:
-    """From the measured step to the whole."""
-    steps, processes = experiment.max_steps, experiment.processes
-    states = min(KEPT_STATES, steps // experiment.save_interval)
+def whole_training(
+    experiment: Experiment, measured: dict[str, Any], memory: int, free: int, trainings: int = 1
+) -> dict[str, Any]:
+    """From the measured step to the whole: one training, or one for each task."""
+    steps, processes = experiment.max_steps * trainings, experiment.processes
+    states = min(KEPT_STATES, experiment.max_steps // experiment.save_interval)
     kept = 1 + len(set(experiment.predict.at_steps))
     disk = kept * measured["checkpoint_bytes"] + states * measured["state_bytes"]
+    disk += (trainings - 1) * BYTES_OF_A_NUMBER * measured["trained"]
     tokens = measured["tokens_per_step"] * processes
     return {
         "experiment": experiment.name,

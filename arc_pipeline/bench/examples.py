@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 def first_recipes(
     experiment: Experiment, tasks: Mapping[str, Sequence[Task]], tokenizer: "PreTrainedTokenizerBase", n_examples: int
 ) -> pa.Table:
-    """The recipes of the training's first examples: they have the lengths of all, for each is drawn alike."""
+    """The recipes of the training's first examples: they have the lengths of all, for each is drawn alike.
+
+    Where each task is trained on alone, examples of all tasks are drawn together, for the same reason.
+    """
+    if experiment.test_time == "task":
+        experiment = experiment.model_copy(update={"test_time": "dataset"})
     measure = measured_by(tokenizer, parse_encoder(experiment.grid_encoder))
     accepted = (row for fits, row in draw_training(experiment, tasks, measure) if fits)
     return pa.Table.from_pylist(list(islice(accepted, n_examples)), schema=RECIPE_SCHEMA)

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from arc_pipeline.arc.at_test_time import n_trainings
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.model.job import TrainingJob, duration
 
@@ -21,9 +22,10 @@ def observe_cost(context: dg.AssetExecutionContext, job: TrainingJob, disk: Path
     """
     from arc_pipeline.bench.estimate import TrainingDoesNotFit, estimate
 
-    if job.experiment.max_steps < ESTIMATED_FROM_STEPS or any(job.work.glob("checkpoint-*")):
-        return
     tasks = job.training_tasks() | job.validated_tasks()
+    steps = job.experiment.max_steps * n_trainings(job.experiment, tasks)
+    if steps < ESTIMATED_FROM_STEPS or is_begun(job):
+        return
     try:
         found = estimate(job.experiment, job.start, tasks, disk, BUDGET_SECONDS)
     except TrainingDoesNotFit:
@@ -43,3 +45,10 @@ def observe_cost(context: dg.AssetExecutionContext, job: TrainingJob, disk: Path
 def observed(found: dict[str, Any]) -> dict[str, Any]:
     """The estimate as metadata, numbers that Dagster plots over time."""
     return {f"estimated_{name}": found[name] for name in OBSERVED}
+
+
+def is_begun(job: TrainingJob) -> bool:
+    """Whether something is there from which the training will go on."""
+    from arc_pipeline.model.checkpoint import TASK_ADAPTERS
+
+    return any(job.work.glob("checkpoint-*")) or (job.work / TASK_ADAPTERS).is_dir()

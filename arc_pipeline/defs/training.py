@@ -9,6 +9,7 @@ import yaml
 from pydantic import Field
 
 from arc_pipeline.arc.artefact import Lineage, hash_json
+from arc_pipeline.arc.at_test_time import examples_of_each
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.validation import validation_loss_follows_training
@@ -147,9 +148,10 @@ def training_job(making: Making, work: Path) -> TrainingJob:
 
 def refuse_other_examples(job: TrainingJob) -> None:
     """Stops a training whose experiment asks for another number of examples than were drawn."""
-    drawn, wanted = job.recipes().num_rows, job.experiment.n_examples
-    if drawn != wanted:
-        raise ArcPipelineError(f"there are {drawn} examples for {wanted}; materialize augmented_examples again")
+    recipes, wanted = job.recipes(), job.experiment.n_examples
+    trainings = examples_of_each(recipes).values() if job.experiment.test_time == "task" else [recipes]
+    if others := [table.num_rows for table in trainings if table.num_rows != wanted]:
+        raise ArcPipelineError(f"there are {others[0]} examples for {wanted}; materialize augmented_examples again")
 
 
 def refuse_failed_checks(making: Making) -> None:

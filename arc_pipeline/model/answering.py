@@ -1,7 +1,7 @@
 """Questions about test pairs, answered by a checkpoint. Knows prompts and how long answers can be."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +14,9 @@ from arc_pipeline.arc.settings import Prediction
 from arc_pipeline.arc.task import MAX_SIDE, Grid
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from arc_pipeline.model.generation import AnswerLimit, Options
-
-Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -34,23 +32,41 @@ def answer(
     wanted: Sequence[Wanted],
     encoder: GridEncoder,
     settings: Prediction,
-    report: Report = lambda done, total: None,
 ) -> Iterator[tuple[Wanted, Completion]]:
     """Yields each wanted candidate's completion once, as they are finished, in any order.
 
-    `report(done, total)` counts distinct answers: without randomness, equal prompts are answered once.
+    Where the checkpoint has adapters of single tasks, each task is asked with its own.
     """
-    from arc_pipeline.model.generation import Ask, complete
+    from arc_pipeline.model.checkpoint import task_adapters
     from arc_pipeline.model.loading import load_checkpoint
+    from arc_pipeline.model.tokenization import saved_tokenizer
 
-    model, tokenizer = load_checkpoint(checkpoint)
+    limit, adapters = answer_limit(saved_tokenizer(checkpoint), encoder, settings.constrain), task_adapters(checkpoint)
+    by_adapter: dict[Path | None, list[Wanted]] = {}
+    for each in wanted:
+        adapter = adapters.get((each.question.dataset, each.question.task.task_id))
+        by_adapter.setdefault(adapter, []).append(each)
+    for adapter, asked in by_adapter.items():
+        yield from _answered(*load_checkpoint(checkpoint, adapter), asked, encoder, limit, options_of(settings))
+
+
+def _answered(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    wanted: Sequence[Wanted],
+    encoder: GridEncoder,
+    limit: "AnswerLimit",
+    options: "Options",
+) -> Iterator[tuple[Wanted, Completion]]:
+    """By one model."""
+    from arc_pipeline.model.generation import Ask, complete
+
     # a question is wanted at several temperatures: its prompt is rendered once
     questions = {id(each.question): each.question for each in wanted}
     prompts = {key: question.prompt(encoder) for key, question in questions.items()}
     asks = [Ask(prompts[id(each.question)], each.question.seed, each.temperature) for each in wanted]
     drafts = CandidateDrafts([each.question for each in wanted], encoder)
-    limit, options = answer_limit(tokenizer, encoder, settings.constrain), options_of(settings)
-    for index, completion in complete(model, tokenizer, asks, limit, options, drafts, report):
+    for index, completion in complete(model, tokenizer, asks, limit, options, drafts):
         yield wanted[index], completion
 
 

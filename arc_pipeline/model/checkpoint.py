@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 ADAPTER = "adapter"
+TASK_ADAPTERS = "tasks"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 MILESTONES = "steps"
 TRAINING_LOG = "training_log.parquet"
 LOG_SCHEMA = pa.schema(
@@ -72,10 +75,22 @@ def milestone(directory: Path, step: int) -> Path:
     return path
 
 
+def task_adapters(directory: Path) -> dict[tuple[str, str], Path]:
+    """The adapters of single tasks, by (dataset, task id); none in most checkpoints."""
+    found = sorted(path.parent for path in directory.glob(f"{TASK_ADAPTERS}/*/*/{ADAPTER_WEIGHTS}"))
+    return {(path.parent.name, unquote(path.name)): path for path in found}
+
+
+def task_adapter(directory: Path, dataset: str, task_id: str) -> Path:
+    """Where the adapter of a task belongs."""
+    return directory / TASK_ADAPTERS / dataset / quote(task_id, safe="")
+
+
 def weights_hash(directory: Path) -> str:
-    """SHA-256 over the weight files: the data version of a checkpoint."""
+    """SHA-256 over the weight files, and those of its tasks' adapters: the data version of a checkpoint."""
     digest = hashlib.sha256()
-    for path in sorted(directory.glob("*.safetensors")):
+    adapters = sorted(path / ADAPTER_WEIGHTS for path in task_adapters(directory).values())
+    for path in [*sorted(directory.glob("*.safetensors")), *adapters]:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()

@@ -53,6 +53,9 @@ def progress_line(row: dict[str, Any]) -> str:
     """One row of the log for a person."""
     if "message" in row:
         return str(row["message"])
+    if "adapter" in row:
+        place = f"task {row['number']}/{row['of']}, {row['adapter']}"
+        return f"{place}: loss {row['first_loss']:.4f} -> {row['loss']:.4f}, {duration(row['seconds_left'])} left"
     if "step" not in row:
         return ", ".join(f"{value:,} {key}" for key, value in row.items())
     place = f"step {row['step']}/{row['max_steps']}"

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from arc_pipeline.model.source import TINY, ModelSource
 from arc_pipeline.model.tokenization import load_tokenizer, saved_tokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -85,15 +86,22 @@ def with_adapter(model: "PreTrainedModel", tuning: "Tuning", seed: int) -> "Peft
         target_modules=LORA_TARGETS,
         task_type="CAUSAL_LM",
     )
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        # peft asks for what transformers has renamed
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+    with torch.random.fork_rng(devices=[]), renamed_unmentioned():
         torch.manual_seed(seed)
         return get_peft_model(model, config)
 
 
-def load_checkpoint(directory: Path) -> tuple["PreTrainedModel", Any]:
+@contextmanager
+def renamed_unmentioned() -> "Iterator[None]":
+    """Silent about what peft asks for and transformers has renamed."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        yield
+
+
+def load_checkpoint(directory: Path, adapter: Path | None = None) -> tuple["PreTrainedModel", Any]:
     """(model in evaluation mode, tokenizer) of a checkpoint directory: bfloat16 on a GPU if there is one, else float32.
+    With the directory of an `adapter`, that is merged into the weights.
 
     The model's own sampling defaults, such as a repetition penalty, are dropped: they would distort every answer.
     """
@@ -104,5 +112,10 @@ def load_checkpoint(directory: Path) -> tuple["PreTrainedModel", Any]:
     disable_progress_bar()
     device, dtype = ("cuda", "bfloat16") if torch.cuda.is_available() else ("cpu", "float32")
     model = AutoModelForCausalLM.from_pretrained(str(directory), dtype=dtype).to(device)
+    if adapter:
+        from peft import PeftModel
+
+        with renamed_unmentioned():
+            model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     model.generation_config = GenerationConfig()
     return model.eval(), saved_tokenizer(directory)

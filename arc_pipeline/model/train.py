@@ -11,13 +11,16 @@ import sys  # noqa: E402
 from collections.abc import Iterator, Sequence  # noqa: E402
 from contextlib import contextmanager  # noqa: E402
 from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
 
 from dagster_pipes import DAGSTER_PIPES_CONTEXT_ENV_VAR, open_dagster_pipes  # noqa: E402
 
 from arc_pipeline.arc.errors import ArcPipelineError  # noqa: E402
 from arc_pipeline.model.job import REFUSAL, TrainingJob, progress_line  # noqa: E402
 from arc_pipeline.model.process import is_main_process  # noqa: E402
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CHECKED_EXAMPLES = 8
 
@@ -54,25 +57,52 @@ def run(job: TrainingJob, report: Any) -> None:
     """Load, train, save."""
     import transformers
 
-    from arc_pipeline.model.checkpoint import parameter_count, save_checkpoint, write_log
-    from arc_pipeline.model.examples import ExampleDataset, validation_examples
-    from arc_pipeline.model.loading import load_start, with_adapter
-    from arc_pipeline.model.milestones import KeepWeights, deliver
-    from arc_pipeline.model.states import whole_or_nothing
+    from arc_pipeline.model.examples import ExampleDataset
+    from arc_pipeline.model.loading import load_start
     from arc_pipeline.model.tokenization import saved_tokenizer
-    from arc_pipeline.model.trackers import trackers
-    from arc_pipeline.model.training import train
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    experiment = job.experiment
-    recipes, tasks = job.recipes(), job.training_tasks()
+    experiment, recipes = job.experiment, job.recipes()
     model, tokenizer = load_start(job.start, experiment)
+    if experiment.test_time == "task":
+        run_each(job, recipes, model, tokenizer, report)
+    else:
+        run_one(job, recipes, model, tokenizer, report)
+    if is_main_process():
+        saved = ExampleDataset(recipes, job.training_tasks(), experiment, saved_tokenizer(job.output))
+        refuse_other_ids(saved, job.output)
+
+
+def run_each(job: TrainingJob, recipes: "pa.Table", model: Any, tokenizer: Any, report: Any) -> None:
+    """An adapter for each task, beside the weights with which they begin."""
+    from arc_pipeline.model.checkpoint import save_checkpoint, write_log
+    from arc_pipeline.model.states import whole_or_nothing
+    from arc_pipeline.model.task_adapters import deliver_adapters, train_adapters
+
+    log = train_adapters(model, tokenizer, recipes, job, report)
+    with whole_or_nothing(job.output):
+        save_checkpoint(model, tokenizer, job.output)
+        write_log(log, job.output)
+        deliver_adapters(job.work, job.output)
+
+
+def run_one(job: TrainingJob, recipes: "pa.Table", model: Any, tokenizer: Any, report: Any) -> None:
+    """One training on all examples."""
+    from arc_pipeline.model.checkpoint import parameter_count, save_checkpoint, write_log
+    from arc_pipeline.model.examples import ExampleDataset, validation_examples
+    from arc_pipeline.model.loading import with_adapter
+    from arc_pipeline.model.milestones import KeepWeights, deliver
+    from arc_pipeline.model.states import whole_or_nothing
+    from arc_pipeline.model.trackers import trackers
+    from arc_pipeline.model.training import train
+
+    experiment = job.experiment
     if experiment.tuning.method == "lora":
         model = with_adapter(model, experiment.tuning, experiment.seed)
     total, trained = parameter_count(model)
     report({"parameters": total, "trained": trained})
-    examples = ExampleDataset(recipes, tasks, experiment, tokenizer)
+    examples = ExampleDataset(recipes, job.training_tasks(), experiment, tokenizer)
     validation = validation_examples(experiment, job.validated_tasks(), tokenizer)
     callbacks = [
         KeepWeights(experiment.predict.at_steps, job.work, tokenizer),
@@ -84,7 +114,6 @@ def run(job: TrainingJob, report: Any) -> None:
             save_checkpoint(model, tokenizer, job.output)
             write_log(log, job.output)
             deliver(job.work, job.output)
-        refuse_other_ids(ExampleDataset(recipes, tasks, experiment, saved_tokenizer(job.output)), job.output)
 
 
 def refuse_other_ids(examples: Sequence[Any], output: Path) -> None:

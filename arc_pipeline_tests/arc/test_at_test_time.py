@@ -10,7 +10,14 @@ import pyarrow as pa
 import pytest
 
 from arc_pipeline.arc import at_test_time
-from arc_pipeline.arc.at_test_time import Tasks, draw_training, only_demonstrations_are_trained_on, training_tasks
+from arc_pipeline.arc.at_test_time import (
+    Tasks,
+    draw_training,
+    examples_of_each,
+    n_trainings,
+    only_demonstrations_are_trained_on,
+    training_tasks,
+)
 from arc_pipeline.arc.checks import Verdict
 from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.errors import ArcPipelineError
@@ -79,6 +86,42 @@ def test_other_experiments_see_all_pairs(written: Tasks) -> None:
 def test_a_dataset_of_too_long_tasks_is_an_error(written: Tasks) -> None:
     with pytest.raises(ArcPipelineError, match="longer than max_seq_len 16"):
         draw(experiment(max_seq_len=16), written)
+
+
+# --- an adapter for each task
+
+
+def test_each_task_has_as_many_examples_of_its_own(written: Tasks) -> None:
+    of = experiment(test_time="task", max_steps=3)
+    recipes = draw(of, written)
+    each = examples_of_each(recipes)
+    assert list(each) == [("written", "one_test"), ("written", "two_tests")]
+    assert all(table.num_rows == of.n_examples for table in each.values())
+    assert recipes["example"].to_pylist() == list(range(2 * of.n_examples))
+    assert verdict(recipes, written, of).passed
+    assert n_trainings(of, written) == 2
+    assert n_trainings(experiment(), written) == 1
+
+
+def test_a_task_whose_demonstrations_do_not_fit_has_none(written: Tasks, no_test: Task) -> None:
+    fits = written["written"][0]
+    limit = max(draw(experiment(), {"written": [fits]})["n_tokens"].to_pylist())
+    asked = {"written": [no_test, fits]}
+    of = experiment(test_time="task", max_steps=3, max_seq_len=limit)
+    drawn = list(draw_training(of, asked, measure))
+    assert {row["task_id"] for fits, row in drawn if not fits} == {no_test.task_id}
+    assert {row["task_id"] for fits, row in drawn if fits} == {"one_test"}
+    assert [row["example"] for fits, row in drawn if fits] == list(range(of.n_examples))
+    with pytest.raises(ArcPipelineError, match="no task of written has two demonstrations that fit max_seq_len 16"):
+        draw(experiment(test_time="task", max_seq_len=16), written)
+
+
+def test_a_test_pair_that_another_dataset_demonstrates_harms_only_a_common_adapter(written: Tasks) -> None:
+    task = written["written"][0]
+    both = {"written": [task], "turned": [Task("turned", task.pairs, task.test)]}
+    for scope, passed in (("dataset", False), ("task", True)):
+        of = experiment(test_time=scope, predict={"datasets": ["written", "turned"]}, max_steps=2)
+        assert verdict(draw(of, both), both, of).passed == passed
 
 
 # --- the check

@@ -283,6 +283,7 @@ READ_BY: dict[str, tuple[Any, set[str]]] = {
     "report_to": (["wandb"], set()),
     "predict": ({"datasets": ["train_rs7"]}, {PREDICTIONS}),
     "expected_violations": (["transforms_are_uniform"], {EXAMPLES}),
+    "on_request": (True, set()),
 }
 
 
@@ -313,6 +314,9 @@ def test_test_time_training_reads_what_is_asked() -> None:
     assert adapted.prediction_fields() == plain.prediction_fields()
     # what others depend on is as it was before there was test-time training
     assert "test_time" not in plain.augmentation_fields()
+    each = Experiment.model_validate({"name": "x", **AT_TEST_TIME, "test_time": "task", "tuning": {"method": "lora"}})
+    together = Experiment.model_validate({"name": "x", **AT_TEST_TIME, "tuning": {"method": "lora"}})
+    assert each.training_fields() != together.training_fields()
 
 
 @pytest.mark.parametrize("field", AugmentationConfig.model_fields)
@@ -363,6 +367,27 @@ def test_faults_of_test_time_training(tmp_path: Path, change: dict[str, Any], ex
     write(tmp_path, base=LEAST)
     [fault] = faults(tmp_path, AT_TEST_TIME | change)
     assert expected in fault
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"tuning": {"method": "full"}}, "test_time task trains adapters: tuning must be {method: lora}"),
+        ({"processes": 2}, "test_time task is one process's work: leave out processes"),
+        ({"report_to": ["wandb"]}, "test_time task has a training for each task: leave out report_to"),
+        ({"predict": LEAST["predict"] | {"at_steps": [5]}}, "leave out report_to and predict.at_steps"),
+    ],
+)
+def test_faults_of_an_adapter_for_each_task(tmp_path: Path, change: dict[str, Any], expected: str) -> None:
+    write(tmp_path, base=LEAST)
+    [fault] = faults(tmp_path, AT_TEST_TIME | {"test_time": "task", "tuning": {"method": "lora"}} | change)
+    assert expected in fault
+
+
+def test_none_goes_on_from_an_adapter_for_each_task(tmp_path: Path) -> None:
+    write(tmp_path, base=LEAST, adapted=AT_TEST_TIME | {"test_time": "task", "tuning": {"method": "lora"}})
+    [fault] = faults(tmp_path, LEAST | {"initial_checkpoint": "adapted"})
+    assert "adapted has an adapter for each task, and none can go on from all of them" in fault
 
 
 def test_evaluation_of_nothing_is_a_fault() -> None:

@@ -67,6 +67,14 @@ def test_test_time_training_keeps_what_the_model_and_the_questions_need(tmp_path
     assert adapted.predict == base.predict.model_copy(update={"at_steps": []})
 
 
+def test_an_adapter_for_each_task_is_trained_for_fewer_steps(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(BASE)
+    scopes = ("dataset", "task")
+    both = [read_experiment(adapt_experiment(tmp_path, "base", f"of-{each}", each)) for each in scopes]
+    assert [each.test_time for each in both] == ["dataset", "task"]
+    assert both[1].max_steps < both[0].max_steps
+
+
 def test_test_time_training_of_the_shortest_file(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text("train: [{dataset: a}]\nmax_steps: 1\npredict: {datasets: [b]}")
     adapted = read_experiment(adapt_experiment(tmp_path, "base", "adapted"))

@@ -1,0 +1,86 @@
+"""Test-time training of an adapter for each task, one after another. Knows nothing of how one training goes.
+
+A finished adapter is kept with its log in the work directory, so an interrupted training goes on with the next task.
+Every one begins with the same weights, so the order of the tasks and interruptions change none.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pyarrow as pa
+
+from arc_pipeline.arc.at_test_time import examples_of_each
+from arc_pipeline.model.checkpoint import TASK_ADAPTERS, TRAINING_LOG, read_log, task_adapter, write_log
+from arc_pipeline.model.examples import ExampleDataset
+from arc_pipeline.model.job import TrainingJob
+from arc_pipeline.model.loading import with_adapter
+from arc_pipeline.model.states import whole_or_nothing
+from arc_pipeline.model.training import Progress, train
+
+UNFINISHED = "unfinished"
+AVERAGED = ("loss", "grad_norm", "tokens_per_second")
+
+
+def train_adapters(
+    model: Any, tokenizer: Any, recipes: pa.Table, job: TrainingJob, report: Progress
+) -> list[dict[str, Any]]:
+    """Trains what is not there yet, and returns one log for all. `model` has the weights that it had before."""
+    examples, started, trained = examples_of_each(recipes), time.monotonic(), 0
+    for number, (name, table) in enumerate(examples.items(), 1):
+        directory = task_adapter(job.work, *name)
+        if directory.is_dir():
+            continue
+        log = _train_one(model, tokenizer, table, job, directory, report)
+        trained += 1
+        left = (time.monotonic() - started) / trained * (len(examples) - number)
+        losses = [row["loss"] for row in log if "loss" in row]
+        told = {"adapter": "/".join(name), "number": number, "of": len(examples)}
+        report(told | {"first_loss": losses[0], "loss": losses[-1], "seconds_left": left})
+    return mean_log([read_log(task_adapter(job.work, *name)).to_pylist() for name in examples])
+
+
+def _train_one(
+    model: Any, tokenizer: Any, recipes: pa.Table, job: TrainingJob, directory: Path, report: Progress
+) -> list[dict[str, Any]]:
+    """One adapter, saved with its log, whole or not at all."""
+    adapted = with_adapter(model, job.experiment.tuning, job.experiment.seed)
+    unfinished = task_adapter(job.work / UNFINISHED, recipes["dataset"][0].as_py(), recipes["task_id"][0].as_py())
+    examples = ExampleDataset(recipes, job.training_tasks(), job.experiment, tokenizer)
+    try:
+        log = train(adapted, tokenizer, examples, job.experiment, unfinished / "states", _only_messages(report))
+        with whole_or_nothing(unfinished):
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir(parents=True)
+            adapted.save_pretrained(str(unfinished))
+            write_log(log, unfinished)
+            directory.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(unfinished, directory)
+    finally:
+        adapted.unload()
+    return log
+
+
+def _only_messages(report: Progress) -> Progress:
+    """The single steps of many short trainings are not told."""
+    return lambda row: report(row) if "message" in row else None
+
+
+def mean_log(logs: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """One log of trainings that were logged at the same steps: means over them, and the sum of their seconds."""
+    rows = []
+    for at_step in zip(*logs, strict=True):
+        means = {name: fmean(row[name] for row in at_step) for name in AVERAGED}
+        seconds = sum(row["seconds"] for row in at_step)
+        rows.append({**at_step[0], **means, "seconds": seconds, "seconds_left": 0.0})
+    return rows
+
+
+def deliver_adapters(work: Path, output: Path) -> None:
+    """Copies the finished adapters into the checkpoint."""
+    left_out = shutil.ignore_patterns(TRAINING_LOG, "README.md")
+    shutil.copytree(work / TASK_ADAPTERS, output / TASK_ADAPTERS, ignore=left_out)
