@@ -26,6 +26,16 @@ def training_tasks(experiment: Experiment, tasks: Tasks) -> dict[str, list[Task]
     return {dataset: [replace(task, test=()) for task in each] for dataset, each in tasks.items()}
 
 
+def trained_on(history: Sequence[Experiment], tasks: Tasks) -> tuple[dict[str, list[Task]], list[str]]:
+    """What weights have seen that went through these trainings, and the datasets whose test pairs they saw as well."""
+    seen: dict[str, list[Task]] = {}
+    for each in history:
+        given = training_tasks(each, {name: tasks[name] for name in each.datasets()["train"]})
+        for name, found in given.items():
+            seen[name] = seen.get(name, []) + found
+    return seen, [name for each in history if not each.test_time for name in each.datasets()["train"]]
+
+
 def n_trainings(experiment: Experiment, tasks: Tasks) -> int:
     """How many trainings of `max_steps` it is: one for each task that can be, if each has its own adapter."""
     if experiment.test_time != "task":

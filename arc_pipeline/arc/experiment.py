@@ -242,6 +242,15 @@ class ExperimentCatalogue:
         missing = Fault(f"{name}.yaml", "", f"no such experiment{did_you_mean_or_all(name, self.names())}")
         raise FaultyInput(known if name in self.faults else [missing])
 
+    def history(self, name: str) -> list[Experiment]:
+        """The experiment of that name, then those whose checkpoints it goes on from, the latest first."""
+        found: list[Experiment] = []
+        start: str | None = name
+        while start in self.experiments:
+            found.append(self.experiments[start])
+            start = found[-1].initial_checkpoint
+        return found
+
 
 def experiment_files(directory: Path) -> dict[str, list[Path]]:
     """The files of each name, below any folder; more than one file of a name is a fault."""

@@ -1,9 +1,11 @@
 """Partitions and how they map onto each other: read from the data directory once, when the code location loads."""
 
+from collections.abc import Collection, Iterable, Mapping
+
 import dagster as dg
 
 from arc_pipeline.arc.datasets import Catalogue
-from arc_pipeline.arc.experiment import ExperimentCatalogue
+from arc_pipeline.arc.experiment import Experiment, ExperimentCatalogue
 from arc_pipeline.arc.prediction import DECODINGS
 from arc_pipeline.arc.vocabulary import task_length
 from arc_pipeline.defs.location import data_directory
@@ -32,10 +34,23 @@ candidate_partitions = dg.MultiPartitionsDefinition(
 
 def named_in(*fields: str) -> dg.StaticPartitionMapping:
     """Each dataset -> the experiments whose files name it in one of the fields."""
-    named = {
-        name: {dataset for field in fields for dataset in each.datasets()[field]}
-        for name, each in experiments.experiments.items()
+    return _naming({name: _named(each, fields) for name, each in experiments.experiments.items()})
+
+
+def seen_by(*fields: str) -> dg.StaticPartitionMapping:
+    """As `named_in`, and each dataset -> the experiments whose weights were trained on it before they got them."""
+    trained = {
+        name: [dataset for start in experiments.history(name) for dataset in _named(start, ["train"])]
+        for name in experiments.experiments
     }
+    return _naming({name: {*trained[name], *_named(each, fields)} for name, each in experiments.experiments.items()})
+
+
+def _named(experiment: Experiment, fields: Iterable[str]) -> set[str]:
+    return {dataset for field in fields for dataset in experiment.datasets()[field]}
+
+
+def _naming(named: Mapping[str, Collection[str]]) -> dg.StaticPartitionMapping:
     return dg.StaticPartitionMapping(
         {dataset: [name for name in named if dataset in named[name]] for dataset in datasets.names()}
     )

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from arc_pipeline.arc.at_test_time import training_tasks
+from arc_pipeline.arc.at_test_time import trained_on
 from arc_pipeline.arc.contamination import evaluation_pairs_are_not_in_training, labels, shared_pairs
 from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.errors import ArcPipelineError
@@ -19,7 +19,7 @@ from arc_pipeline.defs.automatic import FOLLOWS_ITS_DATA
 from arc_pipeline.defs.code import asset_code
 from arc_pipeline.defs.completing import PLUMBING, Asked, completions, temperatures_together
 from arc_pipeline.defs.configs import augmentation_config, prediction_config
-from arc_pipeline.defs.partitions import candidate_partitions, experiment_partitions, named_in
+from arc_pipeline.defs.partitions import candidate_partitions, experiment_partitions, experiments, named_in, seen_by
 from arc_pipeline.defs.tasks import tasks
 from arc_pipeline.defs.training import checkpoint
 from arc_pipeline.defs.workspace import Making, Workspace
@@ -48,7 +48,7 @@ def evaluation_tasks(context: dg.AssetExecutionContext, workspace: Workspace) ->
     deps=[
         evaluation_tasks,
         augmentation_config,
-        dg.AssetDep(tasks, partition_mapping=named_in("train", "predict.datasets")),
+        dg.AssetDep(tasks, partition_mapping=seen_by("predict.datasets")),
     ],
     check_specs=[
         dg.AssetCheckSpec(
@@ -64,12 +64,14 @@ def evaluation_tasks(context: dg.AssetExecutionContext, workspace: Workspace) ->
     automation_condition=FOLLOWS_ITS_DATA,
 )
 def contamination(context: dg.AssetExecutionContext, workspace: Workspace):
-    """The test pairs that an experiment is asked and, up to augmentation, trains on as well."""
+    """The test pairs that an experiment is asked and that, up to augmentation, its weights were trained on as well: in
+    its own training, or before in those of the checkpoints that it goes on from."""
     with workspace.making(context) as making:
         experiment, asked = making.configured("augmentation_config"), tasks_asked(making)
-        names = experiment.datasets()["train"]
-        tables = {name: tasks_from_table(making.table("tasks", name)) for name in names}
-        trained, names = training_tasks(experiment, tables), [] if experiment.test_time else names
+        history = experiments.history(experiment.name)
+        used = {name for each in history for name in each.datasets()["train"]}
+        tables = {name: tasks_from_table(making.table("tasks", name)) for name in sorted(used)}
+        trained, names = trained_on(history, tables)
         shared = shared_pairs(trained, asked)
         said = labels(names, asked, shared)
         verdict = evaluation_pairs_are_not_in_training(names, asked, shared)

@@ -17,12 +17,11 @@ from arc_pipeline.defs.staleness import Status
 def waiting(catalogue: ExperimentCatalogue) -> dict[str, str]:
     """What each waiting experiment waits for, also where another one that waits is its start."""
     found: dict[str, str] = {}
-    for name, experiment in catalogue.experiments.items():
-        while experiment.initial_checkpoint in catalogue.experiments:
-            experiment = catalogue.experiments[experiment.initial_checkpoint]
-        if not experiment.initial_checkpoint:
+    for name in catalogue.experiments:
+        first = catalogue.history(name)[-1]
+        if not first.initial_checkpoint:
             try:
-                initial_weights_fields(experiment)
+                initial_weights_fields(first)
             except MissingWeights as error:
                 found[name] = str(error)
     return found

@@ -390,6 +390,14 @@ def test_none_goes_on_from_an_adapter_for_each_task(tmp_path: Path) -> None:
     assert "adapted has an adapter for each task, and none can go on from all of them" in fault
 
 
+def test_weights_have_a_history(tmp_path: Path) -> None:
+    write(tmp_path, base=LEAST, next=LEAST | {"initial_checkpoint": "base"}, lost=LEAST | {"initial_checkpoint": "bad"})
+    write(tmp_path, last=AT_TEST_TIME | {"initial_checkpoint": "next"}, bad={})
+    catalogue = ExperimentCatalogue.read(tmp_path)
+    assert [each.name for each in catalogue.history("last")] == ["last", "next", "base"]
+    assert [each.name for each in catalogue.history("lost")] == ["lost"]
+
+
 def test_evaluation_of_nothing_is_a_fault() -> None:
     with pytest.raises(ValidationError, match="eval_steps 5 has nothing to evaluate"):
         Experiment.model_validate({"name": "x", "eval_steps": 5} | LEAST)

@@ -39,6 +39,20 @@ def test_demonstrations_of_what_is_asked_are_trained_on_and_the_table_says_what_
     assert "augmented_examples[adapted]" not in stale
 
 
+def test_what_the_start_was_trained_on_counts_as_seen(faked: Any) -> None:
+    faked.write_tasks("asked", ("cc", "dd"), last=5)
+    asked = {"predict": {"datasets": ["asked"], "predictions": 2}}
+    faked.write("base", **asked, train=[{"dataset": "asked"}])
+    faked.write("adapted", **AT_TEST_TIME, **asked)
+    session = faked.load()
+    assert not [each.failed for each in session.refresh(["contamination"]) if each.failed]
+    labels = read_table(session.store.current(Artefact("contamination", "adapted")), "contamination")
+    assert labels.to_pylist() == [{"dataset": "asked", "label": "trained-on"}]
+    # the start is trained on something else: what is known of its test-time training is stale
+    faked.write("base", **asked)
+    assert "contamination[adapted]" in {str(each.node.artefact) for each in faked.load().plan()}
+
+
 def test_a_test_pair_among_the_examples_stops_the_training(faked: Any) -> None:
     session = adapted(faked)
     faked.patch.setattr("arc_pipeline.arc.at_test_time.training_tasks", lambda experiment, tasks: tasks)
