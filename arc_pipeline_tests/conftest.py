@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+import arc_pipeline.model  # noqa: F401 before torch, whose threads it tells to wait asleep
 from arc_pipeline.arc.task import Grid, Pair, Task
 
 settings.register_profile("arc", deadline=None, suppress_health_check=[HealthCheck.too_slow])
