@@ -21,6 +21,8 @@ class Reading:
     faults: list[Fault] = field(default_factory=list)
     found: dict[str, Task] = field(default_factory=dict)
     file_of: dict[str, str] = field(default_factory=dict)
+    # equal rows of grids are one object: generated data is large
+    _rows: dict[tuple[int, ...], tuple[int, ...]] = field(default_factory=dict)
 
     @contextmanager
     def collecting_faults(self) -> Iterator[None]:
@@ -138,7 +140,7 @@ class Reading:
 
     def _grid(self, file: str, place: str, value: object) -> Grid:
         if grid_problem(value) is None:
-            return tuple(tuple(row) for row in value)  # type: ignore[attr-defined]
+            return tuple(self._rows.setdefault(row, row) for row in map(tuple, value))  # type: ignore[call-overload]
         for problem in _grid_problems(value):
             problem, _, found = problem.partition(", found ")
             self._fault(file, place, problem, found)

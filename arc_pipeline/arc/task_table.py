@@ -7,6 +7,8 @@ import pyarrow as pa
 
 from arc_pipeline.arc.task import Grid, Pair, Task, shape
 
+Row = tuple[int, ...]
+ROWS_AT_A_TIME = 4096
 _GRID = pa.list_(pa.list_(pa.int8()))
 TASKS_SCHEMA = pa.schema(
     {"task_id": pa.string(), "split": pa.string(), "pair_index": pa.int16(), "input": _GRID, "output": _GRID}
@@ -29,10 +31,13 @@ def tasks_table(tasks: Sequence[Task]) -> pa.Table:
 
 def tasks_from_table(table: pa.Table) -> list[Task]:
     """The inverse of `tasks_table`: tasks in the order of their first rows."""
-    columns = [table[name].to_pylist() for name in ("task_id", "split", "pair_index", "input", "output")]
     pairs: defaultdict[str, dict[str, dict[int, Pair]]] = defaultdict(lambda: {"train": {}, "test": {}})
-    for task_id, split, index, source, target in zip(*columns, strict=True):
-        pairs[task_id][split][index] = Pair(_grid(source), _grid(target))
+    # equal rows of grids are one object, and a part of the table is converted at a time: generated data is large
+    rows: dict[Row, Row] = {}
+    for part in table.to_batches(max_chunksize=ROWS_AT_A_TIME):
+        columns = [part[name].to_pylist() for name in ("task_id", "split", "pair_index", "input", "output")]
+        for task_id, split, index, source, target in zip(*columns, strict=True):
+            pairs[task_id][split][index] = Pair(_grid(source, rows), _grid(target, rows))
     return [Task(task_id, _in_order(splits["train"]), _in_order(splits["test"])) for task_id, splits in pairs.items()]
 
 
@@ -40,5 +45,5 @@ def _in_order(pairs: Mapping[int, Pair]) -> tuple[Pair, ...]:
     return tuple(pair for _, pair in sorted(pairs.items()))
 
 
-def _grid(rows: list[list[int]]) -> Grid:
-    return tuple(map(tuple, rows))
+def _grid(cells: list[list[int]], rows: dict[Row, Row]) -> Grid:
+    return tuple(rows.setdefault(row, row) for row in map(tuple, cells))
