@@ -30,27 +30,25 @@ def train_adapters(
     model: Any, tokenizer: Any, recipes: pa.Table, job: TrainingJob, report: Progress
 ) -> list[dict[str, Any]]:
     """Trains what is not there yet, and returns one log for all. `model` has the weights that it had before."""
-    examples, started, trained = examples_of_each(recipes), time.monotonic(), 0
-    for number, (name, table) in enumerate(examples.items(), 1):
-        directory = task_adapter(job.work, *name)
-        if directory.is_dir():
-            continue
-        log = _train_one(model, tokenizer, table, job, directory, report)
-        trained += 1
-        left = (time.monotonic() - started) / trained * (len(examples) - number)
+    tasks, recipes_of = job.training_tasks(), examples_of_each(recipes)
+    missing = [name for name in recipes_of if not task_adapter(job.work, *name).is_dir()]
+    started = time.monotonic()
+    for number, name in enumerate(missing, 1):
+        examples = ExampleDataset(recipes_of[name], tasks, job.experiment, tokenizer)
+        log = _train_one(model, tokenizer, examples, job, name, report)
         losses = [row["loss"] for row in log if "loss" in row]
-        told = {"adapter": "/".join(name), "number": number, "of": len(examples)}
-        report(told | {"first_loss": losses[0], "loss": losses[-1], "seconds_left": left})
-    return mean_log([read_log(task_adapter(job.work, *name)).to_pylist() for name in examples])
+        left = (time.monotonic() - started) / number * (len(missing) - number)
+        done = {"number": len(recipes_of) - len(missing) + number, "of": len(recipes_of), "seconds_left": left}
+        report({"adapter": "/".join(name), "first_loss": losses[0], "loss": losses[-1], **done})
+    return mean_log([read_log(task_adapter(job.work, *name)).to_pylist() for name in recipes_of])
 
 
 def _train_one(
-    model: Any, tokenizer: Any, recipes: pa.Table, job: TrainingJob, directory: Path, report: Progress
+    model: Any, tokenizer: Any, examples: ExampleDataset, job: TrainingJob, name: tuple[str, str], report: Progress
 ) -> list[dict[str, Any]]:
     """One adapter, saved with its log, whole or not at all."""
     adapted = with_adapter(model, job.experiment.tuning, job.experiment.seed)
-    unfinished = task_adapter(job.work / UNFINISHED, recipes["dataset"][0].as_py(), recipes["task_id"][0].as_py())
-    examples = ExampleDataset(recipes, job.training_tasks(), job.experiment, tokenizer)
+    directory, unfinished = task_adapter(job.work, *name), task_adapter(job.work / UNFINISHED, *name)
     try:
         log = train(adapted, tokenizer, examples, job.experiment, unfinished / "states", _only_messages(report))
         with whole_or_nothing(unfinished):
