@@ -10,9 +10,11 @@ from typing import Any
 import pyarrow as pa
 
 from arc_pipeline.arc.checks import NAMED_AT_MOST, Verdict
+from arc_pipeline.arc.contamination import first_places, shared_pairs
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.examples import ExamplesTooLong, Measure, Recipe, RecipeDrawer, draw_examples, usable_tasks
 from arc_pipeline.arc.experiment import Experiment
+from arc_pipeline.arc.settings import TrainingData
 from arc_pipeline.arc.task import Pair, Task
 
 Tasks = Mapping[str, Sequence[Task]]
@@ -26,22 +28,33 @@ def training_tasks(experiment: Experiment, tasks: Tasks) -> dict[str, list[Task]
     return {dataset: [replace(task, test=()) for task in each] for dataset, each in tasks.items()}
 
 
-def trained_on(history: Sequence[Experiment], tasks: Tasks) -> tuple[dict[str, list[Task]], list[str]]:
-    """What weights have seen that went through these trainings, and the datasets whose test pairs they saw as well."""
+def seen_in_training(history: Sequence[Experiment], tasks: Tasks, asked: Tasks) -> tuple[pa.Table, list[str]]:
+    """What weights saw that went through these trainings, the last one first: (the test pairs `asked`, as
+    `shared_pairs` has them; the datasets that were trained on with their test pairs)."""
+    each_alone = history[0].test_time == "task"
     seen: dict[str, list[Task]] = {}
-    for each in history:
+    for each in history[1:] if each_alone else history:
         given = training_tasks(each, {name: tasks[name] for name in each.datasets()["train"]})
-        for name, found in given.items():
-            seen[name] = seen.get(name, []) + found
-    return seen, [name for each in history if not each.test_time for name in each.datasets()["train"]]
+        seen |= {name: seen.get(name, []) + found for name, found in given.items()}
+    tables = [shared_pairs(seen, asked), *(_shared_with_own(asked) if each_alone else ())]
+    intended = [name for each in history if not each.test_time for name in each.datasets()["train"]]
+    return first_places(pa.concat_tables(tables)), intended
 
 
-def n_trainings(experiment: Experiment, tasks: Tasks) -> int:
-    """How many trainings of `max_steps` it is: one for each task that can be, if each has its own adapter."""
+def _shared_with_own(asked: Tasks) -> Iterator[pa.Table]:
+    """An adapter of one task saw its demonstrations, and answers for that task alone."""
+    for name, found in asked.items():
+        for task in found:
+            yield shared_pairs({name: [replace(task, test=())]}, {name: [task]})
+
+
+def n_trainings(experiment: Experiment, tasks: Tasks, measure: Measure) -> int:
+    """How many trainings of `max_steps` it is: one, or about one for each task whose first draw is not too long."""
     if experiment.test_time != "task":
         return 1
-    seen = training_tasks(experiment, tasks)
-    return sum(len(usable_tasks(seen[each.dataset], experiment.drawing)) for each in experiment.training_data)
+    alone = _trained_alone(experiment, training_tasks(experiment, tasks))
+    first = (_drawer_of_one(experiment, source, task).draw(0) for source, task in alone)
+    return sum(measure(*each)[0] <= experiment.max_seq_len for each in first)
 
 
 def draw_training(experiment: Experiment, tasks: Tasks, measure: Measure) -> Iterator[Drawn]:
@@ -56,22 +69,31 @@ def draw_training(experiment: Experiment, tasks: Tasks, measure: Measure) -> Ite
 
 def _draw_each(experiment: Experiment, seen: Tasks, measure: Measure) -> Iterator[Drawn]:
     """As many examples of each task; none of a task whose demonstrations are too few or too long."""
-    first, n_examples = 0, experiment.n_examples
-    for source in experiment.training_data:
-        for task in usable_tasks(seen[source.dataset], experiment.drawing):
-            drawer = RecipeDrawer([source], {source.dataset: [task]}, experiment.drawing, experiment.seed)
-            drawn: list[Drawn] = []
-            try:
-                drawn.extend(draw_examples(drawer, n_examples, experiment.max_seq_len, measure, first))
-                first += n_examples
-            except ExamplesTooLong:
-                drawn = [(accepted, row) for accepted, row in drawn if not accepted]
-            yield from drawn
-    if not first:
+    fitting = 0
+    for number, (source, task) in enumerate(_trained_alone(experiment, seen)):
+        drawer, first = _drawer_of_one(experiment, source, task), number * experiment.n_examples
+        drawn: list[Drawn] = []
+        try:
+            drawn.extend(draw_examples(drawer, experiment.n_examples, experiment.max_seq_len, measure, first))
+            fitting += 1
+        except ExamplesTooLong:
+            drawn = [(accepted, row) for accepted, row in drawn if not accepted]
+        yield from drawn
+    if not fitting:
         names = ", ".join(experiment.predict.datasets)
         raise ArcPipelineError(
             f"no task of {names} has two demonstrations that fit max_seq_len {experiment.max_seq_len}; raise it"
         )
+
+
+def _trained_alone(experiment: Experiment, seen: Tasks) -> Iterator[tuple[TrainingData, Task]]:
+    for source in experiment.training_data:
+        for task in usable_tasks(seen[source.dataset], experiment.drawing):
+            yield source, task
+
+
+def _drawer_of_one(experiment: Experiment, source: TrainingData, task: Task) -> RecipeDrawer:
+    return RecipeDrawer([source], {source.dataset: [task]}, experiment.drawing, experiment.seed)
 
 
 def examples_of_each(recipes: pa.Table) -> dict[tuple[str, str], pa.Table]:

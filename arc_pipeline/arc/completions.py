@@ -36,9 +36,13 @@ OF_COMPLETIONS = [(each.name, TYPES[each.name]) for each in fields(Completion)]
 SCHEMA = pa.schema([("key", pa.string()), *OF_COMPLETIONS, ("seconds", pa.float64())])
 
 
-def completion_key(prompt: str, seed: int, temperature: float) -> str:
-    """Names a completion. Without randomness, at temperature 0, the seed does not matter."""
-    return hash_json([prompt, seed if temperature else 0, float(temperature)])[:32]
+def completion_key(prompt: str, seed: int, temperature: float, adapter: str = "") -> str:
+    """Names a completion. Without randomness, at temperature 0, the seed does not matter.
+
+    `adapter` names which weights are asked, where a checkpoint has several.
+    """
+    asked = [prompt, seed if temperature else 0, float(temperature)]
+    return hash_json([*asked, adapter] if adapter else asked)[:32]
 
 
 @dataclass(frozen=True)

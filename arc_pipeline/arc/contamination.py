@@ -60,6 +60,14 @@ def shared_pairs(trained: Mapping[str, Sequence[Task]], asked: Mapping[str, Sequ
     return pa.Table.from_pylist([dict(zip(SHARED_SCHEMA.names, row, strict=True)) for row in found], SHARED_SCHEMA)
 
 
+def first_places(shared: pa.Table) -> pa.Table:
+    """The first row of each test pair."""
+    rows: dict[tuple[object, ...], dict[str, object]] = {}
+    for row in shared.to_pylist():
+        rows.setdefault((row["dataset"], row["task_id"], row["test_index"]), row)
+    return pa.Table.from_pylist(list(rows.values()), SHARED_SCHEMA)
+
+
 def _places(
     trained: Mapping[str, Sequence[Task]], wanted: Collection[tuple[object, ...]]
 ) -> dict[bytes, tuple[str, str, int, bool]]:

@@ -243,7 +243,10 @@ class ExperimentCatalogue:
         raise FaultyInput(known if name in self.faults else [missing])
 
     def history(self, name: str) -> list[Experiment]:
-        """The experiment of that name, then those whose checkpoints it goes on from, the latest first."""
+        """The experiment of that name, then those whose checkpoints it goes on from, the latest first.
+
+        Ends before one that is faulty: the last one then still has an `initial_checkpoint`.
+        """
         found: list[Experiment] = []
         start: str | None = name
         while start in self.experiments:

@@ -27,6 +27,11 @@ def adapt_experiment(directory: Path, source: str, name: str, scope: Scope = "da
     one for each of their tasks."""
     file = _file(directory, source, name)
     base, content = read_experiment(file), yaml.load(file.read_bytes(), TypedLoader)
+    if base.test_time == "task":
+        raise ArcPipelineError(
+            f"{source} has an adapter for each task, and none can go on from all of them; begin with "
+            f"{base.initial_checkpoint}, as {source} does"
+        )
     fields: dict[str, Any] = {"initial_checkpoint": source, "test_time": scope}
     fields |= {"tuning": {"method": "lora", "rank": min(RANK, base.tuning.rank)}}
     fields |= {"max_steps": STEPS[scope], "learning_rate": max(LEARNING_RATE, base.learning_rate)}

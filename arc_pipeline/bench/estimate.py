@@ -13,6 +13,7 @@ from typing import Any
 
 from arc_pipeline.arc.artefact import write_table
 from arc_pipeline.arc.at_test_time import n_trainings
+from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.errors import ArcPipelineError, MissingWeights
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.task import Task
@@ -24,6 +25,7 @@ from arc_pipeline.model.job import TrainingJob
 from arc_pipeline.model.loading import initial_version
 from arc_pipeline.model.process import process_environment
 from arc_pipeline.model.shapes import SHAPES
+from arc_pipeline.model.tokenization import load_tokenizer, measured_by, tiny_tokenizer
 
 # the last three, and the best or the one that is being written
 KEPT_STATES = 4
@@ -53,7 +55,7 @@ def estimate(
     of a model whose shape is known, all is counted and nothing measured: `measured_steps` is 0.
     """
     memory = int((memory or available_memory()) * SHARE_OF_MEMORY) // experiment.processes
-    free, trainings = shutil.disk_usage(disk).free, n_trainings(experiment, tasks)
+    free, trainings = shutil.disk_usage(disk).free, trainings_of(experiment, start, tasks)
     if is_only_a_shape(start):
         found = counted(experiment, start, tasks)
         operations = trainings * experiment.max_steps * found["operations_per_step"]
@@ -66,6 +68,14 @@ def estimate(
     if "error" in measured:
         raise ArcPipelineError(measured["error"])
     return whole_training(experiment, measured, memory, free, trainings)
+
+
+def trainings_of(experiment: Experiment, start: str, tasks: Mapping[str, Sequence[Task]]) -> int:
+    """How many trainings of `max_steps` the experiment is."""
+    if experiment.test_time != "task":
+        return 1
+    tokenizer = tiny_tokenizer() if is_only_a_shape(start) else load_tokenizer(start, experiment)
+    return n_trainings(experiment, tasks, measured_by(tokenizer, parse_encoder(experiment.grid_encoder)))
 
 
 def is_only_a_shape(start: str) -> bool:
@@ -138,7 +148,8 @@ def whole_training(
     states = min(KEPT_STATES, experiment.max_steps // experiment.save_interval)
     kept = 1 + len(set(experiment.predict.at_steps))
     disk = kept * measured["checkpoint_bytes"] + states * measured["state_bytes"]
-    disk += (trainings - 1) * BYTES_OF_A_NUMBER * measured["trained"]
+    # until the end, adapters of tasks are in the work directory too
+    disk += 2 * (trainings - 1) * BYTES_OF_A_NUMBER * measured["trained"]
     tokens = measured["tokens_per_step"] * processes
     return {
         "experiment": experiment.name,

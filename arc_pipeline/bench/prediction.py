@@ -145,8 +145,11 @@ def timed(way: Callable[[], Answers]) -> Timed:
 
 def trained_case(experiment: Experiment, checkpoint: Path, tasks: Mapping[str, Sequence[Task]]) -> Case:
     """An experiment's checkpoint, asked what the experiment asks it: drafts are often right."""
+    from arc_pipeline.model.checkpoint import task_adapters
     from arc_pipeline.model.loading import load_checkpoint
 
+    if task_adapters(checkpoint):
+        raise ArcPipelineError(f"{experiment.name} has an adapter for each task; measure one that has one model")
     return Case(f"trained ({experiment.name})", *load_checkpoint(checkpoint), experiment, tasks)
 
 

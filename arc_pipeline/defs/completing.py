@@ -50,9 +50,16 @@ class Asked:
 
     def keys(self, temperatures: Sequence[float]) -> dict[float, list[str]]:
         """For each temperature the names of the completions, in the order of the questions."""
-        encoder = parse_encoder(self.experiment.grid_encoder)
+        from arc_pipeline.model.checkpoint import task_adapters
+
+        encoder, adapters = parse_encoder(self.experiment.grid_encoder), task_adapters(self.weights)
+        tasks = [(question.dataset, question.task.task_id) for question in self.questions]
+        names = ["/".join(task) if task in adapters else "" for task in tasks]
         prompts = [(question.prompt(encoder), question.seed) for question in self.questions]
-        return {each: [completion_key(*prompt, each) for prompt in prompts] for each in temperatures}
+        return {
+            each: [completion_key(*prompt, each, name) for prompt, name in zip(prompts, names, strict=True)]
+            for each in temperatures
+        }
 
 
 def completions(

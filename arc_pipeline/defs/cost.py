@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from arc_pipeline.arc.at_test_time import n_trainings
+from arc_pipeline.arc.at_test_time import examples_of_each
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.model.job import TrainingJob, duration
 
@@ -22,10 +22,10 @@ def observe_cost(context: dg.AssetExecutionContext, job: TrainingJob, disk: Path
     """
     from arc_pipeline.bench.estimate import TrainingDoesNotFit, estimate
 
-    tasks = job.training_tasks() | job.validated_tasks()
-    steps = job.experiment.max_steps * n_trainings(job.experiment, tasks)
-    if steps < ESTIMATED_FROM_STEPS or is_begun(job):
+    trainings = len(examples_of_each(job.recipes())) if job.experiment.test_time == "task" else 1
+    if trainings * job.experiment.max_steps < ESTIMATED_FROM_STEPS or is_begun(job):
         return
+    tasks = job.training_tasks() | job.validated_tasks()
     try:
         found = estimate(job.experiment, job.start, tasks, disk, BUDGET_SECONDS)
     except TrainingDoesNotFit:

@@ -37,13 +37,21 @@ def named_in(*fields: str) -> dg.StaticPartitionMapping:
     return _naming({name: _named(each, fields) for name, each in experiments.experiments.items()})
 
 
-def seen_by(*fields: str) -> dg.StaticPartitionMapping:
-    """As `named_in`, and each dataset -> the experiments whose weights were trained on it before they got them."""
+def seen_by_weights() -> dg.StaticPartitionMapping:
+    """Each dataset -> the experiments whose weights were trained on it, also before they got them."""
     trained = {
-        name: [dataset for start in experiments.history(name) for dataset in _named(start, ["train"])]
+        name: {dataset for each in experiments.history(name) for dataset in _named(each, ["train"])}
         for name in experiments.experiments
     }
-    return _naming({name: {*trained[name], *_named(each, fields)} for name, each in experiments.experiments.items()})
+    return _naming(trained)
+
+
+def history_of_weights() -> dg.StaticPartitionMapping:
+    """Each experiment -> itself, and those whose weights went through its training."""
+    histories = {name: [each.name for each in experiments.history(name)] for name in experiments.experiments}
+    return dg.StaticPartitionMapping(
+        {start: [name for name in histories if start in histories[name]] for start in experiments.names()}
+    )
 
 
 def _named(experiment: Experiment, fields: Iterable[str]) -> set[str]:

@@ -6,8 +6,8 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from arc_pipeline.arc.at_test_time import trained_on
-from arc_pipeline.arc.contamination import evaluation_pairs_are_not_in_training, labels, shared_pairs
+from arc_pipeline.arc.at_test_time import seen_in_training
+from arc_pipeline.arc.contamination import evaluation_pairs_are_not_in_training, labels
 from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.prediction import DECODED, candidates_table, questions
@@ -19,7 +19,13 @@ from arc_pipeline.defs.automatic import FOLLOWS_ITS_DATA
 from arc_pipeline.defs.code import asset_code
 from arc_pipeline.defs.completing import PLUMBING, Asked, completions, temperatures_together
 from arc_pipeline.defs.configs import augmentation_config, prediction_config
-from arc_pipeline.defs.partitions import candidate_partitions, experiment_partitions, experiments, named_in, seen_by
+from arc_pipeline.defs.partitions import (
+    candidate_partitions,
+    experiment_partitions,
+    history_of_weights,
+    named_in,
+    seen_by_weights,
+)
 from arc_pipeline.defs.tasks import tasks
 from arc_pipeline.defs.training import checkpoint
 from arc_pipeline.defs.workspace import Making, Workspace
@@ -47,8 +53,8 @@ def evaluation_tasks(context: dg.AssetExecutionContext, workspace: Workspace) ->
     partitions_def=experiment_partitions,
     deps=[
         evaluation_tasks,
-        augmentation_config,
-        dg.AssetDep(tasks, partition_mapping=seen_by("predict.datasets")),
+        dg.AssetDep(augmentation_config, partition_mapping=history_of_weights()),
+        dg.AssetDep(tasks, partition_mapping=seen_by_weights()),
     ],
     check_specs=[
         dg.AssetCheckSpec(
@@ -67,12 +73,11 @@ def contamination(context: dg.AssetExecutionContext, workspace: Workspace):
     """The test pairs that an experiment is asked and that, up to augmentation, its weights were trained on as well: in
     its own training, or before in those of the checkpoints that it goes on from."""
     with workspace.making(context) as making:
-        experiment, asked = making.configured("augmentation_config"), tasks_asked(making)
-        history = experiments.history(experiment.name)
+        history = [making.configured("augmentation_config", each) for each in making.history()]
         used = {name for each in history for name in each.datasets()["train"]}
-        tables = {name: tasks_from_table(making.table("tasks", name)) for name in sorted(used)}
-        trained, names = trained_on(history, tables)
-        shared = shared_pairs(trained, asked)
+        found = {name: tasks_from_table(making.table("tasks", name)) for name in sorted(used)}
+        asked = tasks_asked(making)
+        shared, names = seen_in_training(history, found, asked)
         said = labels(names, asked, shared)
         verdict = evaluation_pairs_are_not_in_training(names, asked, shared)
         table = pa.Table.from_pylist([{"dataset": name, "label": label} for name, label in said.items()])

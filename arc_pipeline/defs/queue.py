@@ -20,6 +20,7 @@ from arc_pipeline.defs.partitions import experiment_partitions, read_experiments
 from arc_pipeline.defs.refresh import end_dead_runs
 from arc_pipeline.defs.staleness import FRESH, MISSING, UNRECORDED, Node, Scanner, Status
 from arc_pipeline.defs.training import checkpoint
+from arc_pipeline.defs.waiting import on_request
 
 QUEUE_FILE = "training_queue.yaml"
 EVERY_EVENING = "0 20 * * *"
@@ -71,10 +72,12 @@ def dead_runs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
 
 
 def read_queue(path: Path) -> list[str]:
-    """The experiments in the order in which to train them: the file's, or of all experiments by name."""
-    known = read_experiments().names()
+    """The experiments in the order in which to train them: the file's, or by name all but those made on request."""
+    catalogue = read_experiments()
+    known = catalogue.names()
     if not path.exists():
-        return known
+        requestable = on_request(catalogue, Store(path.parent / "store"))
+        return [name for name in known if name not in requestable]
     names = parse_yaml(path.name, read_bytes(path.name, path), TypedLoader)
     if not isinstance(names, list):
         raise FaultyInput([Fault(path.name, "", "must be a list of experiments", repr(names)[:60])])

@@ -28,6 +28,8 @@ DATA_VERSION_TAG = "dagster/data_version"
 OF_DATASETS = frozenset({"arc_source", "tasks"})
 # assets over all experiments: they take what is there, and miss nothing that is not
 FAN_IN = frozenset({"results_table", "temperature_table", "duration_table"})
+# assets of which it matters which upstream artefacts there are, not only what is in them
+COUNTS_ITS_UPSTREAM = FAN_IN | {"contamination"}
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,7 @@ class Scanner:
             current = self._store.lineage(Artefact.parse(name))
             if current is not None and current.data_version != used:
                 causes.append(f"{name} has a new version ({used[:8]} -> {current.data_version[:8]})")
-        if node.key in FAN_IN:
+        if node.key in COUNTS_ITS_UPSTREAM:
             present = {str(each.node.artefact) for each in upstream if each.status != MISSING}
             causes += [f"{name} is new" for name in sorted(present - record.upstream.keys())]
             causes += [f"{name} is gone" for name in sorted(record.upstream.keys() - present)]

@@ -172,7 +172,7 @@ def refuse_failed_checks(making: Making) -> None:
 
 def save(making: Making, job: TrainingJob) -> dg.MaterializeResult[None]:
     """Completes the directory with the experiment and commits it under the hash of its weights."""
-    from arc_pipeline.model.checkpoint import read_log, weights_hash
+    from arc_pipeline.model.checkpoint import read_log, task_adapters, weights_hash
 
     experiment: Experiment = job.experiment
     fields = experiment.model_dump(exclude={"name"})
@@ -181,7 +181,7 @@ def save(making: Making, job: TrainingJob) -> dg.MaterializeResult[None]:
     verdict = validation_loss_follows_training(log)
     return making.save(
         weights_hash(making.directory),
-        metadata=describe(log),
+        metadata=describe(log) | {"task_adapters": len(task_adapters(making.directory))},
         verdicts={validation_loss_follows_training.__name__: verdict},
         warnings=[validation_loss_follows_training.__name__],
         config=fields,

@@ -28,9 +28,10 @@ def waiting(catalogue: ExperimentCatalogue) -> dict[str, str]:
 
 
 def on_request(catalogue: ExperimentCatalogue, store: Store) -> list[str]:
-    """The experiments that nobody has asked for yet."""
+    """The experiments that nobody has asked for yet, and those that go on from one of them."""
     asked = [name for name, each in catalogue.experiments.items() if each.on_request]
-    return [name for name in asked if not store.lineage(Artefact("checkpoint", name))]
+    unmade = {name for name in asked if not store.lineage(Artefact("checkpoint", name))}
+    return [name for name in catalogue.experiments if unmade & {each.name for each in catalogue.history(name)}]
 
 
 def without(statuses: Sequence[Status], names: Collection[str], patterns: Sequence[str]) -> list[Status]:

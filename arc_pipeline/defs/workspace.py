@@ -16,7 +16,7 @@ from arc_pipeline.arc.artefact import Artefact, Lineage, Store, hash_tables, rea
 from arc_pipeline.arc.checks import Verdict, summary
 from arc_pipeline.arc.environment import environment
 from arc_pipeline.arc.errors import ArcPipelineError, MissingArtefact
-from arc_pipeline.arc.experiment import Experiment
+from arc_pipeline.arc.experiment import Experiment, ExperimentCatalogue
 from arc_pipeline.arc.prediction import DECODINGS
 from arc_pipeline.defs.code import CODE
 from arc_pipeline.defs.columns import column_schema
@@ -50,16 +50,29 @@ class Making:
     @cached_property
     def experiment(self) -> Experiment:
         """The experiment of this partition, as its file says now."""
-        return read_experiments().get(self.artefact.partition.split("/")[0])
+        return self._experiments.get(self.artefact.partition.split("/")[0])
+
+    @cached_property
+    def _experiments(self) -> ExperimentCatalogue:
+        return read_experiments()
+
+    def history(self) -> list[Experiment]:
+        """The experiment of this partition, then those whose checkpoints it goes on from, as their files say now."""
+        history = self._experiments.history(self.experiment.name)
+        if start := history[-1].initial_checkpoint:
+            raise ArcPipelineError(
+                f"{history[-1].name} goes on from {start}, whose file cannot be used; mend that first"
+            )
+        return history
 
     @property
     def temperature(self) -> float:
         """The temperature of this partition's decoding."""
         return DECODINGS[self.artefact.partition.split("/")[1]]
 
-    def configured(self, asset: str) -> Experiment:
-        """The experiment, after its file was compared with what the config asset has recorded of it."""
-        experiment = self.experiment
+    def configured(self, asset: str, of: Experiment | None = None) -> Experiment:
+        """The experiment, or another, after its file was compared with what the config asset has recorded of it."""
+        experiment = of or self.experiment
         self.read(asset, experiment.name)
         start = experiment.initial_checkpoint
         version = self.lineage("checkpoint", start).data_version if asset == "initial_weights" and start else ""

@@ -7,7 +7,8 @@ Every one begins with the same weights, so the order of the tasks and interrupti
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -19,7 +20,7 @@ from arc_pipeline.model.checkpoint import TASK_ADAPTERS, TRAINING_LOG, read_log,
 from arc_pipeline.model.examples import ExampleDataset
 from arc_pipeline.model.job import TrainingJob
 from arc_pipeline.model.loading import with_adapter
-from arc_pipeline.model.states import whole_or_nothing
+from arc_pipeline.model.states import MANIFEST, problem, seal, whole_or_nothing
 from arc_pipeline.model.training import Progress, train
 
 UNFINISHED = "unfinished"
@@ -31,8 +32,10 @@ def train_adapters(
 ) -> list[dict[str, Any]]:
     """Trains what is not there yet, and returns one log for all. `model` has the weights that it had before."""
     tasks, recipes_of = job.training_tasks(), examples_of_each(recipes)
-    missing = [name for name in recipes_of if not task_adapter(job.work, *name).is_dir()]
+    missing = [name for name in recipes_of if problem(task_adapter(job.work, *name))]
     started = time.monotonic()
+    n_tasks = sum(map(len, tasks.values()))
+    report({"message": f"{len(recipes_of)} of {n_tasks} tasks have demonstrations to train on, {len(missing)} to go"})
     for number, name in enumerate(missing, 1):
         examples = ExampleDataset(recipes_of[name], tasks, job.experiment, tokenizer)
         log = _train_one(model, tokenizer, examples, job, name, report)
@@ -56,6 +59,8 @@ def _train_one(
             unfinished.mkdir(parents=True)
             adapted.save_pretrained(str(unfinished))
             write_log(log, unfinished)
+            seal(unfinished)
+            shutil.rmtree(directory, ignore_errors=True)
             directory.parent.mkdir(parents=True, exist_ok=True)
             os.replace(unfinished, directory)
     finally:
@@ -68,17 +73,19 @@ def _only_messages(report: Progress) -> Progress:
     return lambda row: report(row) if "message" in row else None
 
 
-def mean_log(logs: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """One log of trainings that were logged at the same steps: means over them, and the sum of their seconds."""
-    rows = []
-    for at_step in zip(*logs, strict=True):
-        means = {name: fmean(row[name] for row in at_step) for name in AVERAGED}
-        seconds = sum(row["seconds"] for row in at_step)
-        rows.append({**at_step[0], **means, "seconds": seconds, "seconds_left": 0.0})
-    return rows
+def mean_log(logs: Iterable[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """One log of many trainings: for each step that was logged the means over them, and the sum of their seconds."""
+    at_step: dict[int, list[Mapping[str, Any]]] = {}
+    for row in chain.from_iterable(logs):
+        at_step.setdefault(row["step"], []).append(row)
+    return [
+        {**rows[0], **{name: fmean(row[name] for row in rows) for name in AVERAGED}}
+        | {"seconds": sum(row["seconds"] for row in rows), "seconds_left": 0.0}
+        for _, rows in sorted(at_step.items())
+    ]
 
 
 def deliver_adapters(work: Path, output: Path) -> None:
     """Copies the finished adapters into the checkpoint."""
-    left_out = shutil.ignore_patterns(TRAINING_LOG, "README.md")
+    left_out = shutil.ignore_patterns(TRAINING_LOG, MANIFEST, "README.md")
     shutil.copytree(work / TASK_ADAPTERS, output / TASK_ADAPTERS, ignore=left_out)

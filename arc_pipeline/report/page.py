@@ -19,7 +19,7 @@ def render(
     made: str,
     waiting: Sequence[str] = (),
 ) -> str:
-    """The page; `environment` as arc.environment has it, `made` is when and `waiting` what cannot begin, in words."""
+    """The page; `environment` as arc.environment has it, `made` is when, and `waiting` says what stands back."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("arc_pipeline", "report")

@@ -16,6 +16,7 @@ from arc_pipeline.arc.at_test_time import (
     examples_of_each,
     n_trainings,
     only_demonstrations_are_trained_on,
+    seen_in_training,
     training_tasks,
 )
 from arc_pipeline.arc.checks import Verdict
@@ -99,8 +100,8 @@ def test_each_task_has_as_many_examples_of_its_own(written: Tasks) -> None:
     assert all(table.num_rows == of.n_examples for table in each.values())
     assert recipes["example"].to_pylist() == list(range(2 * of.n_examples))
     assert verdict(recipes, written, of).passed
-    assert n_trainings(of, written) == 2
-    assert n_trainings(experiment(), written) == 1
+    assert n_trainings(of, written, measure) == 2
+    assert n_trainings(experiment(), written, measure) == 1
 
 
 def test_a_task_whose_demonstrations_do_not_fit_has_none(written: Tasks, no_test: Task) -> None:
@@ -111,7 +112,9 @@ def test_a_task_whose_demonstrations_do_not_fit_has_none(written: Tasks, no_test
     drawn = list(draw_training(of, asked, measure))
     assert {row["task_id"] for fits, row in drawn if not fits} == {no_test.task_id}
     assert {row["task_id"] for fits, row in drawn if fits} == {"one_test"}
-    assert [row["example"] for fits, row in drawn if fits] == list(range(of.n_examples))
+    assert n_trainings(of, asked, measure) == 1
+    # no two tasks are drawn by the same numbers
+    assert [row["example"] for fits, row in drawn if fits] == list(range(of.n_examples, 2 * of.n_examples))
     with pytest.raises(ArcPipelineError, match="no task of written has two demonstrations that fit max_seq_len 16"):
         draw(experiment(test_time="task", max_seq_len=16), written)
 
@@ -122,6 +125,19 @@ def test_a_test_pair_that_another_dataset_demonstrates_harms_only_a_common_adapt
     for scope, passed in (("dataset", False), ("task", True)):
         of = experiment(test_time=scope, predict={"datasets": ["written", "turned"]}, max_steps=2)
         assert verdict(draw(of, both), both, of).passed == passed
+
+
+def test_an_adapter_saw_its_own_demonstrations_and_all_that_its_start_saw(written: Tasks) -> None:
+    task = written["written"][0]
+    asked = {"written": [task, Task("other", (task.test[0], *task.train[1:]), task.train[:1])]}
+    base = experiment(name="base", test_time=None, initial_checkpoint=None, train=[{"dataset": "before"}])
+    before = {"before": [Task("before", task.pairs, ())]}
+    for scope, shared in (("dataset", 2), ("task", 0)):
+        history = [experiment(test_time=scope), base]
+        nothing = {"before": [Task("nothing", task.train[1:], ())]}
+        assert seen_in_training(history, asked | nothing, asked)[0].num_rows == shared
+        found, intended = seen_in_training(history, asked | before, asked)
+        assert (found.num_rows, intended) == (2, ["before"])
 
 
 # --- the check

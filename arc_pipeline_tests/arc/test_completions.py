@@ -104,3 +104,4 @@ asks = st.tuples(st.text("ab ", max_size=3), st.integers(0, 2), st.sampled_from(
 def test_a_key_stands_for_the_prompt_and_the_randomness_if_there_is_any(one: tuple, other: tuple) -> None:
     same = one == other or (one[0] == other[0] and one[2] == other[2] == 0)
     assert (completion_key(*one) == completion_key(*other)) == same
+    assert completion_key(*one, "a/1") != completion_key(*one, "b/1") != completion_key(*one)

@@ -85,6 +85,7 @@ def test_what_cannot_succeed_is_passed_over_with_a_reason(instance) -> None:
 def test_the_order_is_the_file_s_or_alphabetical(project: SimpleNamespace) -> None:
     for name in ("b", "a", "c"):
         project.write(name)
+    project.write("on-request", on_request=True)
     path = project.data / "training_queue.yaml"
     assert queue.read_queue(path) == ["a", "b", "c"]
     path.write_text("- c\n- a\n")

@@ -42,15 +42,27 @@ def test_demonstrations_of_what_is_asked_are_trained_on_and_the_table_says_what_
 def test_what_the_start_was_trained_on_counts_as_seen(faked: Any) -> None:
     faked.write_tasks("asked", ("cc", "dd"), last=5)
     asked = {"predict": {"datasets": ["asked"], "predictions": 2}}
-    faked.write("base", **asked, train=[{"dataset": "asked"}])
-    faked.write("adapted", **AT_TEST_TIME, **asked)
-    session = faked.load()
-    assert not [each.failed for each in session.refresh(["contamination"]) if each.failed]
-    labels = read_table(session.store.current(Artefact("contamination", "adapted")), "contamination")
-    assert labels.to_pylist() == [{"dataset": "asked", "label": "trained-on"}]
-    # the start is trained on something else: what is known of its test-time training is stale
     faked.write("base", **asked)
+    faked.write("seen", **asked, train=[{"dataset": "asked"}])
+    faked.write("adapted", **AT_TEST_TIME, **asked)
+    assert label_of_adapted(faked) == ""
+    # the start is trained on something else, or it is another one
+    faked.write("base", **asked, train=[{"dataset": "asked"}])
     assert "contamination[adapted]" in {str(each.node.artefact) for each in faked.load().plan()}
+    assert label_of_adapted(faked) == "trained-on"
+    faked.write("base", **asked)
+    assert label_of_adapted(faked) == ""
+    faked.write("adapted", **AT_TEST_TIME | {"initial_checkpoint": "seen"}, **asked)
+    assert "contamination[adapted]" in {str(each.node.artefact) for each in faked.load().plan()}
+    assert label_of_adapted(faked) == "trained-on"
+
+
+def label_of_adapted(project: Any) -> str:
+    """As a refresh makes it; all tasks are there, so that no missing one can be the reason to make it again."""
+    session = project.load()
+    assert not [each.failed for each in session.refresh(["tasks", "contamination"]) if each.failed]
+    [row] = read_table(session.store.current(Artefact("contamination", "adapted")), "contamination").to_pylist()
+    return str(row["label"])
 
 
 def test_a_test_pair_among_the_examples_stops_the_training(faked: Any) -> None:

@@ -65,6 +65,10 @@ def test_one_made_on_request_stands_back_until_it_was_made_once(faked) -> None:
     session = faked.load()
     assert experiments_of(session.plan()) == {"here"}
     assert session.why_standing_back() == ["asked will be made when named: --select"]
+    faked.write("after", initial_checkpoint="asked")
+    session = faked.load()
+    assert experiments_of(session.plan()) == {"here"}
+    assert session.why_standing_back() == ["2 experiments (after to asked) will be made when named: --select"]
     assert not any(outcome.failed for outcome in session.refresh(["asked"]))
     assert session.why_standing_back() == []
     faked.write("asked", on_request=True, learning_rate=0.5)

@@ -1,6 +1,7 @@
 """One adapter a task: each begins with the same weights, survives interruptions bit by bit, and answers its task."""
 
 import hashlib
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,8 @@ def test_each_task_has_an_adapter_and_the_weights_are_those_of_the_start(job: Tr
     assert all(bool((a == b).all()) for a, b in zip(start.parameters(), loaded.parameters(), strict=True))
     log = read_log(job.output).to_pylist()
     assert [row["step"] for row in log] == [1, 2, 3]
-    assert [progress_line(each).partition(":")[0] for each in said] == ["task 1/2, d/mir/ror", "task 2/2, d/copy"]
+    assert said[0]["message"] == "2 of 3 tasks have demonstrations to train on, 2 to go"
+    assert [progress_line(each).partition(":")[0] for each in said[1:]] == ["task 1/2, d/mir/ror", "task 2/2, d/copy"]
     # other adapters are another version
     version = weights_hash(job.output)
     (task_adapters(job.output)["d", "copy"] / "adapter_model.safetensors").write_bytes(b"")
@@ -109,6 +111,21 @@ def test_an_interrupted_one_goes_on_with_equal_bytes(
     assert any("continues from" in row.get("message", "") for row in said) == (after == "loss")
 
 
+def test_how_often_it_is_logged_may_change_on_the_way_and_what_was_cut_short_is_trained_again(job: TrainingJob) -> None:
+    run(job, lambda row: None)
+    adapters = contents(job.output)
+    [cut] = (job.work / "tasks" / "d").glob("copy/adapter_model.safetensors")
+    cut.write_bytes(cut.read_bytes()[:100])
+    again = job.model_copy(update={"experiment": job.experiment.model_copy(update={"logging_steps": 3})})
+    shutil.rmtree(job.output)
+    job.output.mkdir()
+    said: list[dict[str, Any]] = []
+    run(again, said.append)
+    assert [row["adapter"] for row in said if "adapter" in row] == ["d/copy"]
+    assert contents(again.output) == adapters
+    assert [row["step"] for row in read_log(again.output).to_pylist()] == [1, 2, 3]
+
+
 def test_each_task_is_asked_with_its_own_adapter(job: TrainingJob) -> None:
     run(job, lambda row: None)
     encoder = parse_encoder(job.experiment.grid_encoder)
@@ -132,4 +149,6 @@ def test_each_task_is_asked_with_its_own_adapter(job: TrainingJob) -> None:
 def test_logs_of_several_trainings_become_one() -> None:
     row = {"step": 1, "max_steps": 1, "learning_rate": 0.5, "grad_norm": 1.0, "seconds_left": 0.0, "eval_loss": None}
     logs = [[{**row, "loss": loss, "seconds": loss, "tokens_per_second": 1.0}] for loss in (1.0, 3.0)]
-    assert mean_log(logs) == [{**row, "loss": 2.0, "seconds": 4.0, "tokens_per_second": 1.0}]
+    logs[1].append({**logs[1][0], "step": 2})
+    both = {**row, "loss": 2.0, "seconds": 4.0, "tokens_per_second": 1.0}
+    assert mean_log(logs) == [both, {**both, "step": 2, "loss": 3.0, "seconds": 3.0}]
