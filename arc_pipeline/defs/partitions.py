@@ -34,7 +34,8 @@ candidate_partitions = dg.MultiPartitionsDefinition(
 
 def named_in(*fields: str) -> dg.StaticPartitionMapping:
     """Each dataset -> the experiments whose files name it in one of the fields."""
-    return _naming({name: _named(each, fields) for name, each in experiments.experiments.items()})
+    named = {name: _named(each, fields) for name, each in experiments.experiments.items()}
+    return _to_experiments(datasets.names(), named)
 
 
 def seen_by_weights() -> dg.StaticPartitionMapping:
@@ -43,25 +44,22 @@ def seen_by_weights() -> dg.StaticPartitionMapping:
         name: {dataset for each in experiments.history(name) for dataset in _named(each, ["train"])}
         for name in experiments.experiments
     }
-    return _naming(trained)
+    return _to_experiments(datasets.names(), trained)
 
 
 def history_of_weights() -> dg.StaticPartitionMapping:
     """Each experiment -> itself, and those whose weights went through its training."""
-    histories = {name: [each.name for each in experiments.history(name)] for name in experiments.experiments}
-    return dg.StaticPartitionMapping(
-        {start: [name for name in histories if start in histories[name]] for start in experiments.names()}
-    )
+    histories = {name: {each.name for each in experiments.history(name)} for name in experiments.experiments}
+    return _to_experiments(experiments.names(), histories)
 
 
 def _named(experiment: Experiment, fields: Iterable[str]) -> set[str]:
     return {dataset for field in fields for dataset in experiment.datasets()[field]}
 
 
-def _naming(named: Mapping[str, Collection[str]]) -> dg.StaticPartitionMapping:
-    return dg.StaticPartitionMapping(
-        {dataset: [name for name in named if dataset in named[name]] for dataset in datasets.names()}
-    )
+def _to_experiments(upstream: Iterable[str], needed: Mapping[str, Collection[str]]) -> dg.StaticPartitionMapping:
+    """Each upstream partition -> the experiments that need it."""
+    return dg.StaticPartitionMapping({each: [name for name in needed if each in needed[name]] for each in upstream})
 
 
 def candidate_key(experiment: str, decoding: str) -> dg.MultiPartitionKey:

@@ -57,7 +57,8 @@ class Session:
 
     def standing_back(self) -> set[str]:
         """The experiments of which a plan has only those that it names."""
-        return {*self.waiting(), *on_request(read_experiments(), self.store)}
+        catalogue = read_experiments()
+        return {*waiting(catalogue), *on_request(catalogue, self.store)}
 
     def why_standing_back(self) -> list[str]:
         """In words for a person, a line for each cause."""

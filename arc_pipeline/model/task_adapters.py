@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from arc_pipeline.arc.at_test_time import examples_of_each
 from arc_pipeline.model.checkpoint import TASK_ADAPTERS, TRAINING_LOG, read_log, task_adapter, write_log
-from arc_pipeline.model.examples import ExampleDataset
+from arc_pipeline.model.examples import ExampleDataset, Tasks
 from arc_pipeline.model.job import TrainingJob
 from arc_pipeline.model.loading import with_adapter
 from arc_pipeline.model.states import MANIFEST, problem, seal, whole_or_nothing
@@ -28,10 +28,10 @@ AVERAGED = ("loss", "grad_norm", "tokens_per_second")
 
 
 def train_adapters(
-    model: Any, tokenizer: Any, recipes: pa.Table, job: TrainingJob, report: Progress
+    model: Any, tokenizer: Any, recipes: pa.Table, tasks: Tasks, job: TrainingJob, report: Progress
 ) -> list[dict[str, Any]]:
     """Trains what is not there yet, and returns one log for all. `model` has the weights that it had before."""
-    tasks, recipes_of = job.training_tasks(), examples_of_each(recipes)
+    recipes_of = examples_of_each(recipes)
     missing = [name for name in recipes_of if problem(task_adapter(job.work, *name))]
     started = time.monotonic()
     n_tasks = sum(map(len, tasks.values()))

@@ -22,6 +22,8 @@ from arc_pipeline.model.process import is_main_process  # noqa: E402
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from arc_pipeline.model.examples import ExampleDataset, Tasks
+
 CHECKED_EXAMPLES = 8
 
 
@@ -63,34 +65,33 @@ def run(job: TrainingJob, report: Any) -> None:
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    experiment, recipes = job.experiment, job.recipes()
+    experiment, recipes, tasks = job.experiment, job.recipes(), job.training_tasks()
     model, tokenizer = load_start(job.start, experiment)
     if experiment.test_time == "task":
-        run_each(job, recipes, model, tokenizer, report)
+        run_each(job, recipes, tasks, model, tokenizer, report)
     else:
-        run_one(job, recipes, model, tokenizer, report)
+        run_one(job, ExampleDataset(recipes, tasks, experiment, tokenizer), model, tokenizer, report)
     if is_main_process():
-        saved = ExampleDataset(recipes, job.training_tasks(), experiment, saved_tokenizer(job.output))
-        refuse_other_ids(saved, job.output)
+        refuse_other_ids(ExampleDataset(recipes, tasks, experiment, saved_tokenizer(job.output)), job.output)
 
 
-def run_each(job: TrainingJob, recipes: "pa.Table", model: Any, tokenizer: Any, report: Any) -> None:
+def run_each(job: TrainingJob, recipes: "pa.Table", tasks: "Tasks", model: Any, tokenizer: Any, report: Any) -> None:
     """An adapter for each task, beside the weights with which they begin."""
     from arc_pipeline.model.checkpoint import save_checkpoint, write_log
     from arc_pipeline.model.states import whole_or_nothing
     from arc_pipeline.model.task_adapters import deliver_adapters, train_adapters
 
-    log = train_adapters(model, tokenizer, recipes, job, report)
+    log = train_adapters(model, tokenizer, recipes, tasks, job, report)
     with whole_or_nothing(job.output):
         save_checkpoint(model, tokenizer, job.output)
         write_log(log, job.output)
         deliver_adapters(job.work, job.output)
 
 
-def run_one(job: TrainingJob, recipes: "pa.Table", model: Any, tokenizer: Any, report: Any) -> None:
+def run_one(job: TrainingJob, examples: "ExampleDataset", model: Any, tokenizer: Any, report: Any) -> None:
     """One training on all examples."""
     from arc_pipeline.model.checkpoint import parameter_count, save_checkpoint, write_log
-    from arc_pipeline.model.examples import ExampleDataset, validation_examples
+    from arc_pipeline.model.examples import validation_examples
     from arc_pipeline.model.loading import with_adapter
     from arc_pipeline.model.milestones import KeepWeights, deliver
     from arc_pipeline.model.states import whole_or_nothing
@@ -102,7 +103,6 @@ def run_one(job: TrainingJob, recipes: "pa.Table", model: Any, tokenizer: Any, r
         model = with_adapter(model, experiment.tuning, experiment.seed)
     total, trained = parameter_count(model)
     report({"parameters": total, "trained": trained})
-    examples = ExampleDataset(recipes, job.training_tasks(), experiment, tokenizer)
     validation = validation_examples(experiment, job.validated_tasks(), tokenizer)
     callbacks = [
         KeepWeights(experiment.predict.at_steps, job.work, tokenizer),
