@@ -185,7 +185,7 @@ def write_table(table: pa.Table, directory: Path, name: str) -> None:
 
 def write_whole(table: pa.Table, path: Path) -> None:
     """Writes a Parquet file with checksums, under a temporary name first: it is there whole or not at all."""
-    temporary = path.with_name(f".tmp-{path.name}")
+    temporary = path.with_name(f".tmp-{path.stem}")  # found by no *.parquet: a kill may leave it behind
     try:
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
         with temporary.open("rb") as file:

@@ -1,5 +1,6 @@
 """Shards of completions on real disks: what was added is there again, and nothing else ever is."""
 
+import os
 import shutil
 import time
 from contextlib import suppress
@@ -73,6 +74,19 @@ def test_a_completion_is_on_disk_soon_while_the_next_is_still_computed(tmp_path:
         keep("b", FIRST)
     assert to.keys() == {"a", "b"}
     assert len(list(to.directory.iterdir())) == 2
+
+
+def test_a_shard_that_is_being_written_is_not_there_yet_and_nobody_is_warned(tmp_path: Path, monkeypatch) -> None:
+    said, seen, replace = list[str](), list[tuple[set[str], bool]](), os.replace
+
+    def looked_at(temporary: Path, path: Path) -> None:
+        seen.append((shards(tmp_path, said).keys(), temporary.exists()))
+        replace(temporary, path)
+
+    monkeypatch.setattr(os, "replace", looked_at)
+    add(shards(tmp_path), a=FIRST)
+    assert (seen, said) == ([(set(), True)], [])
+    assert shards(tmp_path).keys() == {"a"}
 
 
 def test_an_error_loses_nothing(tmp_path: Path) -> None:
