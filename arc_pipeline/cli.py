@@ -181,7 +181,7 @@ def _refresh(session: "Session", select: list[str]) -> "list[Outcome]":
 
 def _say_who_stands_back(session: "Session", select: list[str]) -> None:
     """Which experiments were left out because they stand back, and why."""
-    for line in [] if select else session.why_standing_back():
+    for line in session.why_standing_back(select):
         say(line, "yellow")
 
 

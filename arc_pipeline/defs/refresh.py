@@ -66,7 +66,7 @@ def selected(
                 add(parent)
 
     asked = without(statuses, standing_back, patterns)
-    matching = {status.node for status in asked if not patterns or _matches(status.node, patterns)}
+    matching = {status.node for status in asked if matches(status.node, patterns)}
     for node in matching:
         add(node)
     return [status for status in statuses if status.node in wanted or _follows(scanner, status, wanted, matching)]
@@ -75,7 +75,7 @@ def selected(
 def refuse_unknown(statuses: Sequence[Status], patterns: Sequence[str]) -> None:
     """ArcPipelineError for a pattern that matches nothing at all."""
     for pattern in patterns:
-        if not any(_matches(status.node, [pattern]) for status in statuses):
+        if not any(matches(status.node, [pattern]) for status in statuses):
             names = {name for status in statuses for name in _names(status.node) if name}
             raise ArcPipelineError(f"--select {pattern!r} matches nothing{did_you_mean_or_all(pattern, names)}")
 
@@ -90,9 +90,13 @@ def _follows(scanner: Scanner, status: Status, wanted: set[Node], matching: set[
     return bool(parents & wanted or (parents & matching and status.status != FRESH))
 
 
-def _matches(node: Node, patterns: Sequence[str]) -> bool:
-    """A name with brackets is a name first: `checkpoint[one]` as a pattern would be a class of characters."""
-    return any(name == each or fnmatch.fnmatch(name, each) for name in _names(node) for each in patterns)
+def matches(node: Node, patterns: Sequence[str]) -> bool:
+    """Whether any pattern, or that there is none, selects the node.
+
+    A name with brackets is a name first: `checkpoint[one]` as a pattern would be a class of characters.
+    """
+    names = _names(node)
+    return not patterns or any(name == each or fnmatch.fnmatch(name, each) for name in names for each in patterns)
 
 
 def next_batch(scanner: Scanner, pending: Sequence[Node]) -> Batch:

@@ -16,7 +16,7 @@ from arc_pipeline.defs.instance import locked
 from arc_pipeline.defs.location import data_directory
 from arc_pipeline.defs.partitions import read_datasets, read_experiments
 from arc_pipeline.defs.staleness import UNRECORDED, Scanner, Status
-from arc_pipeline.defs.waiting import in_words, on_request, waiting
+from arc_pipeline.defs.waiting import in_words, on_request, unnamed, waiting
 
 Report = Callable[[int, int, refresh.Batch], None]
 
@@ -60,11 +60,16 @@ class Session:
         catalogue = read_experiments()
         return {*waiting(catalogue), *on_request(catalogue, self.store)}
 
-    def why_standing_back(self) -> list[str]:
-        """In words for a person, a line for each cause."""
+    def why_standing_back(self, select: Sequence[str] = ()) -> list[str]:
+        """What a plan of these leaves out, in words for a person, a line for each cause."""
         catalogue = read_experiments()
-        found = waiting(catalogue)
-        return in_words(found, [name for name in on_request(catalogue, self.store) if name not in found])
+        found, requestable = waiting(catalogue), on_request(catalogue, self.store)
+        reached = {node.experiment for node in self.scanner().nodes() if refresh.matches(node, select)}
+        left_out = reached & unnamed({*found, *requestable}, select)
+        return in_words(
+            {name: cause for name, cause in found.items() if name in left_out},
+            [name for name in requestable if name in left_out - found.keys()],
+        )
 
     def refuse_waiting(self, planned: Sequence[Status]) -> None:
         """MissingWeights, in one line, if an experiment was named that cannot be made before its weights are here."""

@@ -36,8 +36,13 @@ def on_request(catalogue: ExperimentCatalogue, store: Store) -> list[str]:
 
 def without(statuses: Sequence[Status], names: Collection[str], patterns: Sequence[str]) -> list[Status]:
     """The statuses but those of the named experiments, except where a pattern names the experiment itself."""
-    silent = {name for name in names if not any(_named(name, pattern) for pattern in patterns)}
+    silent = unnamed(names, patterns)
     return [each for each in statuses if each.node.experiment not in silent]
+
+
+def unnamed(names: Collection[str], patterns: Sequence[str]) -> set[str]:
+    """The experiments that no pattern names."""
+    return {name for name in names if not any(_named(name, pattern) for pattern in patterns)}
 
 
 def _named(experiment: str, pattern: str) -> bool:
@@ -52,7 +57,7 @@ def in_words(found: Mapping[str, str], requestable: Sequence[str] = ()) -> list[
         by_cause.setdefault(cause, []).append(name)
     lines = [f"{_listed(names)} cannot begin: {cause}" for cause, names in by_cause.items()]
     if requestable:
-        lines.append(f"{_listed(sorted(requestable))} will be made when named: --select")
+        lines.append(f"{_listed(sorted(requestable))} will be made when named, as in --select {min(requestable)}")
     return lines
 
 

@@ -11,7 +11,10 @@ NO_DIFFERENCE = frozenset({"tuning.method", "tuning.rank"})
 
 
 def series(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """Rows of duration_table by the name of their series, each by steps; one that repeats another has its own."""
+    """Rows of duration_table by the name of their series, each by steps; one that repeats another has its own.
+
+    The longest series first.
+    """
     members: dict[tuple[str, int], list[Row]] = {}
     for row in sorted(rows, key=lambda row: (row["tuning"], row["rank"], row["max_steps"], row["experiment"])):
         again = sum(row["max_steps"] == other["max_steps"] for other in members.get((row["settings"], 0), []))
@@ -19,7 +22,8 @@ def series(rows: Sequence[Row]) -> dict[str, list[Row]]:
     names = labels([settings for settings, _ in members])
     if len({*names}) < len(names):
         names = [f"{name} ({found[0]['experiment']})" for name, found in zip(names, members.values(), strict=True)]
-    return dict(zip(names, members.values(), strict=True))
+    found = zip(names, members.values(), strict=True)
+    return dict(sorted(found, key=lambda each: len(each[1]), reverse=True))
 
 
 def labels(settings: Sequence[str]) -> list[str]:

@@ -64,11 +64,14 @@ def test_one_made_on_request_stands_back_until_it_was_made_once(faked) -> None:
     faked.write("asked", on_request=True)
     session = faked.load()
     assert experiments_of(session.plan()) == {"here"}
-    assert session.why_standing_back() == ["asked will be made when named: --select"]
+    assert session.why_standing_back() == ["asked will be made when named, as in --select asked"]
     faked.write("after", initial_checkpoint="asked")
     session = faked.load()
     assert experiments_of(session.plan()) == {"here"}
-    assert session.why_standing_back() == ["2 experiments (after to asked) will be made when named: --select"]
+    both = ["2 experiments (after to asked) will be made when named, as in --select after"]
+    assert session.why_standing_back() == session.why_standing_back(["checkpoint"]) == both
+    assert session.why_standing_back(["asked", "t0.0"]) == ["after will be made when named, as in --select after"]
+    assert session.why_standing_back(["here"]) == session.why_standing_back(["checkpoint[a*]"]) == []
     assert not any(outcome.failed for outcome in session.refresh(["asked"]))
     assert session.why_standing_back() == []
     faked.write("asked", on_request=True, learning_rate=0.5)

@@ -93,6 +93,12 @@ def test_series_are_named_by_what_tells_them_apart() -> None:
     assert labels([]) == []
 
 
+def test_the_longest_series_stands_first() -> None:
+    lora = [row(experiment=f"lora-{steps}", settings=LORA, tuning="lora", rank=8, max_steps=steps) for steps in (1, 2)]
+    found = series([row(experiment="one", max_steps=1), *lora])
+    assert [[each["experiment"] for each in members] for members in found.values()] == [["lora-1", "lora-2"], ["one"]]
+
+
 def test_an_experiment_that_repeats_another_has_a_series_of_its_own() -> None:
     found = series([row(experiment="a"), row(experiment="b"), row(experiment="c", max_steps=50)])
     assert {name: [each["experiment"] for each in rows] for name, rows in found.items()} == {
