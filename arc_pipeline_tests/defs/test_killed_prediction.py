@@ -41,7 +41,8 @@ open_session().refresh(["{NODE}"])
 def test_a_killed_prediction_goes_on_and_comes_out_as_if_it_had_not_been(
     project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eventually
 ) -> None:
-    project.write("one", predict={"datasets": ["mirror"], "predictions": CANDIDATES, "batch_size": 4})
+    asked_for = {"datasets": ["mirror"], "predictions": CANDIDATES, "batch_size": 4}
+    project.write("one", max_steps=60, learning_rate=3e-3, predict=asked_for)  # knows the size, so answers are short
     session = project.load()
     session.refresh(["checkpoint"])
     kept, log = project.data / "store" / "completions" / "one", tmp_path / "finished.log"

@@ -14,7 +14,7 @@ PACKAGE = Path(arc_pipeline.__file__).parent
 TABLES = [name for name, spec in SPECS.items() if "parquet" in spec.kinds]
 
 
-@pytest.mark.parametrize("asset", SPECS)
+@pytest.mark.parametrize("asset", sorted(SPECS))
 def test_every_asset_says_what_it_is_whose_and_where_its_code_is(asset: str) -> None:
     spec = SPECS[asset]
     assert spec.description
