@@ -3,6 +3,7 @@
 Knows rows of a training log, not how they were computed.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -33,8 +34,11 @@ def validation_loss_follows_training(log: Sequence[Mapping[str, Any]]) -> Verdic
     """Fails if validation loss ends 10 % or more above its minimum although training loss still fell after that step.
 
     Training loss at a step is the mean of three logged rows that end there; fewer than three evaluations say nothing.
+    Fails at once if it is no number.
     """
     evaluated = [row for row in log if row.get("eval_loss") is not None]
+    if lost := [row for row in evaluated if not math.isfinite(row["eval_loss"])]:
+        return Verdict(False, f"validation loss is {lost[0]['eval_loss']} at step {lost[0]['step']}")
     if len(evaluated) < FEWEST_EVALUATIONS:
         return Verdict(True, f"{len(evaluated)} evaluations are too few to tell")
     best, last = min(evaluated, key=lambda row: row["eval_loss"]), evaluated[-1]

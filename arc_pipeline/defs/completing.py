@@ -91,10 +91,13 @@ def completions(
 
 def _shards(context: dg.AssetExecutionContext, making: Making, asked: Asked) -> Shards:
     """Below the version of the checkpoint, with which they are pruned."""
+    from arc_pipeline.model.loading import answering_dtype
+
     name = asked.experiment.name
     place = making.root / COMPLETIONS / name / making.upstream[f"checkpoint[{name}]"][:16]
     about = {"weights": asked.version, "code": CODE_VERSION, "settings": asked.experiment.decoding_fields()}
-    return Shards(place, about, context.log.warning)
+    # answers in another precision are other answers, also where a run goes on that was begun on another machine
+    return Shards(place, about | {"dtype": answering_dtype(asked.experiment.precision)}, context.log.warning)
 
 
 def _complete(
@@ -115,7 +118,8 @@ def answers(weights: Path, wanted: "Sequence[Wanted]", experiment: Experiment) -
     """What the model says. Completions are kept under the version of all code that is called here."""
     from arc_pipeline.model.answering import answer
 
-    return answer(weights, wanted, parse_encoder(experiment.grid_encoder), experiment.predict)
+    encoder = parse_encoder(experiment.grid_encoder)
+    return answer(weights, wanted, encoder, experiment.predict, experiment.precision)
 
 
 CODE_VERSION = code_version(definition_versions(__name__, answers.__name__))

@@ -32,6 +32,7 @@ def answer(
     wanted: Sequence[Wanted],
     encoder: GridEncoder,
     settings: Prediction,
+    precision: str = "auto",
 ) -> Iterator[tuple[Wanted, Completion]]:
     """Yields each wanted candidate's completion once, as they are finished, in any order.
 
@@ -47,7 +48,8 @@ def answer(
         adapter = adapters.get((each.question.dataset, each.question.task.task_id))
         by_adapter.setdefault(adapter, []).append(each)
     for adapter, asked in by_adapter.items():
-        yield from _answered(*load_checkpoint(checkpoint, adapter), asked, encoder, limit, options_of(settings))
+        loaded = load_checkpoint(checkpoint, adapter, precision)
+        yield from _answered(*loaded, asked, encoder, limit, options_of(settings))
 
 
 def _answered(

@@ -99,8 +99,17 @@ def renamed_unmentioned() -> "Iterator[None]":
         yield
 
 
-def load_checkpoint(directory: Path, adapter: Path | None = None) -> tuple["PreTrainedModel", Any]:
-    """(model in evaluation mode, tokenizer) of a checkpoint directory: bfloat16 on a GPU if there is one, else float32.
+def answering_dtype(precision: str) -> str:
+    """What answers are computed in: bfloat16 on a GPU, unless the experiment has fp32; float32 elsewhere."""
+    import torch
+
+    return "bfloat16" if torch.cuda.is_available() and precision != "fp32" else "float32"
+
+
+def load_checkpoint(
+    directory: Path, adapter: Path | None = None, precision: str = "auto"
+) -> tuple["PreTrainedModel", Any]:
+    """(model in evaluation mode, tokenizer) of a checkpoint directory, on the GPU if there is one.
     With the directory of an `adapter`, that is merged into the weights.
 
     The model's own sampling defaults, such as a repetition penalty, are dropped: they would distort every answer.
@@ -110,7 +119,7 @@ def load_checkpoint(directory: Path, adapter: Path | None = None) -> tuple["PreT
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    device, dtype = ("cuda", "bfloat16") if torch.cuda.is_available() else ("cpu", "float32")
+    device, dtype = "cuda" if torch.cuda.is_available() else "cpu", answering_dtype(precision)
     model = AutoModelForCausalLM.from_pretrained(str(directory), dtype=dtype).to(device)
     if adapter:
         from peft import PeftModel

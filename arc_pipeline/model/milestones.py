@@ -1,6 +1,7 @@
 """Weights kept on the way of a training, so that one training gives a curve. Knows steps, not what is asked of them."""
 
 import copy
+import os
 import shutil
 from collections.abc import Collection
 from pathlib import Path
@@ -24,10 +25,19 @@ class KeepWeights(TrainerCallback):
             shutil.rmtree(directory, ignore_errors=True)
             with whole_or_nothing(directory):
                 # merging an adapter would change the model that is being trained
-                save_checkpoint(copy.deepcopy(model), self._tokenizer, directory)
+                kept = copy.deepcopy(model) if hasattr(model, "merge_and_unload") else model
+                save_checkpoint(kept, self._tokenizer, directory)
 
 
 def deliver(work: Path, output: Path) -> None:
-    """Moves the kept weights from the work directory into the finished checkpoint."""
+    """Puts the kept weights into the finished checkpoint. They stay in the work directory too, for whoever is killed
+    before the checkpoint is committed resumes after the steps that they are of."""
     if (work / MILESTONES).is_dir():
-        shutil.move(work / MILESTONES, output / MILESTONES)
+        shutil.copytree(work / MILESTONES, output / MILESTONES, copy_function=_link)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # on another disk
+        shutil.copy2(source, target)

@@ -18,6 +18,8 @@ from arc_pipeline.arc.errors import ArcPipelineError
 MANIFEST = "manifest.json"
 HASHED_UP_TO = 1 << 20
 KEPT = 3
+# what torch calls an error of the disk
+TORCH_WRITER = "PytorchStreamWriter"
 
 
 def state_path(work: Path, step: int) -> Path:
@@ -49,6 +51,8 @@ def whole_or_nothing(directory: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
+        if isinstance(error, RuntimeError) and TORCH_WRITER not in str(error):
+            raise  # of the computation: memory, another rank
         shutil.rmtree(directory, ignore_errors=True)
         raise ArcPipelineError(
             f"{directory} could not be written: {error}; "

@@ -8,6 +8,7 @@ from arc_pipeline.model.process import end_with_parent
 end_with_parent()  # before the slow imports: a worker that dies meanwhile must not leave a training behind
 
 import sys  # noqa: E402
+import tempfile  # noqa: E402
 from collections.abc import Iterator, Sequence  # noqa: E402
 from contextlib import contextmanager  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -61,18 +62,21 @@ def run(job: TrainingJob, report: Any) -> None:
 
     from arc_pipeline.model.examples import ExampleDataset
     from arc_pipeline.model.loading import load_start
-    from arc_pipeline.model.tokenization import saved_tokenizer
+    from arc_pipeline.model.tokenization import save_tokenizer, saved_tokenizer
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     experiment, recipes, tasks = job.experiment, job.recipes(), job.training_tasks()
     model, tokenizer = load_start(job.start, experiment)
+    examples = ExampleDataset(recipes, tasks, experiment, tokenizer)
+    with tempfile.TemporaryDirectory() as directory:
+        save_tokenizer(tokenizer, Path(directory))
+        saved = ExampleDataset(recipes, tasks, experiment, saved_tokenizer(Path(directory)))
+    refuse_other_ids(examples, saved, experiment.model)
     if experiment.test_time == "task":
         run_each(job, recipes, tasks, model, tokenizer, report)
     else:
-        run_one(job, ExampleDataset(recipes, tasks, experiment, tokenizer), model, tokenizer, report)
-    if is_main_process():
-        refuse_other_ids(ExampleDataset(recipes, tasks, experiment, saved_tokenizer(job.output)), job.output)
+        run_one(job, examples, model, tokenizer, report)
 
 
 def run_each(job: TrainingJob, recipes: "pa.Table", tasks: "Tasks", model: Any, tokenizer: Any, report: Any) -> None:
@@ -116,15 +120,19 @@ def run_one(job: TrainingJob, examples: "ExampleDataset", model: Any, tokenizer:
             deliver(job.work, job.output)
 
 
-def refuse_other_ids(examples: Sequence[Any], output: Path) -> None:
-    """Raises if the saved tokenizer, by which `examples` are encoded, gives other ids than the training saw."""
+def refuse_other_ids(examples: Sequence[Any], saved: Sequence[Any], model: str) -> None:
+    """Raises if some examples have other ids than were drawn, or have them once the tokenizer was saved and read again.
+
+    Predictions are made with the saved one; after the training, its hours would be lost.
+    """
     for index in range(0, len(examples), max(1, len(examples) // CHECKED_EXAMPLES)):
+        examples[index]  # refuses ids that have another hash
         try:
-            examples[index]
-        except ArcPipelineError as error:  # an example refuses ids that have another hash
+            saved[index]
+        except ArcPipelineError as error:
             raise ArcPipelineError(
-                f"{output}: the saved tokenizer gives other tokens than the training's for example {index}, so "
-                "predictions would not continue what was learned; use a model whose tokenizer.json describes it fully"
+                f"model {model!r}: its tokenizer gives other tokens for example {index} once it was saved, so "
+                "predictions would not continue what is learned; use a model whose tokenizer.json describes it fully"
             ) from error
 
 

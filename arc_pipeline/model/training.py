@@ -6,7 +6,7 @@ index, what is logged begins anew at every saved state, and evaluation draws no 
 
 import math
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
@@ -39,6 +39,7 @@ class LogAtStates(TrainerCallback):
         self._meter = meter
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        state.compute_steps(args, state.max_steps)  # how often now, not when the state that is resumed was saved
         seconds = [row["seconds"] for row in state.log_history if "seconds" in row]
         self._meter.start(state.global_step, seconds[-1] if seconds else 0.0)
 
@@ -58,7 +59,9 @@ class ExactTrainer(Trainer):
         return SequentialSampler(train_dataset if train_dataset is not None else self.train_dataset)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Adds times to a row, and reports it from the main process."""
+        """Adds times to a row, and reports it from the main process. Raises where the training is lost: a row is logged
+        before a state is saved, so the saved ones are sound."""
+        refuse_infinite(logs, self.state.global_step)
         times = self._meter.read(self.state.global_step, self.state.max_steps) if "loss" in logs else {}
         super().log(logs | times, start_time)
         row = log_row(self.state.log_history[-1], self.state.max_steps)
@@ -129,6 +132,16 @@ class ExactTrainer(Trainer):
             if self.args.should_save:
                 seal(state)
                 prune(work, self.state.best_global_step)
+
+
+def refuse_infinite(logs: Mapping[str, float], step: int) -> None:
+    """ArcPipelineError if the loss or the norm of its gradient is no number any more."""
+    for name in ("loss", "grad_norm"):
+        if not math.isfinite(logs.get(name, 0.0)):
+            raise ArcPipelineError(
+                f"{name} is {logs[name]} at step {step}, so nothing more can be learned; "
+                "lower learning_rate, or set precision: fp32, and train again (the states before it are kept)"
+            )
 
 
 def training_arguments(experiment: Experiment, work: Path) -> TrainingArguments:

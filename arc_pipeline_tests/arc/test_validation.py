@@ -32,5 +32,11 @@ def test_validation_that_follows_training_passes() -> None:
     assert validation_loss_follows_training(a_log((3, 3), (2, 2), (4, 5), (5, 6))).passed
 
 
+def test_validation_that_is_no_number_fails_at_once() -> None:
+    verdict = validation_loss_follows_training(a_log((3, 3), (2, float("nan"))))
+    assert not verdict.passed
+    assert verdict.description == "validation loss is nan at step 20"
+
+
 def test_too_few_evaluations_say_nothing() -> None:
     assert validation_loss_follows_training(a_log((3, 2), (2, None), (1, 9))).passed

@@ -18,7 +18,7 @@ from arc_pipeline.model.checkpoint import read_log, weights_hash
 from arc_pipeline.model.examples import ExampleDataset
 from arc_pipeline.model.job import TrainingJob, progress_line
 from arc_pipeline.model.states import problem, state_path, states
-from arc_pipeline.model.train import run
+from arc_pipeline.model.train import CHECKED_EXAMPLES, run
 
 KILLED = Path(__file__).parent / "killed_training.py"
 STEPS = 20
@@ -99,4 +99,15 @@ def test_a_state_cut_short_is_skipped_with_a_warning(
         f"the training continues from {before}",
     ]
     assert read_log(job.output).drop_columns(TIMES) == log
-    assert rendered[:4] == [64, 65, 66, 67]  # sixteen steps of four examples are skipped, none of them rendered
+    # sixteen steps of four examples are skipped, and only those rendered on which two tokenizers are compared
+    assert rendered[2 * CHECKED_EXAMPLES :][:4] == [64, 65, 66, 67]
+
+
+def test_how_often_it_logs_and_saves_may_change_on_the_way(tmp_path: Path, make_job: Callable[..., Path]) -> None:
+    job, _ = trained(make_job(tmp_path, **FIELDS))
+    shutil.rmtree(states(job.work)[0])
+    again = job.experiment.model_copy(update={"logging_steps": 1, "save_steps": 3})
+    (tmp_path / "job.json").write_text(job.model_copy(update={"experiment": again}).model_dump_json())
+    trained(tmp_path / "job.json")
+    assert [row["step"] for row in read_log(job.output).to_pylist()][-5:] == [16, 17, 18, 19, 20]
+    assert [state.name for state in states(job.work)] == ["checkpoint-20", "checkpoint-18", "checkpoint-16"]

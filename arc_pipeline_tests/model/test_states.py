@@ -59,6 +59,15 @@ def fail_to_write(state: Path) -> None:
         raise OSError(28, "No space left on device")
 
 
+def test_an_error_of_the_computation_is_not_one_of_the_disk(tmp_path: Path) -> None:
+    state = state_path(tmp_path, 1)
+    with pytest.raises(RuntimeError, match=r"^CUDA out of memory$"), whole_or_nothing(state):
+        raise RuntimeError("CUDA out of memory")
+    writer = "[enforce fail at inline_container.cc:664] . PytorchStreamWriter failed writing file data/7: write failed"
+    with pytest.raises(ArcPipelineError, match=f"{state} could not be written: "), whole_or_nothing(state):
+        raise RuntimeError(writer)
+
+
 def test_what_cannot_be_written_leaves_the_states_before(tmp_path: Path) -> None:
     before, failing = a_state(tmp_path, 1), state_path(tmp_path, 2)
     with pytest.raises(ArcPipelineError, match=f"{failing} could not be written: .*No space"):

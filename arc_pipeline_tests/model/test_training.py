@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.model.batching import Padded
@@ -43,6 +44,7 @@ def test_a_training_leaves_a_checkpoint_that_stands_alone(tmp_path: Path, make_j
     kept, _ = load_checkpoint(milestone(output, 2))
     assert sum(parameter.numel() for parameter in kept.parameters()) > 500_000
     assert weights_hash(milestone(output, 2)) != weights_hash(output)
+    assert milestone(tmp_path / "work", 2).is_dir()  # whoever is killed before the commit finds them again
     with pytest.raises(ArcPipelineError, match=r"step 3 was not kept by the training \(kept: \[2\]\)"):
         milestone(output, 3)
 
@@ -71,12 +73,38 @@ def test_examples_that_render_to_other_tokens_are_refused(tmp_path: Path, make_j
 
 def test_a_saved_tokenizer_that_gives_other_ids_is_refused(tmp_path: Path, make_job: MakeJob) -> None:
     job = TrainingJob.model_validate_json(make_job(tmp_path).read_bytes())
-    other = tiny_tokenizer()
-    refuse_other_ids(ExampleDataset(job.recipes(), job.training_tasks(), job.experiment, other), job.output)
+    other, about = tiny_tokenizer(), (job.recipes(), job.training_tasks(), job.experiment)
+    examples = ExampleDataset(*about, tiny_tokenizer())
+    refuse_other_ids(examples, ExampleDataset(*about, other), "tiny")
     other.add_tokens(["Input"])
-    examples = ExampleDataset(job.recipes(), job.training_tasks(), job.experiment, other)
-    with pytest.raises(ArcPipelineError, match=f"{job.output}: the saved tokenizer gives other tokens"):
-        refuse_other_ids(examples, job.output)
+    with pytest.raises(ArcPipelineError, match="model 'tiny': its tokenizer gives other tokens for example 0 once it"):
+        refuse_other_ids(examples, ExampleDataset(*about, other), "tiny")
+
+
+def test_a_tokenizer_that_would_be_saved_as_another_is_refused_before_the_first_step(
+    tmp_path: Path, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = TrainingJob.model_validate_json(make_job(tmp_path).read_bytes())
+    other = tiny_tokenizer()
+    other.add_tokens(["Input"])
+    monkeypatch.setattr("arc_pipeline.model.tokenization.saved_tokenizer", lambda directory: other)
+    with pytest.raises(ArcPipelineError, match="once it was saved"):
+        run(job, lambda row: None)
+    assert not job.work.exists() or not list(job.work.glob("checkpoint-*"))
+
+
+@pytest.mark.parametrize("validation", [False, True])
+def test_a_loss_that_is_no_number_ends_the_training_and_the_states_before_are_sound(
+    tmp_path: Path, make_job: MakeJob, validation: bool
+) -> None:
+    measured = {"validation": [{"dataset": "d"}]} if validation else {}
+    fields = {"max_steps": 40, "logging_steps": 3, "save_steps": 1, "learning_rate": 1e3, "warmup_ratio": 0.5}
+    job = TrainingJob.model_validate_json(make_job(tmp_path, **fields, **measured).read_bytes())
+    with pytest.raises(ArcPipelineError, match=r"(loss|grad_norm) is (nan|inf) at step \d+, so nothing more"):
+        run(job, lambda row: None)
+    assert states(job.work)
+    for state in states(job.work):
+        assert all(weight.isfinite().all() for weight in load_file(state / "model.safetensors").values())
 
 
 @pytest.mark.parametrize(
