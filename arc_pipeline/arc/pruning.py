@@ -1,4 +1,4 @@
-"""Which versions of checkpoints nothing needs any more, and which completions of theirs. Knows nothing of Dagster.
+"""Which versions of checkpoints, completions of theirs and unfinished trainings nothing needs. Knows no Dagster.
 
 Reads the store's records. Whatever cannot be understood counts as used: a version is removed only if every record says
 that nothing needs it.
@@ -11,6 +11,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,14 @@ IS_CURRENT = "the current version"
 NO_CURRENT = "no version is the current one, so any may be"
 NO_RECORD = "no record says what it is"
 IN_PROGRESS = "a run of this experiment is in progress"
+UNFINISHED, JOB = "training", "job.json"
+MAY_GO_ON = "the newest training of the experiment, which can go on from its states"
 
 
 @dataclass(frozen=True, order=True)
 class Version:
-    """One version of an experiment's checkpoint, or the completions that are kept of it, and why it must stay.
+    """One version of an experiment's checkpoint, the completions that are kept of it, or the states of a training that
+    was not finished, and why it must stay.
 
     Nothing uses it if `used_by` is empty.
     """
@@ -49,9 +53,10 @@ class Version:
 
 
 def versions(store: Store, in_progress: Collection[str] = ()) -> list[Version]:
-    """All versions of all checkpoints and their completions; those of experiments with runs in progress are used."""
+    """All versions of all checkpoints, their completions, and what unfinished trainings left; those of experiments with
+    runs in progress are used."""
     users = _users(store)
-    for path in _started_from(store.root / "training"):
+    for path in _started_from(store.root / UNFINISHED):
         users[path].add("a training that is not finished starts from it")
     found = [
         Version(
@@ -60,7 +65,7 @@ def versions(store: Store, in_progress: Collection[str] = ()) -> list[Version]:
         for place in _subdirectories(store.root / CHECKPOINT)
         for path in _subdirectories(place)
     ]
-    return found + list(_completions(store, in_progress))
+    return [*found, *_completions(store, in_progress), *_unfinished(store, in_progress)]
 
 
 def _completions(store: Store, in_progress: Collection[str]) -> Iterator[Version]:
@@ -75,6 +80,27 @@ def _completions(store: Store, in_progress: Collection[str]) -> Iterator[Version
             }
             why = tuple(reason for reason, holds in reasons.items() if holds)
             yield Version(place.name, path.name, path, _size(path), why, COMPLETIONS)
+
+
+def _unfinished(store: Store, in_progress: Collection[str]) -> Iterator[Version]:
+    """Trainings that were not finished. Of one whose code or inputs have changed since, nothing goes on."""
+    for place in _subdirectories(store.root / UNFINISHED):
+        trainings = sorted(_subdirectories(place), key=_begun)
+        checkpoint = store.lineage(Artefact(CHECKPOINT, place.name))
+        when = checkpoint.created_at if checkpoint else ""
+        made = datetime.fromisoformat(when).timestamp() if when else 0.0
+        for path in trainings:
+            reasons = {
+                MAY_GO_ON: path == trainings[-1] and _begun(path) > made,
+                IN_PROGRESS: place.name in in_progress,
+            }
+            why = tuple(reason for reason, holds in reasons.items() if holds)
+            yield Version(place.name, path.name, path, _size(path), why, UNFINISHED)
+
+
+def _begun(training: Path) -> float:
+    job = training / JOB
+    return (job if job.is_file() else training).stat().st_mtime
 
 
 def remove(unused: Iterable[Version]) -> list[Version]:
@@ -149,7 +175,7 @@ def _directories(store: Store, artefact: Artefact, data_version: str) -> list[Pa
 
 def _started_from(training: Path) -> Iterator[Path]:
     """The checkpoints that unfinished trainings have as their start."""
-    for job in training.glob("*/*/job.json"):
+    for job in training.glob(f"*/*/{JOB}"):
         try:
             yield Path(json.loads(job.read_bytes())["start"]).resolve()
         except (ValueError, KeyError, TypeError) as error:

@@ -1,6 +1,7 @@
 """Pruning on real directories: nothing that a current artefact uses is ever named unused."""
 
 import json
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from arc_pipeline.arc.artefact import Artefact, Lineage, Store
 from arc_pipeline.arc.errors import ArcPipelineError
-from arc_pipeline.arc.pruning import IN_PROGRESS, IS_CURRENT, remove, versions
+from arc_pipeline.arc.pruning import IN_PROGRESS, IS_CURRENT, MAY_GO_ON, remove, versions
 
 DECODINGS = ("greedy", "t0.5")
 HASHES = [character * 64 for character in "abc"]
@@ -22,7 +23,8 @@ def commit(store: Store, artefact: str, data_version: str, upstream: dict[str, s
     """A version with one file."""
     with store.writing(Artefact.parse(artefact)) as directory:
         (directory / "weights").write_text(content or data_version)
-        record = Lineage(artefact=artefact, data_version=data_version, code_version="1", upstream=upstream)
+        about = {"data_version": data_version, "code_version": "1", "created_at": "2026-01-01T00:00:00+00:00"}
+        record = Lineage(artefact=artefact, upstream=upstream, **about)
         return store.commit(directory, record)
 
 
@@ -62,6 +64,23 @@ def test_equal_data_versions_with_other_files_all_stay(tmp_path: Path) -> None:
     commit(store, "initial_weights[two]", "i" * 64, {"checkpoint[one]": HASHES[0]})
     commit(store, "checkpoint[one]", HASHES[1], {})
     assert unused(store) == set()
+
+
+def test_of_unfinished_trainings_the_newest_stays_until_there_is_a_newer_checkpoint(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    old, new = tmp_path / "training/one/old", tmp_path / "training/one/new"
+    for moment, path in ((1000, old), (2000, new)):
+        (path / "checkpoint-50").mkdir(parents=True)
+        (path / "job.json").write_text('{"start": "tiny"}')
+        os.utime(path / "job.json", (moment, moment))
+    assert unused(store) == {old}
+    assert unused(store, "one") == set()
+    made = [each for each in versions(store) if each.path == new]
+    assert [(each.asset, each.experiment, each.used_by) for each in made] == [("training", "one", (MAY_GO_ON,))]
+    commit(store, "checkpoint[one]", HASHES[0], {})
+    assert unused(store) == {old, new}
+    remove(each for each in versions(store) if not each.used_by)
+    assert not list((tmp_path / "training/one").iterdir())
 
 
 def test_runs_in_progress_unfinished_trainings_and_a_lost_current_link_keep_versions(tmp_path: Path) -> None:
