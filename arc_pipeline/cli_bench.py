@@ -23,8 +23,8 @@ def estimate(
     seconds: Annotated[float, typer.Option(help="Stop measuring after about this long.")] = 60.0,
 ) -> None:
     """What the whole training of an experiment will cost here in time, memory and disk, from a few real steps."""
-    from arc_pipeline.bench.estimate import does_not_fit
     from arc_pipeline.bench.estimate import estimate as measure
+    from arc_pipeline.bench.estimate import too_little
     from arc_pipeline.defs.instance import prepare
     from arc_pipeline.defs.location import data_directory
 
@@ -40,10 +40,8 @@ def estimate(
     with accelerator(store, say):
         found = measure(described, start_of(described), tasks, store, seconds)
     show(found, [{"training of": experiment, **in_words(found)}], as_json)
-    if found["memory_bytes"] > found["memory_available_bytes"]:
-        say(f"warning: {does_not_fit(described, found['memory_available_bytes'] // found['processes'])}", "bold yellow")
-    if found["disk_bytes"] > found["disk_available_bytes"]:
-        say("warning: the disk has too little room for this training; free some (arc-pipeline prune)", "bold yellow")
+    for words in too_little(described, found):
+        say(f"warning: {words}", "bold yellow")
 
 
 @bench.command()

@@ -10,8 +10,10 @@ from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.experiment import Experiment, experiment_files, read_experiment
 from arc_pipeline.arc.names import NAME_RULE, did_you_mean_or_all, is_name
 
-# what test-time training has in common with the training that it goes on from, as far as that file says it
-SHARED = ("model", "chat", "vocabulary", "grid_encoder", "supervise", "batch_size", "max_seq_len", "seed")
+# by these the training that it goes on from fits into memory, so its test-time training does too
+IN_MEMORY = ("micro_batch_size", "gradient_checkpointing", "precision", "packing")
+# what the two have in common, as far as that file says it
+SHARED = ("model", "chat", "vocabulary", "grid_encoder", "supervise", "batch_size", *IN_MEMORY, "max_seq_len", "seed")
 RANK, LEARNING_RATE = 8, 1e-4
 STEPS = {"dataset": 200, "task": 50}
 Scope = Literal["dataset", "task"]
@@ -36,6 +38,8 @@ def adapt_experiment(directory: Path, source: str, name: str, scope: Scope = "da
     fields |= {"tuning": {"method": "lora", "rank": min(RANK, base.tuning.rank)}}
     fields |= {"max_steps": STEPS[scope], "learning_rate": max(LEARNING_RATE, base.learning_rate)}
     fields |= {key: content[key] for key in SHARED if key in content}
+    if base.processes > 1:  # this one is a single process, and takes no more at once than each of those
+        fields["micro_batch_size"] = base.micro_batch_size or base.batch_size // base.processes
     shown = {key: value for key, value in content.get("augmentation", {}).items() if key != "target"}
     asked = {key: value for key, value in content["predict"].items() if key != "at_steps"}
     fields |= ({"augmentation": shown} if shown else {}) | {"predict": asked}

@@ -22,7 +22,7 @@ LOGIT_BYTES = 12
 
 def counted(experiment: Experiment, start: str, tasks: Mapping[str, Sequence[Task]]) -> dict[str, Any]:
     """The same as `measure.measure` finds from real steps."""
-    from arc_pipeline.bench.measure import sizes
+    from arc_pipeline.bench.measure import device_memory, sizes
     from arc_pipeline.model.examples import validation_examples
     from arc_pipeline.model.loading import with_adapter
     from arc_pipeline.model.shapes import hollow_model
@@ -49,6 +49,7 @@ def counted(experiment: Experiment, start: str, tasks: Mapping[str, Sequence[Tas
         **found,
         "device": device,
         "memory_bytes": memory_of(experiment, examples, found, config),
+        **device_memory(),
     }
 
 

@@ -1,6 +1,7 @@
 """What the whole training of an experiment will cost here: starts the measuring program and reads its result."""
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -25,10 +26,9 @@ from arc_pipeline.model.job import TrainingJob
 from arc_pipeline.model.loading import initial_version
 from arc_pipeline.model.process import process_environment
 from arc_pipeline.model.shapes import SHAPES
+from arc_pipeline.model.states import KEPT
 from arc_pipeline.model.tokenization import load_tokenizer, measured_by, tiny_tokenizer
 
-# the last three, and the best or the one that is being written
-KEPT_STATES = 4
 SHARE_OF_MEMORY = 0.97
 BYTES_OF_A_NUMBER = 4
 BUDGET_SECONDS = 60.0
@@ -64,7 +64,7 @@ def estimate(
         job = write_job(experiment, start, tasks, Path(directory))
         measured = run_measuring(job, Path(directory), budget, memory)
     if measured.get("error") == OUT_OF_MEMORY:
-        raise TrainingDoesNotFit(does_not_fit(experiment, memory))
+        raise TrainingDoesNotFit(does_not_fit(experiment, measured.get("device_memory_bytes", memory)))
     if "error" in measured:
         raise ArcPipelineError(measured["error"])
     return whole_training(experiment, measured, memory, free, trainings)
@@ -140,12 +140,38 @@ def does_not_fit(experiment: Experiment, memory: int) -> str:
     )
 
 
+def too_little(experiment: Experiment, found: Mapping[str, Any]) -> list[str]:
+    """What an estimate finds that this machine has too little of, a sentence each."""
+    memory = does_not_fit(experiment, found["memory_available_bytes"] // found["processes"])
+    needed, free = (found[name] / 1e9 for name in ("disk_bytes", "disk_available_bytes"))
+    disk = (
+        f"the disk has too little room for the training of {experiment.name} ({needed:.2f} GB, {free:.2f} GB are free);"
+        " free some (arc-pipeline prune)"
+    )
+    words = {"memory": memory, "disk": disk}
+    return [each for name, each in words.items() if found[f"{name}_bytes"] > found[f"{name}_available_bytes"]]
+
+
+def states_at_once(experiment: Experiment) -> int:
+    """The most states that are on the disk together: the newest, with validation the best, the one being written."""
+    best = 1 if experiment.validation else 0
+    # the last step is saved too, and so is each one whose validation is the best until then
+    intervals = [experiment.save_interval, *([eval_interval(experiment)] if experiment.validation else [])]
+    saved = {experiment.max_steps}.union(*(range(each, experiment.max_steps, each) for each in intervals))
+    return min(KEPT + best + 1, len(saved))
+
+
+def eval_interval(experiment: Experiment) -> int:
+    """Steps between two measurements of the validation loss."""
+    return experiment.eval_steps or experiment.save_interval
+
+
 def whole_training(
     experiment: Experiment, measured: dict[str, Any], memory: int, free: int, trainings: int = 1
 ) -> dict[str, Any]:
     """From the measured step to the whole: one training, or one for each task."""
     steps, processes = experiment.max_steps * trainings, experiment.processes
-    states = min(KEPT_STATES, experiment.max_steps // experiment.save_interval)
+    states = states_at_once(experiment)
     kept = 1 + len(set(experiment.predict.at_steps))
     disk = kept * measured["checkpoint_bytes"] + states * measured["state_bytes"]
     # until the end, adapters of tasks are in the work directory too
@@ -176,6 +202,6 @@ def validating(experiment: Experiment, measured: dict[str, Any]) -> float:
     """Seconds of all measurements of the validation loss."""
     if not experiment.validation:
         return 0.0
-    times = experiment.max_steps // (experiment.eval_steps or experiment.save_interval)
+    times = math.ceil(experiment.max_steps / eval_interval(experiment))  # once more at the end
     passes = measured["validation_tokens"] / (measured["tokens_per_step"] * experiment.processes)
     return float(times * passes * measured["seconds_per_step"] * SHARE_OF_A_FORWARD_PASS)

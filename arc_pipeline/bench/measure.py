@@ -43,7 +43,7 @@ def main(job_file: str, result_file: str, budget: str) -> None:
     except (MemoryError, RuntimeError) as error:
         if not (isinstance(error, MemoryError) or any(words in str(error) for words in MEMORY_WORDS)):
             raise
-        result = {"error": OUT_OF_MEMORY}
+        result = {"error": OUT_OF_MEMORY, **(device_memory() if OUT_OF_MEMORY in str(error) else {})}
     Path(result_file).write_text(json.dumps(result))
 
 
@@ -151,10 +151,19 @@ def peak_memory() -> dict[str, Any]:
     import torch
 
     if torch.cuda.is_available():
-        peak, there = torch.cuda.max_memory_reserved(), torch.cuda.get_device_properties(0).total_memory
-        return {"device": torch.cuda.get_device_name(), "memory_bytes": peak, "device_memory_bytes": there}
+        peak = torch.cuda.max_memory_reserved()
+        return {"device": torch.cuda.get_device_name(), "memory_bytes": peak, **device_memory()}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {"device": "cpu", "memory_bytes": peak}
+
+
+def device_memory() -> dict[str, int]:
+    """All memory of the GPU; nothing where there is none, for then it is this machine's."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return {}
+    return {"device_memory_bytes": torch.cuda.get_device_properties(0).total_memory}
 
 
 if __name__ == "__main__":

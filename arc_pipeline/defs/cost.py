@@ -18,9 +18,10 @@ OBSERVED = ("seconds", "memory_bytes", "disk_bytes", "tokens_per_second", "measu
 def observe_cost(context: dg.AssetExecutionContext, job: TrainingJob, disk: Path) -> None:
     """Records time, memory and disk of the whole training; TrainingDoesNotFit if it cannot fit the memory.
 
-    Silent for a short training, and for one that goes on: that was estimated when it began.
+    Too little room on the disk is a warning alone: some may be freed meanwhile. Silent for a short training, and for
+    one that goes on: that was estimated when it began.
     """
-    from arc_pipeline.bench.estimate import TrainingDoesNotFit, estimate
+    from arc_pipeline.bench.estimate import TrainingDoesNotFit, estimate, too_little
 
     trainings = len(examples_of_each(job.recipes())) if job.experiment.test_time == "task" else 1
     if trainings * job.experiment.max_steps < ESTIMATED_FROM_STEPS or is_begun(job):
@@ -37,6 +38,8 @@ def observe_cost(context: dg.AssetExecutionContext, job: TrainingJob, disk: Path
         f"the whole training will take about {duration(found['seconds'])}, {found['memory_bytes'] / 1e9:.1f} GB of "
         f"memory and {found['disk_bytes'] / 1e9:.2f} GB of disk ({found['measured_steps']} steps measured)"
     )
+    for words in too_little(job.experiment, found):
+        context.log.warning(words)
     context.log_event(
         dg.AssetObservation("checkpoint", partition=context.partition_key, metadata=observed(found)),
     )

@@ -202,12 +202,43 @@ def test_an_output_that_a_demonstration_has_as_well_is_a_note(one_test: Task) ->
     assert "1 of 1 test outputs are outputs of a demonstration of their task too" in found.description
 
 
+def left_out(task: Task, pair: int) -> Task:
+    """The variant whose test pair is a train pair of the task."""
+    train = [each for number, each in enumerate(task.train) if number != pair]
+    return Task(f"{task.task_id}_{pair}", (*train, *task.test), task.train[pair : pair + 1])
+
+
 def test_a_test_pair_that_another_dataset_demonstrates_is_caught(one_test: Task) -> None:
-    left_out = replace(one_test, train=one_test.train[1:], test=one_test.train[:1])
-    tasks = {"written": [one_test], "left_out": [left_out]}
+    tasks = {"written": [one_test], "left_out": [replace(one_test, train=one_test.train[1:], test=one_test.train[:1])]}
     both = experiment(predict={"datasets": ["written", "left_out"]})
     found = verdict(draw(both, tasks), tasks, both)
-    assert found.offenders == ("left_out/one_test test pair 0 is a train pair of written",)
+    assert found.offenders == ("left_out/one_test test pair 0 is a train pair of written/one_test",)
+
+
+def test_a_test_pair_that_another_task_of_the_dataset_demonstrates_is_caught(one_test: Task) -> None:
+    tasks = {"written": [one_test, left_out(one_test, 2)]}
+    found = verdict(draw(experiment(), tasks), tasks)
+    assert found.offenders == (
+        "written/one_test test pair 0 is a train pair of written/one_test_2",
+        "written/one_test_2 test pair 0 is a train pair of written/one_test",
+    )
+    assert ", 2 problems" in found.description
+    # an adapter of one task sees none of the other's pairs
+    alone = experiment(test_time="task", max_steps=2)
+    assert verdict(draw(alone, tasks), tasks, alone).passed
+
+
+def test_only_tasks_that_are_trained_on_can_leak(one_test: Task) -> None:
+    """One demonstration alone makes no example."""
+    single = Task("single", one_test.test, one_test.train[:1])
+    tasks = {"written": [replace(one_test, train=one_test.train[1:]), single]}
+    assert verdict(draw(experiment(), tasks), tasks).passed
+
+
+def test_a_test_pair_that_its_own_task_demonstrates_is_shown_anyway(one_test: Task) -> None:
+    shown = Task("shown", one_test.pairs, one_test.test)
+    tasks = {"written": [shown, Task("other", one_test.pairs, ())]}
+    assert verdict(draw(experiment(), tasks), tasks).passed
 
 
 def test_other_trainings_are_not_applicable(written: Tasks) -> None:

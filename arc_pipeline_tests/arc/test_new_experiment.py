@@ -1,8 +1,10 @@
 """A new experiment is a copy, byte by byte, or the test-time training of another one, and never overwrites one."""
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
+import yaml
 
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.experiment import Experiment, read_experiment
@@ -65,6 +67,27 @@ def test_test_time_training_keeps_what_the_model_and_the_questions_need(tmp_path
     for field in ("model", "grid_encoder", "max_seq_len", "learning_rate"):
         assert getattr(adapted, field) == getattr(base, field)
     assert adapted.predict == base.predict.model_copy(update={"at_steps": []})
+
+
+@pytest.mark.parametrize("scope", ["dataset", "task"])
+def test_what_made_the_source_fit_into_memory_is_kept(tmp_path: Path, scope: Literal["dataset", "task"]) -> None:
+    saving = {"micro_batch_size": 4, "gradient_checkpointing": True, "precision": "bf16", "packing": "off"}
+    (tmp_path / "base.yaml").write_text(BASE + yaml.safe_dump(saving))
+    adapted = read_experiment(adapt_experiment(tmp_path, "base", "adapted", scope))
+    assert adapted.model_dump(include=set(saving)) == saving
+
+
+def test_settings_that_the_source_leaves_alone_are_not_written(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(BASE)
+    written = yaml.safe_load(adapt_experiment(tmp_path, "base", "adapted").read_bytes())
+    assert not written.keys() & {"micro_batch_size", "gradient_checkpointing", "precision", "packing", "batch_size"}
+
+
+@pytest.mark.parametrize(("micro", "expected"), [("", 8), ("micro_batch_size: 2", 2)])
+def test_one_process_takes_as_much_at_once_as_each_of_many(tmp_path: Path, micro: str, expected: int) -> None:
+    (tmp_path / "base.yaml").write_text(f"{BASE}\nprocesses: 2\n{micro}")
+    adapted = read_experiment(adapt_experiment(tmp_path, "base", "adapted"))
+    assert (adapted.processes, adapted.batch_size, adapted.micro_batch_size) == (1, 16, expected)
 
 
 def test_an_adapter_for_each_task_is_trained_for_fewer_steps(tmp_path: Path) -> None:

@@ -1,16 +1,21 @@
 """The estimate of a training: real steps in a process of its own, and one clear error where memory does not suffice."""
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.task import Pair, Task
-from arc_pipeline.bench.estimate import estimate, validating
+from arc_pipeline.bench import measure
+from arc_pipeline.bench.estimate import TrainingDoesNotFit, estimate, states_at_once, too_little, validating
 from arc_pipeline.bench.measure import sizes
 from arc_pipeline.model.checkpoint import save_checkpoint
+from arc_pipeline.model.job import TrainingJob
 from arc_pipeline.model.loading import load_model, with_adapter
+from arc_pipeline.model.states import prune, seal, state_path, states
 from arc_pipeline.model.tokenization import tiny_tokenizer
 
 PAIRS = (Pair(((1, 2),), ((2, 1),)), Pair(((3, 4),), ((4, 3),)), Pair(((5, 6),), ((6, 5),)))
@@ -40,12 +45,76 @@ def test_validation_is_part_of_the_estimate(tmp_path: Path) -> None:
     assert found["seconds"] > 1005 * found["seconds_per_step"]
     # a hundred times a third of a step on as many tokens as ten steps have
     assert validating(plain, {"validation_tokens": 400, "tokens_per_step": 40, "seconds_per_step": 3}) == 1000
+    # and once more after the last of the steps, where none of those falls there
+    late = an_experiment(validation=[{"dataset": "d"}], eval_steps=300)
+    assert validating(late, {"validation_tokens": 40, "tokens_per_step": 40, "seconds_per_step": 3}) == 4
     assert validating(an_experiment(), {}) == 0
 
 
 def test_memory_that_does_not_suffice_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(ArcPipelineError, match=r"training of x does not fit the memory here.*try micro_batch_size 2"):
         estimate(an_experiment(), "tiny", TASKS, tmp_path, memory=60_000_000)
+
+
+@pytest.mark.parametrize(
+    ("said", "quoted"), [("CUDA out of memory. Tried to allocate", "80.00"), ("can't allocate memory", "50.00")]
+)
+def test_what_does_not_fit_the_gpu_quotes_the_memory_of_the_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, quoted: str
+) -> None:
+    def fails(*arguments: object) -> None:
+        raise RuntimeError(said)
+
+    def in_this_process(job: TrainingJob, directory: Path, budget: float, memory: int) -> dict:
+        files = directory / "job.json", directory / "result.json"
+        files[0].write_text(job.model_dump_json())
+        measure.main(*map(str, files), "1")
+        return json.loads(files[1].read_text())
+
+    monkeypatch.setattr(measure, "measure", fails)
+    monkeypatch.setattr(measure, "first_to_be_killed", lambda: None)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.get_device_properties", lambda device: SimpleNamespace(total_memory=80 * 10**9))
+    monkeypatch.setattr("arc_pipeline.bench.estimate.run_measuring", in_this_process)
+    monkeypatch.setattr("arc_pipeline.bench.estimate.SHARE_OF_MEMORY", 1)
+    with pytest.raises(TrainingDoesNotFit, match=rf"does not fit the memory here \({quoted} GB for each process\)"):
+        estimate(an_experiment(), "tiny", TASKS, tmp_path, memory=50 * 10**9)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, 4),
+        ({"validation": [{"dataset": "d"}]}, 5),
+        ({"max_steps": 120}, 3),  # after 50, 100 and 120
+        ({"max_steps": 30}, 1),
+        ({"max_steps": 100, "validation": [{"dataset": "d"}]}, 2),
+        ({"max_steps": 100, "validation": [{"dataset": "d"}], "eval_steps": 40}, 4),  # 40 and 80 may be the best
+    ],
+    ids=str,
+)
+def test_states_that_are_there_together(changes: dict[str, object], expected: int) -> None:
+    assert states_at_once(an_experiment(**changes)) == expected
+
+
+def test_no_more_states_are_there_than_estimated(tmp_path: Path) -> None:
+    """Whatever was the best, while a state is being written."""
+    of, most = an_experiment(max_steps=400, validation=[{"dataset": "d"}]), 0
+    for step in range(50, 401, 50):
+        state_path(tmp_path, step).mkdir()
+        most = max(most, len(states(tmp_path)))
+        seal(state_path(tmp_path, step))
+        prune(tmp_path, best_step=50)
+    assert most == states_at_once(of)
+
+
+def test_what_is_too_little_is_said_with_its_numbers() -> None:
+    found = {"memory_bytes": 3e9, "memory_available_bytes": 4e9, "disk_bytes": 2e9, "disk_available_bytes": 1e9}
+    found["processes"] = 2
+    (disk,) = too_little(an_experiment(), found)
+    assert "too little room for the training of x (2.00 GB, 1.00 GB are free)" in disk
+    (memory,) = too_little(an_experiment(), found | {"memory_bytes": 5e9, "disk_bytes": 1e9})
+    assert "training of x does not fit the memory here (2.00 GB for each process)" in memory
 
 
 def test_an_error_of_the_experiment_comes_through(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import gguf
 import numpy as np
 import pytest
 import torch
@@ -19,7 +20,6 @@ HIDDEN, INNER, HEADS, LAYERS = 64, 96, 4, 2
 @pytest.fixture
 def gguf_file(chatting, tmp_path: Path) -> str:
     """A Llama of two layers with 8-bit weights, and the tokenizer with a chat template."""
-    gguf = pytest.importorskip("gguf", reason="the package gguf is not installed")
     path = tmp_path / "small.gguf"
     writer = gguf.GGUFWriter(path, "llama")
     for name, value in {

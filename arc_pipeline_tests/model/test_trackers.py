@@ -31,7 +31,6 @@ def losses(directory: Path) -> list[int]:
 
 
 def test_tensorboard_shows_one_curve_also_after_an_interruption(tmp_path: Path, make_job) -> None:
-    pytest.importorskip("tensorboard")
     job = job_of(tmp_path, make_job, report_to=["tensorboard"])
 
     def interrupt(row: dict) -> None:
@@ -46,7 +45,6 @@ def test_tensorboard_shows_one_curve_also_after_an_interruption(tmp_path: Path, 
 
 
 def test_watching_changes_none_of_the_training(tmp_path: Path, make_job) -> None:
-    pytest.importorskip("tensorboard")
     hashes = set()
     for name, report_to in (("watched", ["tensorboard"]), ("plain", [])):
         job = job_of(tmp_path / name, make_job, report_to=report_to)

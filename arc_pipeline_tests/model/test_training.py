@@ -1,20 +1,23 @@
 """The training program in its own process, on examples that were drawn and checked."""
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
 from safetensors.torch import load_file
+from transformers.models.qwen2.modeling_qwen2 import Qwen2MLP
 
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.model.batching import Padded
 from arc_pipeline.model.checkpoint import milestone, read_log, weights_hash
 from arc_pipeline.model.examples import ExampleDataset, validation_examples
 from arc_pipeline.model.job import TrainingJob, progress_line
-from arc_pipeline.model.loading import load_checkpoint, load_model
+from arc_pipeline.model.loading import TINY_CONFIG, load_checkpoint, load_model
 from arc_pipeline.model.states import states
 from arc_pipeline.model.tokenization import load_tokenizer, tiny_tokenizer
 from arc_pipeline.model.train import refuse_other_ids, run
@@ -107,24 +110,77 @@ def test_a_loss_that_is_no_number_ends_the_training_and_the_states_before_are_so
         assert all(weight.isfinite().all() for weight in load_file(state / "model.safetensors").values())
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"gradient_checkpointing": True},
-        {"lr_scheduler": "cosine"},
-        {"lr_scheduler": "constant"},
-        {"tuning": {"method": "lora", "rank": 4, "rslora": True, "dropout": 0.1}, "gradient_checkpointing": True},
-        {"tuning": {"method": "lora", "rank": 4, "dora": True}},
-        {"packing": "off", "micro_batch_size": 2, "supervise": "all-outputs"},
-    ],
-    ids=str,
-)
-def test_each_way_to_train_does_its_steps(tmp_path: Path, make_job: MakeJob, changes: dict[str, object]) -> None:
-    job = TrainingJob.model_validate_json(make_job(tmp_path, max_steps=2, **changes).read_bytes())
-    rows: list[dict[str, object]] = []
-    run(job, rows.append)
-    assert [row["step"] for row in rows if "loss" in row] == [2]
-    assert read_log(job.output).num_rows == 1
+def trained(directory: Path, make_job: MakeJob, **changes: object) -> tuple[TrainingJob, list[dict[str, object]]]:
+    """(job, rows of its log) of a training in this process that logs every step."""
+    job = TrainingJob.model_validate_json(make_job(directory, logging_steps=1, **changes).read_bytes())
+    run(job, lambda row: None)
+    return job, read_log(job.output).to_pylist()
+
+
+WARM_UP, STEPS = 2, 8
+
+
+def expected_rate(schedule: str, steps_before: int) -> float:
+    """The share of `learning_rate` at which a step trains."""
+    if schedule == "constant":  # it has no warm-up
+        return 1
+    if steps_before < WARM_UP:
+        return steps_before / WARM_UP
+    done = (steps_before - WARM_UP) / (STEPS - WARM_UP)
+    return 1 - done if schedule == "linear" else (1 + math.cos(math.pi * done)) / 2
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])
+def test_learning_rates_follow_the_schedule(tmp_path: Path, make_job: MakeJob, schedule: str) -> None:
+    rates = {"lr_scheduler": schedule, "learning_rate": 0.01, "warmup_ratio": WARM_UP / STEPS}
+    _, rows = trained(tmp_path, make_job, max_steps=STEPS, **rates)
+    assert [row["step"] for row in rows] == list(range(1, STEPS + 1))
+    expected = [0.01 * expected_rate(schedule, step) for step in range(STEPS)]
+    assert [row["learning_rate"] for row in rows] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("changed", [{}, {"rslora": True}, {"dora": True}, {"dropout": 0.1}, {"rank": 3}], ids=str)
+def test_the_saved_adapter_is_of_the_kind_that_was_asked_for(
+    tmp_path: Path, make_job: MakeJob, changed: dict[str, object]
+) -> None:
+    tuning = {"method": "lora", "rank": 4, "rslora": False, "dora": False, "dropout": 0.0} | changed
+    job, rows = trained(tmp_path, make_job, max_steps=2, tuning=tuning)
+    assert [row["step"] for row in rows] == [1, 2]
+    saved = json.loads((job.output / "adapter" / "adapter_config.json").read_text())
+    assert (saved["use_rslora"], saved["use_dora"]) == (tuning["rslora"], tuning["dora"])
+    assert (saved["r"], saved["lora_alpha"], saved["lora_dropout"]) == (
+        tuning["rank"],
+        2 * tuning["rank"],
+        tuning["dropout"],
+    )
+    weights = safe_open(job.output / "adapter" / "adapter_model.safetensors", "pt").keys()
+    assert any("lora_magnitude_vector" in name for name in weights) == tuning["dora"]
+
+
+@pytest.mark.parametrize("tuning", [{}, {"method": "lora", "rank": 4, "rslora": True, "dropout": 0.1}], ids=str)
+def test_gradient_checkpointing_computes_every_layer_twice_and_changes_nothing_else(
+    tmp_path: Path, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, tuning: dict[str, object]
+) -> None:
+    computed: list[object] = []
+    forward = Qwen2MLP.forward
+    monkeypatch.setattr(Qwen2MLP, "forward", lambda *given: computed.append(given[0]) or forward(*given))
+    passes, losses = [], []
+    for checkpointing in (False, True):
+        fields = {"tuning": tuning, "gradient_checkpointing": checkpointing, "precision": "fp32", "max_steps": 2}
+        _, rows = trained(tmp_path / str(checkpointing), make_job, **fields)
+        passes.append(len(computed))
+        losses.append([row["loss"] for row in rows])
+        computed.clear()
+    # once more in each layer for each of two steps
+    assert passes[1] - passes[0] == 2 * TINY_CONFIG["num_hidden_layers"]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-6)
+
+
+def test_small_batches_of_padded_rows_accumulate_to_the_same_steps(tmp_path: Path, make_job: MakeJob) -> None:
+    fields = {"supervise": "all-outputs", "precision": "fp32", "max_steps": 2}
+    ways = {"packed": {}, "padded": {"packing": "off", "micro_batch_size": 2}}
+    packed, padded = (trained(tmp_path / name, make_job, **fields, **way)[1] for name, way in ways.items())
+    assert [row["loss"] for row in padded] == pytest.approx([row["loss"] for row in packed], abs=1e-5)
 
 
 def test_progress_says_how_fast_it_goes(tmp_path: Path, make_job: MakeJob) -> None:
