@@ -20,7 +20,6 @@ from arc_pipeline.defs.configs import initial_weights, training_config
 from arc_pipeline.defs.cost import observe_cost
 from arc_pipeline.defs.launcher import ProgramCrashed, accelerate_command, run_group
 from arc_pipeline.defs.partitions import experiment_partitions, named_in
-from arc_pipeline.defs.refresh import PROCESS_TAG, process_name
 from arc_pipeline.defs.tasks import tasks
 from arc_pipeline.defs.workspace import Making, Workspace, markdown_table
 from arc_pipeline.model.job import TrainingJob
@@ -87,7 +86,6 @@ def checkpoint(context: dg.AssetExecutionContext, config: Training, workspace: W
 
 def train(context: dg.AssetExecutionContext, making: Making, job: TrainingJob, held: int) -> dg.MaterializeResult[None]:
     """Runs the training program and commits what it made; its states to resume from are gone afterwards."""
-    context.instance.add_run_tags(context.run_id, {PROCESS_TAG: process_name()})
     job.work.mkdir(parents=True, exist_ok=True)
     job_file = job.work / "job.json"
     job_file.write_text(job.model_dump_json(indent=2))
