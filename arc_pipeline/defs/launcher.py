@@ -37,11 +37,15 @@ def accelerate_command(module: str, arguments: Sequence[str], processes: int) ->
 
 
 def run_group(
-    context: dg.AssetExecutionContext, command: Sequence[str], log: Path, held: int, environment: Mapping[str, str]
+    context: dg.AssetExecutionContext,
+    command: Sequence[str],
+    log: Path,
+    held: Sequence[int],
+    environment: Mapping[str, str],
 ) -> None:
     """Runs the command to its end; its output goes to `log`, its Pipes messages into the run.
 
-    It inherits `held`, the lock on the accelerator. What it refuses is an ArcPipelineError, any other failure
+    It inherits `held`, the locks on the accelerator. What it refuses is an ArcPipelineError, any other failure
     ProgramCrashed.
     """
     with (
@@ -58,7 +62,7 @@ def run_group(
             stderr=subprocess.STDOUT,
             env={**os.environ, **environment, **session.get_bootstrap_env_vars()},
             start_new_session=True,
-            pass_fds=[held],
+            pass_fds=held,
             preexec_fn=end_with_parent,
         )
         try:

@@ -1,6 +1,7 @@
 """Stage 3: the fine-tuned checkpoint of an experiment, trained in processes of its own."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,9 @@ def checkpoint(context: dg.AssetExecutionContext, config: Training, workspace: W
             return train(context, making, job, held)
 
 
-def train(context: dg.AssetExecutionContext, making: Making, job: TrainingJob, held: int) -> dg.MaterializeResult[None]:
+def train(
+    context: dg.AssetExecutionContext, making: Making, job: TrainingJob, held: Sequence[int]
+) -> dg.MaterializeResult[None]:
     """Runs the training program and commits what it made; its states to resume from are gone afterwards."""
     job.work.mkdir(parents=True, exist_ok=True)
     job_file = job.work / "job.json"
