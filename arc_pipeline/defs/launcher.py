@@ -20,6 +20,7 @@ from arc_pipeline.model.process import end_with_parent
 GRACE_SECONDS = {signal.SIGINT: 10.0, signal.SIGTERM: 5.0, signal.SIGKILL: 5.0}
 LOOK_EVERY_SECONDS = 0.05
 SHOWN_LINES = 25
+ACCELERATE_CONFIG = Path(__file__).with_name("accelerate.yaml")
 
 
 class ProgramCrashed(Exception):
@@ -28,8 +29,8 @@ class ProgramCrashed(Exception):
 
 def accelerate_command(module: str, arguments: Sequence[str], processes: int) -> list[str]:
     """The command that starts `processes` ranks of a module on this machine."""
-    launch = [sys.executable, "-m", "accelerate.commands.launch", f"--num_processes={processes}", "--num_machines=1"]
-    launch += ["--mixed_precision=no", "--dynamo_backend=no"]
+    launch = [sys.executable, "-m", "accelerate.commands.launch", f"--config_file={ACCELERATE_CONFIG}"]
+    launch += [f"--num_processes={processes}"]
     # accelerate's word for one process a rank, also without a GPU: it would start a single one otherwise
     # port 0 is any free one: two trainings on two accelerators would meet on the usual one
     launch += ["--multi_gpu", "--main_process_port=0"] if processes > 1 else []
