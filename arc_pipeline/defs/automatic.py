@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from arc_pipeline.arc.artefact import hash_json
+from arc_pipeline.defs.dead_runs import tag_with_process
 from arc_pipeline.defs.session import Session
 from arc_pipeline.defs.staleness import Status
 
@@ -33,6 +34,7 @@ def refresh_job(assets: dg.Definitions) -> dg.JobDefinition:
 
     @dg.op(description="Lists what is missing or stale with its causes; makes it, upstream first, if no dry run.")
     def refresh_stale(context: dg.OpExecutionContext, config: RefreshConfig) -> None:
+        tag_with_process(context.instance, context.run_id)
         session = Session.of(assets, context.instance)
         planned = session.plan(config.select)
         context.add_output_metadata({"planned": dg.MetadataValue.md(_listed(planned)), "count": len(planned)})

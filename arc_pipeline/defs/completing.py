@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 PLUMBING = (
     "arc_pipeline.arc.artefact",
     "arc_pipeline.arc.experiment",
+    "arc_pipeline.defs.accelerator",
     f"{__name__}:CODE_VERSION",
     f"{__name__}:temperatures_together",
 )

@@ -20,6 +20,7 @@ from arc_pipeline.model.process import end_with_parent
 GRACE_SECONDS = {signal.SIGINT: 10.0, signal.SIGTERM: 5.0, signal.SIGKILL: 5.0}
 LOOK_EVERY_SECONDS = 0.05
 SHOWN_LINES = 25
+ACCELERATE_CONFIG = Path(__file__).with_name("accelerate.yaml")
 
 
 class ProgramCrashed(Exception):
@@ -28,8 +29,8 @@ class ProgramCrashed(Exception):
 
 def accelerate_command(module: str, arguments: Sequence[str], processes: int) -> list[str]:
     """The command that starts `processes` ranks of a module on this machine."""
-    launch = [sys.executable, "-m", "accelerate.commands.launch", f"--num_processes={processes}", "--num_machines=1"]
-    launch += ["--mixed_precision=no", "--dynamo_backend=no"]
+    launch = [sys.executable, "-m", "accelerate.commands.launch", f"--config_file={ACCELERATE_CONFIG}"]
+    launch += [f"--num_processes={processes}"]
     # accelerate's word for one process a rank, also without a GPU: it would start a single one otherwise
     # port 0 is any free one: two trainings on two accelerators would meet on the usual one
     launch += ["--multi_gpu", "--main_process_port=0"] if processes > 1 else []
@@ -37,11 +38,15 @@ def accelerate_command(module: str, arguments: Sequence[str], processes: int) ->
 
 
 def run_group(
-    context: dg.AssetExecutionContext, command: Sequence[str], log: Path, held: int, environment: Mapping[str, str]
+    context: dg.AssetExecutionContext,
+    command: Sequence[str],
+    log: Path,
+    held: Sequence[int],
+    environment: Mapping[str, str],
 ) -> None:
     """Runs the command to its end; its output goes to `log`, its Pipes messages into the run.
 
-    It inherits `held`, the lock on the accelerator. What it refuses is an ArcPipelineError, any other failure
+    It inherits `held`, the locks on the accelerator. What it refuses is an ArcPipelineError, any other failure
     ProgramCrashed.
     """
     with (
@@ -58,7 +63,7 @@ def run_group(
             stderr=subprocess.STDOUT,
             env={**os.environ, **environment, **session.get_bootstrap_env_vars()},
             start_new_session=True,
-            pass_fds=[held],
+            pass_fds=held,
             preexec_fn=end_with_parent,
         )
         try:

@@ -15,9 +15,9 @@ from arc_pipeline.arc.errors import ArcPipelineError, Fault, FaultyInput
 from arc_pipeline.arc.names import did_you_mean_or_all
 from arc_pipeline.defs.augmentation import augmented_examples
 from arc_pipeline.defs.configs import augmentation_config, initial_weights, training_config
+from arc_pipeline.defs.dead_runs import end_dead_runs
 from arc_pipeline.defs.location import data_directory
 from arc_pipeline.defs.partitions import experiment_partitions, read_experiments
-from arc_pipeline.defs.refresh import end_dead_runs
 from arc_pipeline.defs.staleness import FRESH, MISSING, UNRECORDED, Node, Scanner, Status
 from arc_pipeline.defs.training import checkpoint
 from arc_pipeline.defs.waiting import on_request

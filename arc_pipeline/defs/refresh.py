@@ -1,11 +1,8 @@
 """Redoes what is missing or stale and nothing else: real Dagster runs on the instance, upstream first."""
 
 import fnmatch
-import os
-import socket
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -14,13 +11,12 @@ from dagster import DagsterInstance
 from arc_pipeline.arc.artefact import Store
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.names import did_you_mean_or_all
+from arc_pipeline.defs.dead_runs import PROCESS_TAG, process_name
 from arc_pipeline.defs.staleness import DATA_VERSION_TAG, FAN_IN, FRESH, OF_DATASETS, Node, Scanner, Status
 from arc_pipeline.defs.waiting import without
 
 PREDICTIONS = "predictions"
 QUIET = {"loggers": {"progress": {}}}
-# names the process of a run, so that the run can be ended when its process is gone
-PROCESS_TAG = "arc_pipeline/process"
 # the decodings, with commas, of which a run of `predictions` computes the completions: others of the refresh come after
 DECODINGS_TAG = "arc_pipeline/decodings"
 CODE_VERSION_TAG = "dagster/code_version"
@@ -147,27 +143,6 @@ def run_batch(job: dg.JobDefinition, instance: DagsterInstance, store: Store, ba
 def _interrupted(instance: DagsterInstance, run_id: str) -> bool:
     run = instance.get_run_by_id(run_id)
     return run is not None and run.tags.get(FAILURE_REASON_TAG) == "UNEXPECTED_TERMINATION"
-
-
-def process_name() -> str:
-    """This process, among all machines that share the instance."""
-    return f"{socket.gethostname()}/{os.getpid()}"
-
-
-def end_dead_runs(instance: DagsterInstance) -> None:
-    """Ends the runs whose process was killed on this machine with all that would notice: Dagster would wait on."""
-    unfinished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
-    for run in instance.get_runs(filters=unfinished):
-        host, _, process = _process_of(instance, run).partition("/")
-        if host == socket.gethostname() and not Path(f"/proc/{process}").exists():
-            instance.report_run_failed(run, "the process of this run was killed")
-
-
-def _process_of(instance: DagsterInstance, run: dg.DagsterRun) -> str:
-    """What the run says of its process; a retry has the tag of the run before it until its training begins."""
-    before = instance.get_run_by_id(run.parent_run_id) if run.parent_run_id else None
-    process = run.tags.get(PROCESS_TAG, "")
-    return "" if before and before.tags.get(PROCESS_TAG) == process else process
 
 
 def report_again(instance: DagsterInstance, store: Store, node: Node) -> None:

@@ -12,6 +12,7 @@ from arc_pipeline.arc.code_version import changed_definitions, code_version
 from arc_pipeline.arc.errors import ArcPipelineError, Fault, MissingArtefact, MissingWeights
 from arc_pipeline.defs import refresh
 from arc_pipeline.defs.code import CODE
+from arc_pipeline.defs.dead_runs import end_dead_runs
 from arc_pipeline.defs.instance import locked
 from arc_pipeline.defs.location import data_directory
 from arc_pipeline.defs.partitions import read_datasets, read_experiments
@@ -113,7 +114,7 @@ class Session:
     def refresh(self, select: Sequence[str], report: Report = lambda *_: None) -> list[refresh.Outcome]:
         """Makes what is missing or stale among the selected; empty when nothing was."""
         with locked(self.store.root / ".refresh.lock", "another refresh of this data directory is running"):
-            refresh.end_dead_runs(self.instance)
+            end_dead_runs(self.instance)
             planned = self.plan(select)
             for status in planned:
                 if status.status == UNRECORDED:

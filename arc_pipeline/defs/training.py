@@ -1,6 +1,7 @@
 """Stage 3: the fine-tuned checkpoint of an experiment, trained in processes of its own."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from arc_pipeline.defs.configs import initial_weights, training_config
 from arc_pipeline.defs.cost import observe_cost
 from arc_pipeline.defs.launcher import ProgramCrashed, accelerate_command, run_group
 from arc_pipeline.defs.partitions import experiment_partitions, named_in
-from arc_pipeline.defs.refresh import PROCESS_TAG, process_name
 from arc_pipeline.defs.tasks import tasks
 from arc_pipeline.defs.workspace import Making, Workspace, markdown_table
 from arc_pipeline.model.job import TrainingJob
@@ -85,9 +85,10 @@ def checkpoint(context: dg.AssetExecutionContext, config: Training, workspace: W
             return train(context, making, job, held)
 
 
-def train(context: dg.AssetExecutionContext, making: Making, job: TrainingJob, held: int) -> dg.MaterializeResult[None]:
+def train(
+    context: dg.AssetExecutionContext, making: Making, job: TrainingJob, held: Sequence[int]
+) -> dg.MaterializeResult[None]:
     """Runs the training program and commits what it made; its states to resume from are gone afterwards."""
-    context.instance.add_run_tags(context.run_id, {PROCESS_TAG: process_name()})
     job.work.mkdir(parents=True, exist_ok=True)
     job_file = job.work / "job.json"
     job_file.write_text(job.model_dump_json(indent=2))
@@ -96,18 +97,33 @@ def train(context: dg.AssetExecutionContext, making: Making, job: TrainingJob, h
     try:
         run_group(context, command, job.work / "output.log", held, process_environment(processes))
     except ProgramCrashed as crash:
-        raise another_attempt(context, str(crash)) from crash
+        raise another_attempt(context, str(crash), crashes_without_progress(context.run_id, job.work)) from crash
     result = save(making, job)
     shutil.rmtree(job.work, ignore_errors=True)
     return result
 
 
-def another_attempt(context: dg.AssetExecutionContext, crash: str) -> dg.RetryRequested | dg.Failure:
+def crashes_without_progress(run_id: str, work: Path) -> int:
+    """How often the training has crashed in this run, this time included, since it last saved a state or an adapter.
+
+    What was saved is known by its names: what is saved again at the same step is no progress.
+    """
+    from arc_pipeline.model.states import MANIFEST
+
+    saved = hash_json(sorted(str(path.relative_to(work)) for path in work.rglob(MANIFEST)))
+    crash, crashes = f"{run_id} {saved}", work / "crashes.log"
+    with crashes.open("a") as file:
+        file.write(f"{crash}\n")
+    return crashes.read_text().splitlines().count(crash)
+
+
+def another_attempt(context: dg.AssetExecutionContext, crash: str, crashes: int) -> dg.RetryRequested | dg.Failure:
     """What to raise after a crash. Not a RetryPolicy: that tries again also after a person's cancel (Dagster 1.13)."""
-    if context.retry_number >= RETRIES_AFTER_CRASHES:
+    if crashes > RETRIES_AFTER_CRASHES:
         return dg.Failure(crash, allow_retries=False)
     context.log.warning(f"{crash}\nit goes on from its last state in {RETRY_AFTER_SECONDS} s")
-    return dg.RetryRequested(max_retries=RETRIES_AFTER_CRASHES, seconds_to_wait=RETRY_AFTER_SECONDS)
+    # Dagster counts those of the whole run
+    return dg.RetryRequested(max_retries=context.retry_number + 1, seconds_to_wait=RETRY_AFTER_SECONDS)
 
 
 def finished(making: Making) -> Lineage | None:

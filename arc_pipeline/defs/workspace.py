@@ -21,6 +21,7 @@ from arc_pipeline.arc.prediction import DECODINGS
 from arc_pipeline.defs.code import CODE
 from arc_pipeline.defs.columns import column_schema
 from arc_pipeline.defs.config_versions import config_version
+from arc_pipeline.defs.dead_runs import tag_with_process
 from arc_pipeline.defs.location import data_directory
 from arc_pipeline.defs.partitions import partition_path, read_experiments
 
@@ -236,6 +237,7 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
     @contextmanager
     def making(self, context: dg.AssetExecutionContext) -> Iterator[Making]:
         """An artefact in the making; errors that a user can mend end the step without a retry."""
+        tag_with_process(context.instance, context.run_id)
         key = context.partition_key if context.has_partition_key else None
         artefact = Artefact(context.asset_key.to_user_string(), partition_path(key))
         try:

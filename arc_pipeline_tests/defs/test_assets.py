@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 
 import pytest
 
@@ -106,18 +104,3 @@ def test_a_selection_that_matches_nothing_is_an_error(project) -> None:
     project.write("one")
     with pytest.raises(Exception, match="did you mean 'one'"):
         project.load().plan(["onne"])
-
-
-def test_a_run_whose_process_was_killed_is_ended(project) -> None:
-    project.write("one")
-    session = project.load()
-    code = (
-        "import os, dagster as dg; from arc_pipeline.defs.refresh import PROCESS_TAG, process_name;"
-        "instance = dg.DagsterInstance.get();"
-        "run = instance.create_run_for_job(dg.Definitions(jobs=[dg.job(name='j')(lambda: None)]).resolve_job_def('j'),"
-        " tags={PROCESS_TAG: process_name()}, status=dg.DagsterRunStatus.STARTED); os._exit(9)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=False)
-    assert [run.status.value for run in session.instance.get_runs()] == ["STARTED"]
-    session.refresh(["arc_source"])
-    assert "STARTED" not in {run.status.value for run in session.instance.get_runs()}

@@ -18,6 +18,8 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 
+from arc_pipeline.model.states import seal, state_path
+
 ROOT = Path(__file__).parents[2]
 SAVE_STEPS = 20
 LONG = {"max_steps": 2000, "batch_size": 1, "save_steps": SAVE_STEPS, "logging_steps": 1}
@@ -191,6 +193,34 @@ def test_a_finished_checkpoint_is_kept_and_a_crashed_program_tried_again(
         )
         assert materialized(session)["reused"] is (not retrain)
         assert materialized(session)["loss"] > 0
+
+
+@pytest.mark.parametrize(
+    ("saved", "ends"),
+    [([20, 40, 40, 60, 80, 100], "SUCCESS"), ([20, 40, 40, 40, 40], "FAILURE")],
+    ids=["each resumed well", "one place crashes again and again"],
+)
+def test_only_crashes_without_progress_count(
+    saved: list[int], ends: str, faked: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faked.write("one")
+    session = faked.load()
+    training = importlib.import_module("arc_pipeline.defs.training")
+    train, left = training.run_group, list(saved)
+
+    def crashing(context: dg.AssetExecutionContext, command: list[str], log: Path, *others: object) -> None:
+        if not left:
+            return train(context, command, log, *others)
+        state = state_path(log.parent, left.pop(0))
+        state.mkdir(exist_ok=True)
+        seal(state)
+        raise training.ProgramCrashed("the machine hiccuped")
+
+    monkeypatch.setattr(training, "run_group", crashing)
+    monkeypatch.setattr(training, "RETRY_AFTER_SECONDS", 0)
+    run_id = session.refresh(["checkpoint"])[-1].run_id
+    assert session.instance.get_run_by_id(run_id).status.value == ends
+    assert left == []
 
 
 def materialized(session) -> dict[str, object]:

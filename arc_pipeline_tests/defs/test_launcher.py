@@ -3,6 +3,7 @@
 The executor of the code location is in-process: the step's worker and the run's are one process, `worker` below.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from arc_pipeline.defs.launcher import accelerate_command
 
 ROOT = Path(__file__).parents[2]
 # ends with its parent, as the training program does, and does nothing but say which process it is
@@ -101,3 +104,35 @@ def test_every_rank_ends(victim: str, number: int, worker: Worker, eventually: C
     eventually(lambda: not any(map(_lives, [launcher, *worker.pids])), 60)
     assert time.monotonic() - started < 20
     eventually(lambda: worker.process.poll() is not None, 60)
+
+
+# what may lie in the cache of a user who works with accelerate, as `accelerate config` writes it
+DEEPSPEED = {"distributed_type": "DEEPSPEED", "deepspeed_config": {"zero_stage": 3}, "mixed_precision": "fp16"}
+FSDP = {"distributed_type": "FSDP", "fsdp_config": {"fsdp_version": 2}, "num_machines": 2, "main_process_port": 1}
+ONE_GPU = {"distributed_type": "MULTI_GPU", "gpu_ids": "0", "dynamo_config": {"dynamo_backend": "INDUCTOR"}}
+SAYS_ITS_ENVIRONMENT = """
+import json, os, sys
+from pathlib import Path
+Path(sys.argv[1], os.environ.get("RANK", "0") + ".json").write_text(json.dumps(dict(os.environ)))
+"""
+
+
+@pytest.mark.parametrize(("config", "ranks"), [(DEEPSPEED, 1), (FSDP, 1), (FSDP, 2), (ONE_GPU, 2)])
+def test_the_user_s_configuration_of_accelerate_is_not_ours(
+    config: dict[str, object], ranks: int, tmp_path: Path
+) -> None:
+    (tmp_path / "stand_in.py").write_text(SAYS_ITS_ENVIRONMENT)
+    cache = tmp_path / "accelerate"
+    cache.mkdir()
+    (cache / "default_config.yaml").write_text(json.dumps({"compute_environment": "LOCAL_MACHINE", **config}))
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    environment = {**os.environ, "HF_HOME": str(tmp_path), "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "0,1"}
+    command = accelerate_command("stand_in", [str(tmp_path)], ranks)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    said = [json.loads(path.read_text()) for path in tmp_path.glob("*.json")]
+    assert {each.get("WORLD_SIZE", "1") for each in said} == {str(len(said))} == {str(ranks)}
+    for each in said:
+        assert each["ACCELERATE_MIXED_PRECISION"] == each["ACCELERATE_DYNAMO_BACKEND"].lower() == "no"
+        assert each["CUDA_VISIBLE_DEVICES"] == "0,1"
+        assert not [name for name in each if name.startswith(("ACCELERATE_USE_DEEP", "ACCELERATE_USE_FSDP", "FSDP_"))]

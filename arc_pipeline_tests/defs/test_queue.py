@@ -11,7 +11,7 @@ import pytest
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.definitions import defs
 from arc_pipeline.defs import queue
-from arc_pipeline.defs.refresh import PROCESS_TAG
+from arc_pipeline.defs.dead_runs import PROCESS_TAG
 from arc_pipeline.defs.staleness import Node, Status
 
 STAGES = ("augmentation_config", "augmented_examples", "training_config", "initial_weights", "checkpoint")
