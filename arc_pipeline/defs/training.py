@@ -22,6 +22,7 @@ from arc_pipeline.defs.cost import observe_cost
 from arc_pipeline.defs.launcher import ProgramCrashed, accelerate_command, run_group
 from arc_pipeline.defs.partitions import experiment_partitions, named_in
 from arc_pipeline.defs.tasks import tasks
+from arc_pipeline.defs.unfinished import warn_of_unfinished
 from arc_pipeline.defs.workspace import Making, Workspace, markdown_table
 from arc_pipeline.model.job import TrainingJob
 from arc_pipeline.model.process import process_environment
@@ -81,6 +82,7 @@ def checkpoint(context: dg.AssetExecutionContext, config: Training, workspace: W
             # whoever had to wait may find the work done
             if record := None if config.retrain else finished(making):
                 return keep(making, record)
+            warn_of_unfinished(context, job)
             observe_cost(context, job, workspace.store.root)
             return train(context, making, job, held)
 

@@ -1,0 +1,44 @@
+"""Unfinished trainings from which the one that begins cannot go on, since it is another one: said, never removed."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+
+from arc_pipeline.arc.differences import changed
+from arc_pipeline.arc.pruning import JOB
+from arc_pipeline.defs.cost import is_begun
+from arc_pipeline.model.job import TrainingJob
+
+NAMED_FIELDS = 3
+
+
+def warn_of_unfinished(context: dg.AssetExecutionContext, job: TrainingJob) -> None:
+    """A training that begins at step 0 although hours of another one are on the disk says so, and why."""
+    if not is_begun(job):
+        for words in unfinished(job):
+            context.log.warning(words)
+
+
+def unfinished(job: TrainingJob) -> Iterator[str]:
+    """A sentence for each other training of the experiment that has states."""
+    from arc_pipeline.model.states import states
+
+    for work in sorted(job.work.parent.glob("*")):
+        if work != job.work and (found := states(work)):
+            yield (
+                f"this training begins at step 0 and does not go on from {found[0]}, for {_difference(work, job)} "
+                "changed; undo that to go on from there, or remove it with: arc-pipeline prune"
+            )
+
+
+def _difference(work: Path, job: TrainingJob) -> str:
+    """The fields of the experiment that differ; what else a training depends on has no words here."""
+    now = job.experiment.model_dump(mode="json", include=job.experiment.training_fields().keys())
+    try:
+        then = json.loads((work / JOB).read_bytes())["experiment"]
+    except (OSError, ValueError, KeyError):  # of a version of this program that wrote it otherwise
+        then = now
+    found = changed({name: then.get(name) for name in now}, now)
+    return "; ".join(found[:NAMED_FIELDS]) or "its code, its examples or its initial weights"
