@@ -1,5 +1,6 @@
 """The data directory as a resource, and artefacts in the making: what one reads is recorded as its lineage."""
 
+import errno
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from arc_pipeline.defs.location import data_directory
 from arc_pipeline.defs.partitions import partition_path, read_experiments
 
 MOST_METADATA_ROWS = 50
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Making:
@@ -246,8 +248,9 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
         except ArcPipelineError as error:
             raise dg.Failure(description=f"{artefact}: {error}", allow_retries=False) from error
         except OSError as error:
-            free = shutil.disk_usage(self.data).free / 1e9
-            raise dg.Failure(description=f"{artefact}: {error} ({free:.1f} GB free on its disk)") from error
+            full = f" ({shutil.disk_usage(self.data).free / 1e9:.1f} GB free on its disk)"
+            words = f"{artefact}: {error}{full if error.errno in DISK_ERRORS else ''}"
+            raise dg.Failure(description=words) from error
 
 
 def markdown_table(rows: list[dict[str, Any]]) -> dg.MetadataValue:
