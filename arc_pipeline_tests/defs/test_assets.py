@@ -1,6 +1,8 @@
 """The real graph on a real instance, with a training of a few steps: lineage, checks, staleness."""
 
+import errno
 import json
+import os
 import shutil
 
 import pytest
@@ -104,3 +106,17 @@ def test_a_selection_that_matches_nothing_is_an_error(project) -> None:
     project.write("one")
     with pytest.raises(Exception, match="did you mean 'one'"):
         project.load().plan(["onne"])
+
+
+@pytest.mark.parametrize(("number", "told"), [(errno.ENOSPC, True), (errno.EACCES, False)])
+def test_how_much_room_the_disk_has_is_told_where_that_is_what_failed(faked, number: int, told: bool) -> None:
+    faked.write("one")
+    session = faked.load()
+
+    def fails(*arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    faked.patch.setattr("arc_pipeline.defs.training.run_group", fails)
+    (failed,) = [outcome.failed for outcome in session.refresh(["checkpoint"]) if outcome.failed]
+    assert f"checkpoint[one]: [Errno {number}] {os.strerror(number)}" in failed
+    assert ("GB free on its disk" in failed) == told
