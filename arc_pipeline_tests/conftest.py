@@ -13,6 +13,14 @@ from arc_pipeline.arc.task import Grid, Pair, Task
 settings.register_profile("arc", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("arc")
 
+LONGEST = ("test_story", "test_interruptions", "test_browser", "test_ranks", "test_server", "test_killed_prediction")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest come first, lest one core waits for the other in the end."""
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(LONGEST)))
+
 
 def mirrored(*inputs: Grid) -> tuple[Pair, ...]:
     """Pairs that obey one rule: every row is reversed."""

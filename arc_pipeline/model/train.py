@@ -69,10 +69,11 @@ def run(job: TrainingJob, report: Any) -> None:
     experiment, recipes, tasks = job.experiment, job.recipes(), job.training_tasks()
     model, tokenizer = load_start(job.start, experiment)
     examples = ExampleDataset(recipes, tasks, experiment, tokenizer)
-    with tempfile.TemporaryDirectory() as directory:
-        save_tokenizer(tokenizer, Path(directory))
-        saved = ExampleDataset(recipes, tasks, experiment, saved_tokenizer(Path(directory)))
-    refuse_other_ids(examples, saved, experiment.model)
+    if is_main_process():
+        with tempfile.TemporaryDirectory() as directory:
+            save_tokenizer(tokenizer, Path(directory))
+            saved = ExampleDataset(recipes, tasks, experiment, saved_tokenizer(Path(directory)))
+        refuse_other_ids(examples, saved, experiment.model)
     if experiment.test_time == "task":
         run_each(job, recipes, tasks, model, tokenizer, report)
     else:
