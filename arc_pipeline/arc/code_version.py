@@ -23,6 +23,9 @@ class Module:
 
     def __init__(self, name: str, path: Path) -> None:
         self.name, self.path = name, path
+        # of each definition, for the code of one asset reaches most of what that of another does
+        self._uses: dict[str, list[str]] = {}
+        self._versions: dict[str, str] = {}
 
     @cached_property
     def tree(self) -> ast.Module:
@@ -34,7 +37,7 @@ class Module:
         found: dict[str, list[ast.stmt]] = {}
         for statement in self.tree.body:
             for name in _defined_names(statement):
-                found.setdefault(name, []).append(_Stripper.stripped(statement))
+                found.setdefault(name, []).append(_Stripper().visit(statement))
         return found
 
     @cached_property
@@ -42,13 +45,26 @@ class Module:
         """Local name -> dotted name, of the imports that are not inside a definition."""
         return self._imported(*(each for each in self.tree.body if not any(_defined_names(each))))
 
-    def uses(self, name: str) -> Iterator[str]:
+    def uses(self, name: str) -> list[str]:
         """The dotted names that a definition mentions, as seen from outside this module."""
+        if name not in self._uses:
+            self._uses[name] = list(dict.fromkeys(self._used(name)))
+        return self._uses[name]
+
+    def _used(self, name: str) -> Iterator[str]:
         for definition in self.definitions[name]:
             imports = self.imports | self._imported(definition)
             for written in _dotted_names(definition):
                 head, *rest = written.split(".")
                 yield ".".join([imports.get(head, f"{self.name}.{head}"), *rest])
+
+    def version(self, name: str) -> str:
+        """A hash of a definition."""
+        if name not in self._versions:
+            # not ast.dump: its text differs between the minor versions of Python
+            source = "\n".join(map(ast.unparse, self.definitions[name]))
+            self._versions[name] = hashlib.sha256(source.encode()).hexdigest()[:16]
+        return self._versions[name]
 
     def _imported(self, *statements: ast.stmt) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -108,14 +124,8 @@ def definition_versions(
     reached = reachable(module, function, leave_out, package)
     if (module, function) not in reached:
         raise ValueError(f"{module} has no {function}, or it is left out")
-    return {":".join(symbol): _hash(package, *symbol) for symbol in sorted(reached)}
-
-
-def _hash(package: Package, module: str, name: str) -> str:
-    found = package.module(module)
-    # not ast.dump: its text differs between the minor versions of Python
-    source = "\n".join(map(ast.unparse, found.definitions[name])) if found else ""
-    return hashlib.sha256(source.encode()).hexdigest()[:16]
+    homes = [(package.module(module), name) for module, name in sorted(reached)]
+    return {f"{home.name}:{name}": home.version(name) for home, name in homes if home}
 
 
 def code_version(definitions: Mapping[str, str]) -> str:
@@ -177,11 +187,6 @@ def _dotted_names(definition: ast.stmt) -> Iterator[str]:
 
 class _Stripper(ast.NodeTransformer):
     """Drops docstrings, annotations of functions, and decorators that only describe an asset."""
-
-    @classmethod
-    def stripped(cls, statement: ast.stmt) -> ast.stmt:
-        copied: ast.stmt = cls().visit(ast.parse(ast.unparse(statement)).body[0])
-        return copied
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         self.generic_visit(node)
