@@ -1,11 +1,15 @@
 """Hand-written tasks, whose grids are all different and have no symmetry, and ways to watch other processes."""
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # a core each
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import arc_pipeline.model  # noqa: F401 before torch, whose threads it tells to wait asleep
 from arc_pipeline.arc.task import Grid, Pair, Task
