@@ -142,6 +142,11 @@ class Experiment(Section):
         return self.save_steps or max(SAVED_AT_LEAST_EVERY, math.ceil(self.max_steps / SAVED_STATES))
 
     @property
+    def eval_interval(self) -> int:
+        """Steps between two measurements of the validation loss: those between two states, if the file does not say."""
+        return self.eval_steps or self.save_interval
+
+    @property
     def n_examples(self) -> int:
         """Examples that the whole training consumes; with an adapter for each task, those of one."""
         return self.max_steps * self.batch_size

@@ -156,14 +156,9 @@ def states_at_once(experiment: Experiment) -> int:
     """The most states that are on the disk together: the newest, with validation the best, the one being written."""
     best = 1 if experiment.validation else 0
     # the last step is saved too, and so is each one whose validation is the best until then
-    intervals = [experiment.save_interval, *([eval_interval(experiment)] if experiment.validation else [])]
+    intervals = [experiment.save_interval, *([experiment.eval_interval] if experiment.validation else [])]
     saved = {experiment.max_steps}.union(*(range(each, experiment.max_steps, each) for each in intervals))
     return min(KEPT + best + 1, len(saved))
-
-
-def eval_interval(experiment: Experiment) -> int:
-    """Steps between two measurements of the validation loss."""
-    return experiment.eval_steps or experiment.save_interval
 
 
 def whole_training(
@@ -202,6 +197,6 @@ def validating(experiment: Experiment, measured: dict[str, Any]) -> float:
     """Seconds of all measurements of the validation loss."""
     if not experiment.validation:
         return 0.0
-    times = math.ceil(experiment.max_steps / eval_interval(experiment))  # once more at the end
+    times = math.ceil(experiment.max_steps / experiment.eval_interval)  # once more at the end
     passes = measured["validation_tokens"] / (measured["tokens_per_step"] * experiment.processes)
     return float(times * passes * measured["seconds_per_step"] * SHARE_OF_A_FORWARD_PASS)

@@ -13,6 +13,7 @@ from arc_pipeline.arc.artefact import Lineage, hash_json
 from arc_pipeline.arc.at_test_time import examples_of_each
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.experiment import Experiment
+from arc_pipeline.arc.pruning import JOB, UNFINISHED
 from arc_pipeline.arc.validation import validation_loss_follows_training
 from arc_pipeline.defs.accelerator import POOL, accelerator
 from arc_pipeline.defs.augmentation import EXAMPLE_CHECKS, augmented_examples
@@ -72,7 +73,7 @@ def checkpoint(context: dg.AssetExecutionContext, config: Training, workspace: W
     Refuses examples whose checks did not pass, also in a later run and in a backfill.
     """
     with workspace.making(context) as making:
-        job = training_job(making, workspace.store.root / "training")
+        job = training_job(making, workspace.store.root / UNFINISHED)
         refuse_missing(job.experiment)
         refuse_failed_checks(making)
         refuse_other_examples(job)
@@ -92,7 +93,7 @@ def train(
 ) -> dg.MaterializeResult[None]:
     """Runs the training program and commits what it made; its states to resume from are gone afterwards."""
     job.work.mkdir(parents=True, exist_ok=True)
-    job_file = job.work / "job.json"
+    job_file = job.work / JOB
     job_file.write_text(job.model_dump_json(indent=2))
     processes = job.experiment.processes
     command = accelerate_command("arc_pipeline.model.train", [str(job_file)], processes)

@@ -248,8 +248,9 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
         except ArcPipelineError as error:
             raise dg.Failure(description=f"{artefact}: {error}", allow_retries=False) from error
         except OSError as error:
-            full = f" ({shutil.disk_usage(self.data).free / 1e9:.1f} GB free on its disk)"
-            words = f"{artefact}: {error}{full if error.errno in DISK_ERRORS else ''}"
+            words = f"{artefact}: {error}"
+            if error.errno in DISK_ERRORS:
+                words += f" ({shutil.disk_usage(self.data).free / 1e9:.1f} GB free on its disk)"
             raise dg.Failure(description=words) from error
 
 

@@ -162,7 +162,7 @@ def training_arguments(experiment: Experiment, work: Path) -> TrainingArguments:
         save_strategy="steps",
         save_steps=experiment.save_interval,
         eval_strategy="steps" if experiment.validation else "no",
-        eval_steps=experiment.eval_steps or experiment.save_interval,
+        eval_steps=experiment.eval_interval,
         metric_for_best_model="eval_loss" if experiment.validation else None,
         greater_is_better=False if experiment.validation else None,
         seed=experiment.seed,
