@@ -4,10 +4,12 @@ Only decides and asks; what it asks for runs like any other run. Knows nothing o
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 from dagster import DagsterInstance
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 
 from arc_pipeline.arc.artefact import Store
 from arc_pipeline.arc.documents import TypedLoader, parse_yaml, read_bytes
@@ -29,6 +31,7 @@ STAGES = (augmentation_config, augmented_examples, training_config, initial_weig
 STAGE_NAMES = frozenset(each.key.to_user_string() for each in STAGES)
 USABLE = frozenset({FRESH, UNRECORDED})
 PARTITION_TAG = "dagster/partition"
+RETRIED_WITHIN = timedelta(minutes=5)
 FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 
 training_job = dg.define_asset_job(
@@ -107,9 +110,17 @@ def next_training(scanner: Scanner, instance: DagsterInstance, queue: Sequence[s
 
 
 def unfinished_trainings(instance: DagsterInstance) -> list[dg.DagsterRun]:
-    """Runs that are queued or under way and make a checkpoint; one that selects no assets makes all of its job's."""
-    runs = instance.get_runs(dg.RunsFilter(statuses=[*{*dg.DagsterRunStatus} - FINISHED]))
+    """Runs that are queued, under way or about to be retried, and make a checkpoint; one that selects no assets makes
+    all of its job's."""
+    runs = [*instance.get_runs(dg.RunsFilter(statuses=[*{*dg.DagsterRunStatus} - FINISHED])), *_to_be_retried(instance)]
     return [run for run in runs if run.asset_selection is None or checkpoint.key in run.asset_selection]
+
+
+def _to_be_retried(instance: DagsterInstance) -> list[dg.DagsterRun]:
+    """Runs that failed just now and that the daemon will begin anew; without a daemon, none ever does."""
+    since = datetime.now(UTC) - RETRIED_WITHIN
+    lately = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags={WILL_RETRY_TAG: "true"}, updated_after=since)
+    return [run for run in instance.get_runs(lately) if AUTO_RETRY_RUN_ID_TAG not in run.tags]
 
 
 def _failed_last(instance: DagsterInstance, experiment: str) -> bool:

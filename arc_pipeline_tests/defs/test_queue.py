@@ -3,6 +3,7 @@
 import importlib
 import socket
 from collections.abc import Iterator
+from datetime import timedelta
 from types import SimpleNamespace
 
 import dagster as dg
@@ -38,10 +39,12 @@ class Statuses:
         return self._elsewhere
 
 
-def enter_run(instance: dg.DagsterInstance, experiment: str, status: dg.DagsterRunStatus) -> None:
+def enter_run(
+    instance: dg.DagsterInstance, experiment: str, status: dg.DagsterRunStatus, more_tags: dict[str, str] | None = None
+) -> None:
     """Enters a run of one experiment's checkpoint."""
     job = defs.resolve_job_def("training_job")
-    tags = {"dagster/partition": experiment}
+    tags = {"dagster/partition": experiment} | (more_tags or {})
     instance.create_run_for_job(job, tags=tags, status=status, asset_selection=frozenset({dg.AssetKey("checkpoint")}))
 
 
@@ -63,6 +66,18 @@ def test_never_a_second_one() -> None:
             enter_run(instance, "b", dg.DagsterRunStatus(status))
             skipped = queue.next_training(Statuses({"checkpoint[a]": "missing"}), instance, ["a"])
             assert skipped.skip_message.startswith(f"a training (b) is {status.lower()} in run ")
+
+
+@pytest.mark.parametrize("minutes", [5, 0])
+@pytest.mark.parametrize("begun", [False, True])
+def test_none_before_the_retry_of_one_that_failed_just_now(
+    instance, monkeypatch: pytest.MonkeyPatch, minutes: int, begun: bool
+) -> None:
+    monkeypatch.setattr(queue, "RETRIED_WITHIN", timedelta(minutes=minutes))
+    tags = {"dagster/will_retry": "true"} | ({"dagster/auto_retry_run_id": "another"} if begun else {})
+    enter_run(instance, "b", dg.DagsterRunStatus.FAILURE, tags)
+    found = queue.next_training(Statuses({"checkpoint[a]": "missing"}), instance, ["a"])
+    assert isinstance(found, dg.SkipReason) == (minutes > 0 and not begun)
 
 
 def test_what_failed_last_comes_last(instance) -> None:
