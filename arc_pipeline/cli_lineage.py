@@ -95,9 +95,11 @@ def history(
 @lineage.command()
 def accept(
     asset: str,
-    partition: Annotated[str, typer.Argument(help="As `stale` shows it, for example demo-fixed or demo-fixed/t0.0.")],
+    partition: Annotated[
+        str, typer.Argument(help="As `stale` shows it: demo-fixed or demo-fixed/t0.0; or a pattern: 'demo-*', '*'.")
+    ],
     reason: Annotated[str, typer.Option(help="Why the change of code does not matter; kept in the record.")],
 ) -> None:
-    """Declare that a change of code leaves an artefact valid, so that it is not made again."""
-    record = open_session().accept(asset, partition, reason)
-    say(f"accepted {record.artefact}: {record.accepted[-1]['changed']}")
+    """Declare that a change of code leaves artefacts valid, so that they are not made again."""
+    for record in open_session().accept(asset, partition, reason):
+        say(f"accepted {record.artefact}: {record.accepted[-1]['changed']}")

@@ -21,7 +21,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
+from arc_pipeline.arc.code_migration import migrated
+from arc_pipeline.arc.code_version import uncounted
 from arc_pipeline.arc.errors import MissingArtefact
+
+uncounted("how an artefact is kept is no part of it")
 
 LINEAGE = "lineage.json"
 CURRENT = "current"
@@ -89,7 +93,10 @@ class Store:
     def read_lineage(version: Path) -> Lineage | None:
         """The record in the directory of a version, or None if there is none."""
         path = version / LINEAGE
-        return Lineage.model_validate_json(path.read_bytes()) if path.is_file() else None
+        if not path.is_file():
+            return None
+        record = json.loads(path.read_bytes())
+        return Lineage.model_validate(migrated(Artefact.parse(record["artefact"]).asset, record))
 
     def versions(self, artefact: Artefact) -> list[Path]:
         """The directories of all versions that are kept, oldest first."""

@@ -1,21 +1,63 @@
-"""Code versions: a hash of what a function calls inside this package, found in the source without importing it.
+"""Code versions: a hash of what a function reaches inside this package, read from the source without importing it.
 
-Follows names from definition to definition, also across modules and lazy imports. Comments, docstrings, formatting and
-annotations of functions change nothing. Knows nothing of assets.
+Definitions count by content, not by where they stand or what they are called: moving a module, splitting a file or
+renaming a function changes nothing; nor do comments, docstrings, formatting, imports and annotations. Knows no assets.
 """
 
 import ast
+import copy
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 Symbol: TypeAlias = tuple[str, str]
-# functions that only describe a result, and the layer that only draws it: what they say may change without making the
-# result stale
-FOR_PEOPLE = frozenset({"describe", "describe_prompts", "progress", "plotted", "markdown_table", "shown_rows"})
-PICTURES = "report"
+T = TypeVar("T")
+# in the normalized text of a definition: itself, another name of the same statement, and a definition of the package
+SELF, SIBLING, REFERENCE = "@self", "@sibling", "@reference"
+HASH_DIGITS, REFERENCE_DIGITS = 16, 8
+BLOCKS = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.ExceptHandler)
+
+
+def uncounted(because: str, of: Collection[str] = ()) -> Callable[[T], T]:
+    """Marks code that code versions leave out, of all assets or `of` those named: what it does changes none of them.
+
+    A decorator of a function or class; a wrapper of a constant's value; or, as a statement of its own, the mark of a
+    whole module, and in `__init__.py` of a package. `because` is for readers.
+    """
+    return lambda definition: definition
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What `uncounted` says, as read from the source; `of` is empty for all assets."""
+
+    of: frozenset[str]
+
+    def covers(self, asset: str) -> bool:
+        """Whether code of this asset does not count here."""
+        return not self.of or asset in self.of
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A definition without what changes nothing; `references` are the package's definitions that it uses, in order."""
+
+    shape: str
+    references: tuple[Symbol, ...]
+
+
+@dataclass(frozen=True)
+class Code:
+    """The code of an asset: its version, and for people each definition: name -> its hash, then those it uses."""
+
+    version: str
+    definitions: dict[str, str]
 
 
 class Module:
@@ -23,50 +65,57 @@ class Module:
 
     def __init__(self, name: str, path: Path) -> None:
         self.name, self.path = name, path
-        # of each definition, for the code of one asset reaches most of what that of another does
-        self._uses: dict[str, list[str]] = {}
-        self._versions: dict[str, str] = {}
+        self._read: dict[str, Definition] = {}
 
     @cached_property
     def tree(self) -> ast.Module:
         return ast.parse(self.path.read_text(encoding="utf-8"))
 
     @cached_property
-    def definitions(self) -> dict[str, list[ast.stmt]]:
-        """The statements that define each name, without what changes nothing."""
+    def statements(self) -> dict[str, list[ast.stmt]]:
+        """The statements that define each name."""
         found: dict[str, list[ast.stmt]] = {}
         for statement in self.tree.body:
             for name in _defined_names(statement):
-                found.setdefault(name, []).append(_Stripper().visit(statement))
+                found.setdefault(name, []).append(statement)
         return found
 
     @cached_property
     def imports(self) -> dict[str, str]:
         """Local name -> dotted name, of the imports that are not inside a definition."""
-        return self._imported(*(each for each in self.tree.body if not any(_defined_names(each))))
+        return self.imported(*(each for each in self.tree.body if not any(_defined_names(each))))
 
-    def uses(self, name: str) -> list[str]:
-        """The dotted names that a definition mentions, as seen from outside this module."""
-        if name not in self._uses:
-            self._uses[name] = list(dict.fromkeys(self._used(name)))
-        return self._uses[name]
+    @cached_property
+    def mark(self) -> Mark | None:
+        """What a statement of its own says of the whole module."""
+        calls = (each.value for each in self.tree.body if isinstance(each, ast.Expr))
+        return next(filter(None, map(self.mark_of, calls)), None)
 
-    def _used(self, name: str) -> Iterator[str]:
-        for definition in self.definitions[name]:
-            imports = self.imports | self._imported(definition)
-            for written in _dotted_names(definition):
-                head, *rest = written.split(".")
-                yield ".".join([imports.get(head, f"{self.name}.{head}"), *rest])
+    @cached_property
+    def marks(self) -> dict[str, list[Mark]]:
+        """What the decorators of each definition say, or the wrapper of its value."""
+        return {
+            name: list(filter(None, map(self.mark_of, _wrappers(statements))))
+            for name, statements in self.statements.items()
+        }
 
-    def version(self, name: str) -> str:
-        """A hash of a definition."""
-        if name not in self._versions:
-            # not ast.dump: its text differs between the minor versions of Python
-            source = "\n".join(map(ast.unparse, self.definitions[name]))
-            self._versions[name] = hashlib.sha256(source.encode()).hexdigest()[:16]
-        return self._versions[name]
+    def mark_of(self, node: ast.expr) -> Mark | None:
+        """What a call says if it is one of `uncounted`."""
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            return None
+        if self.imports.get(node.func.id, "").rpartition(".")[2] != uncounted.__name__:
+            return None
+        given = [*node.args[1:], *(each.value for each in node.keywords if each.arg == "of")]
+        return Mark(frozenset(ast.literal_eval(given[0]) if given else ()))
 
-    def _imported(self, *statements: ast.stmt) -> dict[str, str]:
+    def definition(self, name: str, package: "Package") -> Definition:
+        """The normalized definition of a name."""
+        if name not in self._read:
+            self._read[name] = _Normalizer(self, name, package).definition()
+        return self._read[name]
+
+    def imported(self, *statements: ast.stmt) -> dict[str, str]:
+        """Local name -> dotted name, of all imports in some statements."""
         found: dict[str, str] = {}
         for node in (node for statement in statements for node in ast.walk(statement)):
             if isinstance(node, ast.ImportFrom):
@@ -94,6 +143,7 @@ class Package:
         self._modules: dict[str, Module | None] = {}
 
     def module(self, name: str) -> Module | None:
+        """The module of that dotted name, None if this package has none."""
         if name not in self._modules:
             top, *rest = name.split(".")
             base = self.root.joinpath(*rest)
@@ -102,66 +152,128 @@ class Package:
             self._modules[name] = Module(name, path) if path else None
         return self._modules[name]
 
-    def symbol(self, dotted: str) -> Symbol | None:
-        """The module and the definition in it that a dotted name means; None if it is of another package."""
+    def resolve(self, dotted: str) -> tuple[Symbol, list[str]] | None:
+        """(module and definition that a dotted name means, the attributes after it), through what modules import."""
         parts = dotted.split(".")
         for end in range(len(parts) - 1, 0, -1):
-            if self.module(name := ".".join(parts[:end])):
-                return name, parts[end]
+            if module := self.module(".".join(parts[:end])):
+                name, rest = parts[end], parts[end + 1 :]
+                if name in module.statements:
+                    return (module.name, name), rest
+                further = module.imports.get(name)
+                return self.resolve(".".join([further, *rest])) if further else None
         return None
+
+    def is_counted(self, symbol: Symbol, asset: str) -> bool:
+        """Whether a definition is code of an asset; marks of its module and of the packages around it count too."""
+        parts = symbol[0].split(".")
+        around = (self.module(".".join(parts[:end])) for end in range(1, len(parts) + 1))
+        marks = [module.mark for module in around if module and module.mark]
+        home = self.module(symbol[0])
+        marks += home.marks.get(symbol[1], []) if home else []
+        return not any(mark.covers(asset) for mark in marks)
+
+    @cached_property
+    def bases(self) -> frozenset[str]:
+        """The names of all classes that another one is made of, in any file."""
+        texts = (path.read_text(encoding="utf-8") for path in self.root.rglob("*.py"))
+        written = (match for text in texts for match in re.findall(r"^ *class \w+\(([^)]*)\)", text, re.MULTILINE))
+        return frozenset(name for bases in written for name in re.findall(r"\w+", bases))
 
 
 THIS_PACKAGE = Package(Path(__file__).parents[1])
 
 
-def definition_versions(
-    module: str, function: str, leave_out: Iterable[str] = (), package: Package = THIS_PACKAGE
-) -> dict[str, str]:
-    """`module:name` -> a hash, of every definition that `function` of `module` reaches.
-
-    `leave_out` has what does not count, `module` or `module:name`; pictures and functions FOR_PEOPLE never count.
-    """
-    reached = reachable(module, function, leave_out, package)
-    if (module, function) not in reached:
-        raise ValueError(f"{module} has no {function}, or it is left out")
-    homes = [(package.module(module), name) for module, name in sorted(reached)]
-    return {f"{home.name}:{name}": home.version(name) for home, name in homes if home}
-
-
-def code_version(definitions: Mapping[str, str]) -> str:
-    """SHA-256 over the versions of definitions: the code version of what they make."""
-    lines = [f"{name}={version}" for name, version in sorted(definitions.items())]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def changed_definitions(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """The definitions that are not the same in both, without the package's name."""
-    names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
-    return [name.partition(".")[2].replace(":", " ") for name in names]
+def code_of(module: str, function: str, asset: str = "", package: Package = THIS_PACKAGE) -> Code:
+    """The code of what `function` of `module` makes. `asset` is its name where marks speak of some assets only."""
+    entry = (module, function)
+    found = reachable(module, function, asset, package)
+    if entry not in found:
+        raise ValueError(f"{module} has no {function}, or it is marked as uncounted")
+    return Code(_version(entry, found), {_short(symbol): _listed(found, symbol) for symbol in sorted(found)})
 
 
 def reachable(
-    module: str, function: str, leave_out: Iterable[str] = (), package: Package = THIS_PACKAGE
-) -> set[Symbol]:
-    """All (module, definition) that the function needs, itself included."""
-    left_out, seen, reached = frozenset(leave_out), set[Symbol](), set[Symbol]()
-    waiting: list[Symbol | None] = [(module, function)]
+    module: str, function: str, asset: str = "", package: Package = THIS_PACKAGE
+) -> dict[Symbol, Definition]:
+    """All definitions that the function needs, itself included, by where they stand."""
+    found: dict[Symbol, Definition] = {}
+    waiting = [(module, function)]
     while waiting:
         symbol = waiting.pop()
-        if symbol is None or symbol in seen or _is_for_people(symbol) or {symbol[0], ":".join(symbol)} & left_out:
+        home = package.module(symbol[0])
+        if symbol in found or not home or symbol[1] not in home.statements or not package.is_counted(symbol, asset):
             continue
-        seen.add(symbol)
-        home, name = package.module(symbol[0]), symbol[1]
-        if home and name in home.definitions:
-            reached.add(symbol)
-            waiting += map(package.symbol, home.uses(name))
-        elif home and name in home.imports:
-            waiting.append(package.symbol(home.imports[name]))
-    return reached
+        found[symbol] = home.definition(symbol[1], package)
+        waiting += found[symbol].references
+    return found
 
 
-def _is_for_people(symbol: Symbol) -> bool:
-    return symbol[1] in FOR_PEOPLE or symbol[0].split(".")[1:2] == [PICTURES]
+def _version(entry: Symbol, found: Mapping[Symbol, Definition]) -> str:
+    """SHA-256 over the definitions and how they use each other, whatever they are called.
+
+    Each is labelled by its shape, then again and again by its label and those that it uses, until that tells no more
+    of them apart (colour refinement: doi:10.1016/j.disopt.2007.08.001).
+    """
+    labels = {symbol: each.shape for symbol, each in found.items()}
+    while True:
+        finer = {
+            symbol: _hash(labels[symbol], *(labels.get(used, "uncounted") for used in each.references))
+            for symbol, each in found.items()
+        }
+        if len({*finer.values()}) == len({*labels.values()}):
+            return hashlib.sha256("\n".join([finer[entry], *sorted({*finer.values()})]).encode()).hexdigest()
+        labels = finer
+
+
+def _hash(*texts: str) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:HASH_DIGITS]
+
+
+def _short(symbol: Symbol) -> str:
+    return f"{symbol[0].partition('.')[2]}:{symbol[1]}"
+
+
+def _listed(found: Mapping[Symbol, Definition], symbol: Symbol) -> str:
+    used = (found[each].shape[:REFERENCE_DIGITS] for each in found[symbol].references if each in found)
+    return " ".join([found[symbol].shape, *used])
+
+
+def changed_definitions(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """The definitions that are not the same in two listings; one that only moved or was renamed is the same."""
+    changed = {name for name in old.keys() & new.keys() if _shape(old[name]) != _shape(new[name])}
+    changed |= _unmatched(old, new) | _unmatched(new, old)
+    rewired = {name for name in (old.keys() & new.keys()) - changed if _is_rewired(name, old, new)}
+    return sorted(name.replace(":", " ") for name in changed | rewired)
+
+
+def _shape(listed: str) -> str:
+    return listed.partition(" ")[0]
+
+
+def _unmatched(names: Mapping[str, str], others: Mapping[str, str]) -> set[str]:
+    """The names that only the first listing has, but for those of which the other has a copy under another name."""
+    copies = Counter(_shape(others[name]) for name in others.keys() - names.keys())
+    alone = set()
+    for name in sorted(names.keys() - others.keys()):
+        shape = _shape(names[name])
+        copies[shape] -= 1
+        if copies[shape] < 0:
+            alone.add(name)
+    return alone
+
+
+def _is_rewired(name: str, old: Mapping[str, str], new: Mapping[str, str]) -> bool:
+    """Whether an unchanged definition uses another one now, and not only a changed one of the same name."""
+    before, after = (listed.split(" ")[1:] for listed in (old[name], new[name]))
+    if len(before) != len(after):
+        return True
+    pairs = [(x, y) for x, y in zip(before, after, strict=True) if x != y]
+    return any(_named(x, old).isdisjoint(_named(y, new)) for x, y in pairs)
+
+
+def _named(reference: str, listing: Mapping[str, str]) -> set[str]:
+    return {name for name, listed in listing.items() if listed.startswith(reference)}
 
 
 def _defined_names(statement: ast.stmt) -> Iterator[str]:
@@ -173,40 +285,214 @@ def _defined_names(statement: ast.stmt) -> Iterator[str]:
             yield from (node.id for node in ast.walk(target) if isinstance(node, ast.Name))
 
 
-def _dotted_names(definition: ast.stmt) -> Iterator[str]:
-    """Each name, and each chain of attributes that begins with a name."""
-    for node in ast.walk(definition):
-        chain: list[str] = []
-        inner: ast.AST = node
-        while isinstance(inner, ast.Attribute):
-            chain.insert(0, inner.attr)
-            inner = inner.value
-        if isinstance(inner, ast.Name):
-            yield ".".join([inner.id, *chain])
+def _is_shared(statement: ast.stmt) -> bool:
+    return sum(1 for _ in _defined_names(statement)) > 1
 
 
-class _Stripper(ast.NodeTransformer):
-    """Drops docstrings, annotations of functions, and decorators that only describe an asset."""
+def _wrappers(statements: Iterable[ast.stmt]) -> Iterator[ast.expr]:
+    """The decorators of a definition; of `NAME = f(...)(value)`, f(...)."""
+    for statement in statements:
+        if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+            yield from statement.decorator_list
+        elif isinstance(statement, (ast.Assign, ast.AnnAssign)) and isinstance(statement.value, ast.Call):
+            yield statement.value.func
+
+
+class _Normalizer(ast.NodeTransformer):
+    """Makes a definition independent of names: references become marks, their targets a list."""
+
+    def __init__(self, module: Module, name: str, package: Package) -> None:
+        self._module, self._name, self._package = module, name, package
+        # those that define several names are changed in a copy
+        self._statements = [copy.deepcopy(each) if _is_shared(each) else each for each in module.statements[name]]
+        self._imports = module.imports | module.imported(*self._statements)
+        self._scopes: list[frozenset[str]] = []
+        self._references: list[Symbol] = []
+        self._methods: dict[str, str] = {}
+
+    def definition(self) -> Definition:
+        """The statements as one text."""
+        # not ast.dump: its text differs between the minor versions of Python
+        text = "\n".join(ast.unparse(self._top(statement)) for statement in self._statements)
+        return Definition(_hash(text), tuple(self._references))
+
+    def _top(self, statement: ast.stmt) -> Any:
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            if isinstance(statement, ast.ClassDef) and not statement.bases and self._name not in self._package.bases:
+                self._methods = {name: f"@method{place}" for place, name in enumerate(_private_methods(statement))}
+            normal = self.visit(statement)
+            normal.name = SELF
+            return normal
+        if isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            statement = ast.Assign([statement.target], statement.value, lineno=0)
+        for node in ast.walk(ast.Module(_targets(statement), [])):
+            if isinstance(node, ast.Name):
+                node.id = SELF if node.id == self._name else SIBLING
+        if isinstance(statement, (ast.Assign, ast.AugAssign)):
+            statement.value = self.visit(self._unwrapped(statement.value))
+        return statement
+
+    def _unwrapped(self, value: ast.expr) -> ast.expr:
+        marked = isinstance(value, ast.Call) and self._module.mark_of(value.func)
+        return value.args[0] if isinstance(value, ast.Call) and marked else value
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        self.generic_visit(node)
-        node.returns, node.body = None, _without_docstring(node.body)
-        node.decorator_list = [each for each in node.decorator_list if not _is_asset(each)]
+        node.decorator_list = [self.visit(each) for each in node.decorator_list if not self._only_describes(each)]
+        node.args = self.visit(node.args)
+        node.returns = None
+        with self._scope(_bound(node)):
+            node.body = self._body(node.body)
         return node
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        self.generic_visit(node)
-        node.body = _without_docstring(node.body)
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        node.bases = [self.visit(each) for each in node.bases]
+        node.keywords = [self.visit(each) for each in node.keywords]
+        node.decorator_list = [self.visit(each) for each in node.decorator_list if not self._only_describes(each)]
+        own, body = _bound(node), []
+        for statement in _without_docstring(node.body):
+            if isinstance(statement, ast.FunctionDef):  # names of a class are not seen from its methods
+                if not any(map(self._module.mark_of, statement.decorator_list)):
+                    body.append(self.visit(statement))
+                    statement.name = self._methods.get(statement.name, statement.name)
+            else:
+                with self._scope(own):
+                    body.append(self._field(statement))
+        node.body = body or [ast.Pass()]
         return node
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
+        node.args = self.visit(node.args)
+        with self._scope(_arguments(node.args)):
+            node.body = self.visit(node.body)
+        return node
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        """As ever; what a comprehension binds means nothing outside of it, and no block is left empty."""
+        generators: list[ast.comprehension] = getattr(node, "generators", [])
+        with self._scope(frozenset(name for each in generators for name in _stored(each.target))):
+            visited = super().generic_visit(node)
+        if isinstance(visited, BLOCKS) and not visited.body:
+            visited.body = [ast.Pass()]
+        return visited
+
+    def _field(self, statement: ast.stmt) -> Any:
+        """A statement of a class: what annotates its fields may matter (dataclasses, pydantic)."""
+        if not isinstance(statement, ast.AnnAssign):
+            return self.visit(statement)
+        if isinstance(statement.annotation, ast.Constant) and isinstance(statement.annotation.value, str):
+            statement.annotation = ast.parse(statement.annotation.value, mode="eval").body
+        return self.generic_visit(statement)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        """A variable's annotation says nothing at run time."""
+        return ast.Assign([self.visit(node.target)], self.visit(node.value), lineno=0) if node.value else None
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
         node.annotation = None
         return node
 
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return self._reference(node, node.id, [])
 
-def _is_asset(decorator: ast.expr) -> bool:
-    call = decorator.func if isinstance(decorator, ast.Call) else decorator
-    return isinstance(call, ast.Attribute) and call.attr == "asset"
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        chain, inner = [node.attr], node.value
+        while isinstance(inner, ast.Attribute):
+            chain.insert(0, inner.attr)
+            inner = inner.value
+        if isinstance(inner, ast.Name) and inner.id not in {"self", "cls"}:
+            return self._reference(node, inner.id, chain)
+        if isinstance(inner, ast.Name) and isinstance(node.value, ast.Name):
+            node.attr = self._methods.get(node.attr, node.attr)
+        return self.generic_visit(node)
+
+    def _reference(self, node: ast.expr, head: str, rest: list[str]) -> ast.expr:
+        if any(head in scope for scope in self._scopes):
+            return node
+        dotted = self._imports.get(head, f"{self._module.name}.{head}")
+        found = self._package.resolve(".".join([dotted, *rest]))
+        if not found:
+            return _chain(dotted if head in self._imports else head, rest)
+        symbol, attributes = found
+        if symbol == (self._module.name, self._name):
+            return _chain(SELF, attributes)
+        self._references.append(symbol)
+        return _chain(REFERENCE, attributes)
+
+    def visit_Import(self, node: ast.Import) -> None:
+        return None
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        return None
+
+    def _only_describes(self, decorator: ast.expr) -> bool:
+        call = decorator.func if isinstance(decorator, ast.Call) else decorator
+        is_asset = isinstance(call, ast.Attribute) and call.attr == "asset"
+        return is_asset or self._module.mark_of(decorator) is not None
+
+    def _body(self, body: list[ast.stmt]) -> list[ast.stmt]:
+        visited = [self.visit(each) for each in _without_docstring(body)]
+        return [each for each in visited if each is not None] or [ast.Pass()]
+
+    @contextmanager
+    def _scope(self, names: frozenset[str]) -> Iterator[None]:
+        """Names that are bound here mean no definition of the module."""
+        self._scopes.append(names - self._imports.keys())
+        try:
+            yield
+        finally:
+            self._scopes.pop()
+
+
+def _chain(head: str, attributes: Iterable[str]) -> ast.expr:
+    node: ast.expr = ast.Name(head, ast.Load())
+    for each in attributes:
+        node = ast.Attribute(node, each, ast.Load())
+    return node
+
+
+def _targets(statement: ast.stmt) -> list[ast.stmt]:
+    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]  # type: ignore[attr-defined]
+    return [ast.Expr(each) for each in targets]
+
+
+def _private_methods(node: ast.ClassDef) -> list[str]:
+    names = dict.fromkeys(each.name for each in node.body if isinstance(each, ast.FunctionDef))
+    return [name for name in names if name.startswith("_") and not name.endswith("__")]
+
+
+def _arguments(arguments: ast.arguments) -> frozenset[str]:
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+    return frozenset(each.arg for each in every if each)
+
+
+def _bound(node: ast.FunctionDef | ast.ClassDef) -> frozenset[str]:
+    """The names that a function or the body of a class binds, those of inner functions left out."""
+    names: set[str] = set(_arguments(node.args)) if isinstance(node, ast.FunctionDef) else set()
+    elsewhere: set[str] = set()
+    waiting: list[ast.AST] = [*node.body]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            names.add(each.name)
+        elif isinstance(each, (ast.Global, ast.Nonlocal)):
+            elsewhere |= {*each.names}
+        elif isinstance(each, (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+            names |= {inner.target.id for inner in ast.walk(each) if isinstance(inner, ast.NamedExpr)}
+        else:
+            names |= _binds(each)
+            waiting += ast.iter_child_nodes(each)
+    return frozenset(names - elsewhere)
+
+
+def _binds(node: ast.AST) -> set[str]:
+    if isinstance(node, ast.Name):
+        return set() if isinstance(node.ctx, ast.Load) else {node.id}
+    bound = (getattr(node, "name", None),) if isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) else ()
+    return {name for name in bound if name}
+
+
+def _stored(target: ast.expr) -> Iterator[str]:
+    return (node.id for node in ast.walk(target) if isinstance(node, ast.Name))
 
 
 def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:

@@ -8,7 +8,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -56,9 +56,17 @@ class Kept:
 class Shards:
     """All completions of one model, asked in one way: `about` says which and how, every part of it matters."""
 
-    def __init__(self, place: Path, about: Mapping[str, Any], warn: Callable[[str], None]) -> None:
-        self.directory, self._warn = place / hash_json(about)[:16], warn
-        self._schema = SCHEMA.with_metadata({OF: json.dumps(about, sort_keys=True)})
+    def __init__(
+        self,
+        place: Path,
+        about: Mapping[str, Any],
+        warn: Callable[[str], None],
+        formerly: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """`formerly`: other words for the same, as older versions of this program wrote them; those are only read."""
+        self._warn = warn
+        self._readable = {place / hash_json(each)[:16]: _schema(each) for each in (about, *formerly)}
+        self.directory, self._schema = next(iter(self._readable.items()))
         self._skipped: set[Path] = set()
 
     def keys(self) -> set[str]:
@@ -87,10 +95,12 @@ class Shards:
 
     def _tables(self) -> Iterator[pa.Table]:
         """The shards in the order in which they were written; what is not whole, or no shard of these, is skipped."""
-        for path in sorted(self.directory.glob("*.parquet")):
+        paths = [path for directory in self._readable for path in directory.glob("*.parquet")]
+        for path in sorted(paths, key=lambda path: path.name):
             try:
                 table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
-                problem = "" if table.schema.equals(self._schema, check_metadata=True) else "it holds something else"
+                same = table.schema.equals(self._readable[path.parent], check_metadata=True)
+                problem = "" if same else "it holds something else"
             except (pa.ArrowException, OSError) as error:
                 problem = f"it cannot be read ({error})"
             if not problem:
@@ -103,6 +113,10 @@ class Shards:
         self.directory.mkdir(parents=True, exist_ok=True)
         name = f"{time.time_ns():020}-{uuid.uuid4().hex[:8]}.parquet"
         write_whole(pa.Table.from_pylist(rows, self._schema), self.directory / name)
+
+
+def _schema(about: Mapping[str, Any]) -> pa.Schema:
+    return SCHEMA.with_metadata({OF: json.dumps(about, sort_keys=True)})
 
 
 class _Writer:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from arc_pipeline.arc.artefact import Artefact, Lineage, Store, read_table
-from arc_pipeline.arc.code_version import changed_definitions
+from arc_pipeline.arc.code_migration import changed_code
 from arc_pipeline.arc.comparison import compare_tasks, words
 from arc_pipeline.arc.differences import changed
 from arc_pipeline.arc.errors import MissingArtefact
@@ -45,7 +45,7 @@ def diff(store: Store, a: Side, b: Side, metric: str = "vote_2") -> dict[str, An
         "b": f"{b.artefact}@{new['metrics'].data_version[:16]}",
         "config": sorted({line for each in _configs(old, new) for line in changed(*each)} - _versions(old, new)),
         "data": changed(_counts(old), _counts(new)),
-        "code": {asset: names for asset in shared if (names := changed_definitions(old[asset].code, new[asset].code))},
+        "code": {asset: names for asset in shared if (names := changed_code(asset, old[asset].code, new[asset].code))},
         "tasks": compare_tasks(_per_task(store, a), _per_task(store, b), metric),
     }
 

@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from arc_pipeline.arc.code_version import uncounted
 from arc_pipeline.arc.encoder import GridEncoder
 from arc_pipeline.arc.task import Pair
+
+uncounted("the hash of the tokens, which the table of examples has, covers how they are rendered", of=("checkpoint",))
 
 SOLVE: Final = "output-from-examples-v1"
 GENERATE: Final = "input-from-inputs-v0"

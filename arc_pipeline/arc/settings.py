@@ -4,8 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from arc_pipeline.arc.code_version import uncounted
 from arc_pipeline.arc.names import did_you_mean_or_all
 from arc_pipeline.arc.prompt import SOLVE
+
+uncounted("the values of the fields are in the data versions of the config assets")
 
 
 class Section(BaseModel):

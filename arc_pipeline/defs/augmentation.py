@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from arc_pipeline.arc.at_test_time import draw_training, only_demonstrations_are_trained_on, training_tasks
 from arc_pipeline.arc.checks import RECIPE_CHECKS, Verdict, check_recipes, exposures
+from arc_pipeline.arc.code_version import uncounted
 from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.examples import RECIPE_SCHEMA, Measure
 from arc_pipeline.arc.experiment import Experiment
@@ -93,6 +94,7 @@ def _table(rows: list[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=RECIPE_SCHEMA)
 
 
+@uncounted("metadata for people")
 def describe(
     experiment: Experiment, recipes: pa.Table, ledger: pa.Table, found: dict[str, list[Task]]
 ) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from arc_pipeline.arc.code_version import code_version, definition_versions
+from arc_pipeline.arc.code_migration import former_version
+from arc_pipeline.arc.code_version import code_of, uncounted
 from arc_pipeline.arc.completions import Shards, completion_key
 from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.errors import ArcPipelineError
@@ -28,14 +29,6 @@ from arc_pipeline.model.job import duration
 if TYPE_CHECKING:
     from arc_pipeline.model.answering import Wanted
 
-# decides when and where completions are computed, or is known by its content: no code of an artefact made of them
-PLUMBING = (
-    "arc_pipeline.arc.artefact",
-    "arc_pipeline.arc.experiment",
-    "arc_pipeline.defs.accelerator",
-    f"{__name__}:CODE_VERSION",
-    f"{__name__}:temperatures_together",
-)
 BACKFILL_TAG = "dagster/backfill"
 REPORT_EVERY_SECONDS = 10
 
@@ -98,7 +91,9 @@ def _shards(context: dg.AssetExecutionContext, making: Making, asked: Asked) -> 
     place = making.root / COMPLETIONS / name / making.upstream[f"checkpoint[{name}]"][:16]
     about = {"weights": asked.version, "code": CODE_VERSION, "settings": asked.experiment.decoding_fields()}
     # answers in another precision are other answers, also where a run goes on that was begun on another machine
-    return Shards(place, about | {"dtype": answering_dtype(asked.experiment.precision)}, context.log.warning)
+    about |= {"dtype": answering_dtype(asked.experiment.precision)}
+    former = former_version("completions", CODE_VERSION)
+    return Shards(place, about, context.log.warning, [about | {"code": former}] if former else [])
 
 
 def _complete(
@@ -123,9 +118,11 @@ def answers(weights: Path, wanted: "Sequence[Wanted]", experiment: Experiment) -
     return answer(weights, wanted, encoder, experiment.predict, experiment.precision)
 
 
-CODE_VERSION = code_version(definition_versions(__name__, answers.__name__))
+# of the completions, which are kept for any artefact
+CODE_VERSION = uncounted("names where completions are kept")(code_of(__name__, answers.__name__).version)
 
 
+@uncounted("tells how far the run is")
 def progress(context: dg.AssetExecutionContext, kept: int, total: int) -> Callable[[int], None]:
     """Logs how many prompts are answered and how long the rest will take, every few seconds and at the end."""
     started = last = time.monotonic()
@@ -142,6 +139,7 @@ def progress(context: dg.AssetExecutionContext, kept: int, total: int) -> Callab
     return report
 
 
+@uncounted("decides in which run a completion is computed")
 def temperatures_together(context: dg.AssetExecutionContext) -> list[float]:
     """The temperature of this run's partition, then those that the same refresh or backfill makes of its experiment."""
     experiment, own = partition_path(context.partition_key).split("/")

@@ -7,6 +7,7 @@ import dagster as dg
 import pyarrow as pa
 
 from arc_pipeline.arc import metrics as arc_metrics
+from arc_pipeline.arc.code_version import uncounted
 from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction import DECODINGS, candidates_table, questions
@@ -16,7 +17,7 @@ from arc_pipeline.arc.voting import attempts_table, submission
 from arc_pipeline.defs.accelerator import POOL
 from arc_pipeline.defs.automatic import FOLLOWS_ITS_DATA
 from arc_pipeline.defs.code import asset_code
-from arc_pipeline.defs.completing import PLUMBING, Asked, completions
+from arc_pipeline.defs.completing import Asked, completions
 from arc_pipeline.defs.configs import curve_config, prediction_config
 from arc_pipeline.defs.partitions import candidate_partitions, experiment_partitions
 from arc_pipeline.defs.prediction import contamination, evaluation_tasks, predictions, tasks_asked
@@ -68,6 +69,7 @@ def metrics(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
         return making.save_tables(tables, metadata=plotted(rows))
 
 
+@uncounted("metadata for people")
 def plotted(rows: list[dict[str, Any]]) -> dict[str, float]:
     """Numbers that the UI plots over time, one series for each dataset and metric."""
     names = ("accuracy", "correct_pixels", "pass_n", "vote_2", "task_score")
@@ -110,7 +112,7 @@ def experiment_summary(context: dg.AssetExecutionContext, workspace: Workspace) 
     group_name="evaluation",
     kinds={"pytorch", "parquet"},
     pool=POOL,
-    code_version=asset_code("training_curve", __name__, leave_out=PLUMBING),
+    code_version=asset_code("training_curve", __name__),
 )
 def training_curve(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """The metrics of an experiment at the steps `predict.at_steps` of its training, with greedy decoding."""

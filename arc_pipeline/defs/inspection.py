@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from arc_pipeline.arc.code_version import uncounted
 from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.failures import REASONS, failures_table, nearest_first
@@ -47,6 +48,7 @@ def failures(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
         return making.save_tables({"failures": table}, metadata=describe(table, pairs))
 
 
+@uncounted("metadata for people")
 def describe(table: pa.Table, pairs: list[list[AnsweredPair]]) -> dict[str, Any]:
     """Metadata: how many pairs have each reason, the failed ones, and pictures of the first decoding's."""
     rows = table.to_pylist()
@@ -81,6 +83,7 @@ def prompt_samples(context: dg.AssetExecutionContext, workspace: Workspace) -> R
         return making.save_tables({"prompt_samples": table}, metadata=describe_prompts(experiment, table, found))
 
 
+@uncounted("metadata for people")
 def describe_prompts(experiment: Experiment, table: pa.Table, found: dict[str, list[Task]]) -> dict[str, Any]:
     """Metadata: the first prompt with its answers, as text and token by token."""
     from arc_pipeline.model.pieces import asked_pieces

@@ -7,6 +7,7 @@ import dagster as dg
 import pyarrow as pa
 
 from arc_pipeline.arc.at_test_time import seen_in_training
+from arc_pipeline.arc.code_version import uncounted
 from arc_pipeline.arc.contamination import evaluation_pairs_are_not_in_training, labels
 from arc_pipeline.arc.encoder import parse_encoder
 from arc_pipeline.arc.errors import ArcPipelineError
@@ -17,7 +18,7 @@ from arc_pipeline.arc.task_table import tasks_from_table
 from arc_pipeline.defs.accelerator import POOL
 from arc_pipeline.defs.automatic import FOLLOWS_ITS_DATA
 from arc_pipeline.defs.code import asset_code
-from arc_pipeline.defs.completing import PLUMBING, Asked, completions, temperatures_together
+from arc_pipeline.defs.completing import Asked, completions, temperatures_together
 from arc_pipeline.defs.configs import augmentation_config, prediction_config
 from arc_pipeline.defs.partitions import (
     candidate_partitions,
@@ -99,7 +100,7 @@ def tasks_asked(making: Making) -> dict[str, list[Task]]:
     group_name="prediction",
     kinds={"pytorch", "parquet"},
     pool=POOL,
-    code_version=asset_code("predictions", __name__, leave_out=PLUMBING),
+    code_version=asset_code("predictions", __name__),
 )
 def predictions(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
     """Candidates for every test pair: prompts under augmentation, completed, decoded, the augmentation undone.
@@ -117,6 +118,7 @@ def predictions(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.M
         )
 
 
+@uncounted("metadata for people")
 def describe(table: pa.Table) -> dict[str, Any]:
     """Metadata: how many candidates decoded, and why the others did not."""
     outcomes = Counter(table["outcome"].to_pylist())

@@ -2,21 +2,22 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from fnmatch import fnmatch
 from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from arc_pipeline.arc.artefact import Artefact, Lineage, Store
-from arc_pipeline.arc.code_version import changed_definitions, code_version
+from arc_pipeline.arc.code_migration import changed_code
 from arc_pipeline.arc.errors import ArcPipelineError, Fault, MissingArtefact, MissingWeights
 from arc_pipeline.defs import refresh
-from arc_pipeline.defs.code import CODE
+from arc_pipeline.defs.code import CODE, definitions_of
 from arc_pipeline.defs.dead_runs import end_dead_runs
 from arc_pipeline.defs.instance import locked
 from arc_pipeline.defs.location import data_directory
 from arc_pipeline.defs.partitions import read_datasets, read_experiments
-from arc_pipeline.defs.staleness import UNRECORDED, Scanner, Status
+from arc_pipeline.defs.staleness import UNRECORDED, Node, Scanner, Status
 from arc_pipeline.defs.waiting import in_words, on_request, unnamed, waiting
 
 Report = Callable[[int, int, refresh.Batch], None]
@@ -78,19 +79,31 @@ class Session:
         if found := {name: cause for name, cause in self.waiting().items() if name in named}:
             raise MissingWeights("; ".join(in_words(found)))
 
-    def accept(self, asset: str, partition: str, reason: str) -> Lineage:
-        """Declares that a change of code does not change this artefact; the reason is kept in its record."""
-        record = self.store.lineage(Artefact(asset, partition))
-        node = self.scanner().node(Artefact(asset, partition))
-        if record is None:
-            raise MissingArtefact(f"{node.artefact} is not there yet, there is nothing to accept")
-        now = code_version(CODE[asset]) if asset in CODE else ""
-        if record.code_version == now:
-            raise ArcPipelineError(f"{node.artefact} was made by the current code, there is nothing to accept")
-        changed = ", ".join(changed_definitions(record.code, CODE.get(asset, {})))
+    def accept(self, asset: str, partitions: str, reason: str) -> list[Lineage]:
+        """Declares that a change of code does not change some artefacts; the reason is kept in their records.
+
+        `partitions` is the name of one, or a pattern such as `*`: then those that the current code made are left out.
+        """
+        nodes = [node for node in self.scanner().nodes() if node.key == asset and _is_meant(node, partitions)]
+        if not nodes:
+            raise ArcPipelineError(f"there is no {Artefact(asset, partitions)}: no such asset or partition")
+        records = [self.store.lineage(node.artefact) for node in nodes]
+        if len(nodes) == 1 and records[0] is None:
+            raise MissingArtefact(f"{nodes[0].artefact} is not there yet, there is nothing to accept")
+        now = CODE[asset].version if asset in CODE else ""
+        made = [(node, record) for node, record in zip(nodes, records, strict=True) if record]
+        if not (other := [(node, record) for node, record in made if record.code_version != now]):
+            raise ArcPipelineError(
+                f"{Artefact(asset, partitions)} was made by the current code, there is nothing to accept"
+            )
+        return [self._accept(node, record, now, reason) for node, record in other]
+
+    def _accept(self, node: Node, record: Lineage, now: str, reason: str) -> Lineage:
+        code = definitions_of(node.key)
+        changed = ", ".join(changed_code(node.key, record.code, code))
         note = {"reason": reason, "changed": changed, "from": record.code_version, "to": now}
         note["at"] = datetime.now(UTC).isoformat(timespec="seconds")
-        update = {"code_version": now, "code": CODE.get(asset, {}), "accepted": [*record.accepted, note]}
+        update = {"code_version": now, "code": code, "accepted": [*record.accepted, note]}
         accepted = record.model_copy(update=update)
         self.store.rewrite(accepted)
         refresh.report_again(self.instance, self.store, node)
@@ -120,3 +133,8 @@ class Session:
                 if status.status == UNRECORDED:
                     refresh.report_again(self.instance, self.store, status.node)
             return refresh.refresh(self.scanner, self.run, [status.node for status in planned], report)
+
+
+def _is_meant(node: Node, partitions: str) -> bool:
+    """Whether a name or a pattern means the partition of a node."""
+    return fnmatch(node.artefact.partition, partitions)

@@ -13,10 +13,10 @@ from dagster import DagsterEventType, DagsterInstance
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from arc_pipeline.arc.artefact import Artefact, Lineage, Store
-from arc_pipeline.arc.code_version import changed_definitions
+from arc_pipeline.arc.code_migration import changed_code
 from arc_pipeline.arc.differences import changed
 from arc_pipeline.arc.errors import ArcPipelineError
-from arc_pipeline.defs.code import CODE
+from arc_pipeline.defs.code import definitions_of
 from arc_pipeline.defs.config_versions import CONFIG_FIELDS, config_version
 from arc_pipeline.defs.partitions import partition_path, read_datasets, read_experiments
 
@@ -165,7 +165,7 @@ class Scanner:
     def _code_causes(self, node: Node, record: Lineage) -> list[str]:
         if record.code_version == (self._graph.get(dg.AssetKey(node.key)).code_version or ""):
             return []
-        names = changed_definitions(record.code, CODE.get(node.key, {})) or ["the list of what it calls"]
+        names = changed_code(node.key, record.code, definitions_of(node.key)) or ["the list of what it calls"]
         more = f" and {len(names) - NAMED_DEFINITIONS} more" if len(names) > NAMED_DEFINITIONS else ""
         return [f"its code changed: {', '.join(names[:NAMED_DEFINITIONS])}{more}"]
 

@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from arc_pipeline.arc.code_version import uncounted
 from arc_pipeline.arc.errors import MissingArtefact
 from arc_pipeline.arc.gains import with_gains
 from arc_pipeline.arc.results import (
@@ -89,6 +90,7 @@ def duration_table(context: dg.AssetExecutionContext, workspace: Workspace) -> R
         return making.save_tables({"duration_table": table}, metadata=describe("duration", table))
 
 
+@uncounted("metadata for people")
 def describe(name: str, table: pa.Table) -> dict[str, dg.MetadataValue]:
     """The table as a person reads it, and what it shows as a figure."""
     rows = table.to_pylist()

@@ -11,6 +11,8 @@ from pydantic import Field
 
 from arc_pipeline.arc.artefact import Lineage, hash_json
 from arc_pipeline.arc.at_test_time import examples_of_each
+from arc_pipeline.arc.code_migration import former_version
+from arc_pipeline.arc.code_version import uncounted
 from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.pruning import JOB, UNFINISHED
@@ -29,9 +31,6 @@ from arc_pipeline.model.job import TrainingJob
 from arc_pipeline.model.process import process_environment
 from arc_pipeline.model.trackers import refuse_missing
 
-# not code of the weights: what the hash of the tokens in the table of recipes covers, and what only tells the time
-RENDERING = tuple(f"arc_pipeline.arc.{name}" for name in ("encoder", "prompt", "augmentation", "vocabulary"))
-TELLING = tuple(f"arc_pipeline.model.{name}" for name in ("meter", "process", "trackers"))
 SHOWN_STEPS = 20
 RETRIES_AFTER_CRASHES, RETRY_AFTER_SECONDS = 3, 5
 # columns of the log whose last values are numeric metadata, where the log has them
@@ -63,7 +62,7 @@ class Training(dg.Config):
     group_name="training",
     kinds={"pytorch", "huggingface"},
     pool=POOL,
-    code_version=asset_code("checkpoint", "arc_pipeline.model.train", "run", (*RENDERING, *TELLING)),
+    code_version=asset_code("checkpoint", "arc_pipeline.model.train", "run"),
 )
 def checkpoint(context: dg.AssetExecutionContext, config: Training, workspace: Workspace):
     """The fine-tuned model: weights, tokenizer and log in one directory, named by the hash of the weights. Test-time
@@ -150,7 +149,6 @@ def training_job(making: Making, work: Path) -> TrainingJob:
     experiment = making.configured("training_config")
     making.configured("initial_weights")
     examples = making.read("augmented_examples", experiment.name)
-    identity = hash_json([making.upstream, making.code_version])[:16]
     start = experiment.initial_checkpoint
     return TrainingJob(
         experiment=experiment,
@@ -159,10 +157,18 @@ def training_job(making: Making, work: Path) -> TrainingJob:
         # the hash of the tokens stands for the tasks: they are no upstream of their own
         tasks={name: making.current("tasks", name) for name in experiment.datasets()["train"]},
         validation_tasks={name: making.read("tasks", name) for name in experiment.datasets()["validation"]},
-        work=work / experiment.name / identity,
+        work=work_directory(making, work / experiment.name),
         output=making.directory,
         tracking=work.parent / "tracking",
     )
+
+
+def work_directory(making: Making, trainings: Path) -> Path:
+    """Where a training is kept until it is finished, named by its inputs and code; where one was begun under a former
+    name of the same code, there."""
+    versions = [making.code_version, former_version("checkpoint", making.code_version)]
+    places = [trainings / hash_json([making.upstream, version])[:16] for version in versions if version]
+    return next((place for place in reversed(places) if place.is_dir()), places[0])
 
 
 def refuse_other_examples(job: TrainingJob) -> None:
@@ -207,6 +213,7 @@ def save(making: Making, job: TrainingJob) -> dg.MaterializeResult[None]:
     )
 
 
+@uncounted("metadata for people")
 def describe(log: list[dict[str, Any]]) -> dict[str, Any]:
     """Metadata: the end of the training, as numbers that Dagster plots over time, and its loss curve."""
     from arc_pipeline.report.embedding import markdown_images

@@ -15,11 +15,12 @@ import pyarrow as pa
 
 from arc_pipeline.arc.artefact import Artefact, Lineage, Store, hash_tables, read_table, write_table
 from arc_pipeline.arc.checks import Verdict, summary
+from arc_pipeline.arc.code_version import uncounted
 from arc_pipeline.arc.environment import environment
 from arc_pipeline.arc.errors import ArcPipelineError, MissingArtefact
 from arc_pipeline.arc.experiment import Experiment, ExperimentCatalogue
 from arc_pipeline.arc.prediction import DECODINGS
-from arc_pipeline.defs.code import CODE
+from arc_pipeline.defs.code import definitions_of
 from arc_pipeline.defs.columns import column_schema
 from arc_pipeline.defs.config_versions import config_version
 from arc_pipeline.defs.dead_runs import tag_with_process
@@ -152,7 +153,7 @@ class Making:
             artefact=str(self.artefact),
             data_version=data_version,
             code_version=self.code_version,
-            code=CODE.get(self.artefact.asset, {}),
+            code=definitions_of(self.artefact.asset),
             upstream=self.upstream,
             checks={name: summary(each) | {"expected": name in expected} for name, each in verdicts.items()},
             config=dict(config or {}),
@@ -254,6 +255,7 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
             raise dg.Failure(description=words) from error
 
 
+@uncounted("metadata for people")
 def markdown_table(rows: list[dict[str, Any]]) -> dg.MetadataValue:
     """A table that the UI shows as such, cut after some rows."""
     shown = rows[:MOST_METADATA_ROWS]

@@ -7,19 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from arc_pipeline.arc.code_version import (
-    FOR_PEOPLE,
-    THIS_PACKAGE,
-    Package,
-    code_version,
-    definition_versions,
-    reachable,
-)
+from arc_pipeline.arc.code_version import THIS_PACKAGE, Package, changed_definitions, code_of, reachable
 
 
 def version_of(*entry, **options) -> str:
     """The code version of what begins at an entry."""
-    return code_version(definition_versions(*entry, **options))
+    return code_of(*entry, **options).version
 
 
 MAIN = '''
@@ -28,6 +21,7 @@ from made.helper import used, Base
 import made.constants as constants
 from .near import close
 from . import nearer
+from made.marks import uncounted
 import made.deep.inner
 import json
 
@@ -43,6 +37,7 @@ def entry(number: int) -> int:
     return json.loads(str(result))
 
 
+@uncounted("for people")
 def describe(result):
     print(result)
 
@@ -74,10 +69,14 @@ def other():
 
 class Base:
     def method(self):
+        return self._hidden()
+
+    def _hidden(self):
         return other()
 """
 FILES = {
     "__init__": "",
+    "marks": "def uncounted(because, of=()):\n    return lambda definition: definition\n",
     "main": MAIN,
     "helper": HELPER,
     "lazy": "def late():\n    return 3\n",
@@ -110,19 +109,19 @@ def write(root: Path, file: str = "main", old: str = "", new: str = "") -> Packa
 def version(tmp_path: Path) -> Edit:
     """The code version of `entry` in the small package, edited."""
 
-    def edited(file: str = "main", old: str = "", new: str = "", leave_out: tuple[str, ...] = ()) -> str:
-        return version_of("made.main", "entry", leave_out, write(tmp_path / "made", file, old, new))
+    def edited(file: str = "main", old: str = "", new: str = "", asset: str = "") -> str:
+        return version_of("made.main", "entry", asset, write(tmp_path / "made", file, old, new))
 
     return edited
 
 
 def test_what_is_reached(made: Package) -> None:
-    assert reachable("made.main", "entry", package=made) == {
+    assert reachable("made.main", "entry", package=made).keys() == {
         *(("made.main", "entry"), ("made.main", "TABLE"), ("made.helper", "used"), ("made.helper", "_inner")),
         *(("made.lazy", "late"), ("made.constants", "LIMIT"), ("made.nearer", "closest"), ("made.deep.inner", "far")),
         *(("made.deep.inner", "moved"), ("made.helper", "other")),
     }
-    assert reachable("made.main", "base", package=made) == {
+    assert reachable("made.main", "base", package=made).keys() == {
         *(("made.main", "base"), ("made.helper", "Base"), ("made.helper", "other")),
     }
     assert "made.main" not in sys.modules
@@ -165,21 +164,133 @@ def test_what_changes_the_version(version: Edit, file: str, old: str, new: str) 
     assert version(file, old, new) != version()
 
 
-def test_a_module_that_is_left_out_does_not_count(version: Edit) -> None:
-    left_out = ("made.lazy",)
-    assert version("lazy", "return 3", "return 4", left_out) == version(leave_out=left_out) != version()
+MARK = "from made.marks import uncounted\n"
 
 
-def test_a_definition_that_is_left_out_does_not_count_but_others_of_its_module_do(version: Edit) -> None:
-    left_out = ("made.deep.inner:far",)
-    assert version("deep/inner", "return 8", "return 0", left_out) == version(leave_out=left_out) != version()
-    assert version("deep/inner", "return other()", "return 1", left_out) != version(leave_out=left_out)
+LATE, CONSTANT, INNER = "def late():\n    return 3", "LIMIT = 5", "def moved():\n    return other()"
 
 
-@pytest.mark.parametrize(("name", "leave_out"), [("entyr", ()), ("entry", ("made.main",)), ("describe", ())])
-def test_nothing_to_hash_is_a_mistake(made: Package, name: str, leave_out: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match=rf"made\.main has no {name}, or it is left out"):
-        version_of("made.main", name, leave_out, made)
+@pytest.mark.parametrize(
+    ("file", "old", "marked", "edit"),
+    [
+        ("lazy", LATE, f'{MARK}uncounted("a module")\n{LATE}', ("return 3", "return 4")),
+        ("lazy", LATE, f'{MARK}@uncounted("a function")\n{LATE}', ("return 3", "return 4")),
+        ("constants", CONSTANT, f'{MARK}LIMIT = uncounted("a constant")(5)', ("(5)", "(6)")),
+        ("deep/inner", INNER, f'{MARK}@uncounted("passed on by a package")\n{INNER}', ("other()", "1")),
+    ],
+)
+def test_what_is_marked_does_not_count(version: Edit, file: str, old: str, marked: str, edit: tuple[str, str]) -> None:
+    assert version(file, old, marked) == version(file, old, marked.replace(*edit)) != version()
+
+
+def test_the_mark_of_a_package_covers_its_modules(version: Edit) -> None:
+    marked = f'{MARK}uncounted("a package")\nfrom .inner import moved'
+    assert version("deep/__init__", "from .inner import moved", marked) != version()
+
+
+def test_a_mark_may_speak_of_some_assets_only(version: Edit) -> None:
+    marked = f'{MARK}uncounted("why", of=("one",))\ndef late'
+    edited = f"{marked}(): return 4\ndef unused"
+    assert version("lazy", "def late", marked, asset="one") == version("lazy", "def late", edited, asset="one")
+    assert version("lazy", "def late", marked, asset="other") != version("lazy", "def late", edited, asset="other")
+    assert version("lazy", "def late", marked, asset="other") == version()
+
+
+@pytest.mark.parametrize("name", ["entyr", "describe"])
+def test_nothing_to_hash_is_a_mistake(made: Package, name: str) -> None:
+    with pytest.raises(ValueError, match=rf"made\.main has no {name}, or it is marked"):
+        version_of("made.main", name, package=made)
+
+
+# what a person does to code without changing it: (file, old text, new text) edits, then new files
+REFACTORINGS = {
+    "a private function is renamed": ([("helper", "_inner", "_innermost")], {}),
+    "a public function is renamed": (
+        [
+            ("helper", "used", "applied"),
+            ("main", "import used, Base", "import applied, Base"),
+            ("main", "used}", "applied}"),
+        ],
+        {},
+    ),
+    "a constant is renamed": ([("constants", "LIMIT", "MOST"), ("main", "constants.LIMIT", "constants.MOST")], {}),
+    "a private method is renamed": ([("helper", "_hidden", "_secret")], {}),
+    "a module is renamed": (
+        [("main", "made.helper", "made.other"), ("deep/inner", "..helper", "..other")],
+        {"other": HELPER},
+    ),
+    "a file is split": (
+        [
+            ("helper", "def _inner(x):\n    return x\n", ""),
+            ("helper", "\ndef used", "from made.inside import _inner\n\ndef used"),
+        ],
+        {"inside": "def _inner(x):\n    return x\n"},
+    ),
+    "an import moves into a function": (
+        [("main", "import json\n\n", "\n"), ("main", "    result = TABLE", "    import json\n    result = TABLE")],
+        {},
+    ),
+    "another import style": (
+        [("main", "import json\n", "from json import loads\n"), ("main", "json.loads", "loads")],
+        {},
+    ),
+    "a parameter gets an annotation": ([("helper", "def used(x):", "def used(x: int) -> int:")], {}),
+    "an equal helper is shared": (
+        [("nearer", "def closest():\n    return 7", "from made.seven import closest")],
+        {"seven": "def closest():\n    return 7\n"},
+    ),
+}
+
+
+@pytest.mark.parametrize("refactoring", REFACTORINGS)
+def test_a_refactoring_changes_nothing(tmp_path: Path, refactoring: str) -> None:
+    edits, files = REFACTORINGS[refactoring]
+    before, root = write(tmp_path / "made"), tmp_path / "again" / "made"
+    write(root)
+    for file, old, new in edits:
+        path = root / f"{file}.py"
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+    for file, text in files.items():
+        (root / f"{file}.py").write_text(text)
+    for entry in ("entry", "base"):
+        old_code, new_code = (code_of("made.main", entry, package=each) for each in (before, Package(root)))
+        assert new_code.version == old_code.version
+        assert changed_definitions(old_code.definitions, new_code.definitions) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "named"),
+    [
+        ("helper", "return x", "return -x", ["helper _inner"]),
+        ("constants", "LIMIT = 5", "LIMIT = 6", ["constants LIMIT"]),
+        ("main", '"a": used', '"a": other', ["helper _inner", "helper used", "main TABLE"]),
+        ("main", "late() +", "", ["lazy late", "main entry"]),
+        ("nearer", "return 7", "return far()\nfrom made.deep.inner import far", ["nearer closest"]),
+    ],
+)
+def test_what_changed_is_named(tmp_path: Path, file: str, old: str, new: str, named: list[str]) -> None:
+    before = code_of("made.main", "entry", package=write(tmp_path / "made"))
+    package = write(tmp_path / "made", file, old, new)
+    if "other}" in (package.root / "main.py").read_text():
+        (package.root / "main.py").write_text(
+            "from made.helper import other\n" + (package.root / "main.py").read_text()
+        )
+    after = code_of("made.main", "entry", package=Package(package.root))
+    assert after.version != before.version
+    assert changed_definitions(before.definitions, after.definitions) == named
+
+
+def test_a_local_variable_of_the_same_name_is_no_reference(tmp_path: Path) -> None:
+    texts = ["def other():\n    return 1\n\ndef entry(other):\n    return [other for late in other]\n"]
+    texts.append(texts[0].replace("return 1", "return 2"))
+    versions = set()
+    for number, text in enumerate(texts):
+        root = tmp_path / str(number) / "made"
+        write(root)
+        (root / "main.py").write_text(text)
+        versions.add(version_of("made.main", "entry", package=Package(root)))
+    assert len(versions) == 1
 
 
 @pytest.mark.parametrize(
@@ -237,15 +348,16 @@ def test_what_an_edit_of_this_package_changes(
 
 def test_functions_for_people_and_pictures_never_count() -> None:
     for asset, home in ASSETS.items():
-        reached = reachable(home, asset)
-        assert not {name for _, name in reached} & FOR_PEOPLE
+        reached = reachable(home, asset, asset)
+        assert not {name for _, name in reached} & {"describe", "describe_prompts", "plotted", "markdown_table"}
         assert not [home for home, _ in reached if home.startswith("arc_pipeline.report")]
 
 
 def test_rendering_reaches_the_encoders_and_transforms_of_the_package() -> None:
-    names = reachable("arc_pipeline.arc.examples", "draw_examples") | reachable(
-        "arc_pipeline.arc.prediction", "questions"
-    )
+    names = {
+        *reachable("arc_pipeline.arc.examples", "draw_examples"),
+        *reachable("arc_pipeline.arc.prediction", "questions"),
+    }
     assert ("arc_pipeline.arc.augmentation", "TRANSFORMS") in names
     assert ("arc_pipeline.arc.augmentation", "_flip_rows") in names
     assert ("arc_pipeline.arc.prompt", "solve_prompt") in names
