@@ -2,20 +2,19 @@
 
 import dagster as dg
 
-from arc_pipeline.defs import (
+from arc_pipeline.defs.assets import (
     augmentation,
-    automatic,
     configs,
     curves,
     evaluation,
     inspection,
     prediction,
-    queue,
     tables,
     tasks,
     training,
 )
-from arc_pipeline.defs.progress import progress_logger
+from arc_pipeline.defs.upkeep import automation, queue
+from arc_pipeline.defs.upkeep.progress import progress_logger
 from arc_pipeline.defs.workspace import Workspace
 
 STAGES = (tasks, configs, augmentation, training, prediction, evaluation, inspection, curves, tables)
@@ -42,9 +41,9 @@ def everything() -> dg.Definitions:
         loggers={"console": dg.colored_console_logger, "progress": progress_logger},
     )
     upkeep = dg.Definitions(
-        jobs=[automatic.refresh_job(assets), queue.training_job],
+        jobs=[automation.refresh_job(assets), queue.training_job],
         schedules=[queue.training_queue(assets)],
-        sensors=[automatic.training_proposals(assets), queue.dead_runs_sensor],
+        sensors=[automation.training_proposals(assets), queue.dead_runs_sensor],
     )
     return dg.Definitions.merge(assets, upkeep)
 

@@ -12,7 +12,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # a core each
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import arc_pipeline.model  # noqa: F401 before torch, whose threads it tells to wait asleep
-from arc_pipeline.arc.task import Grid, Pair, Task
+from arc_pipeline.arc.tasks.task import Grid, Pair, Task
 
 settings.register_profile("arc", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("arc")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import arc_pipeline
-from arc_pipeline.arc.code_version import Module, Package, code_of
 from arc_pipeline.definitions import defs  # noqa: F401  (fills CODE)
-from arc_pipeline.defs.code import CODE, ENTRIES
+from arc_pipeline.defs.asset_code import CODE, ENTRIES
+from arc_pipeline.store.code_version import Module, Package, code_of
 
 SOURCE = Path(arc_pipeline.__file__).parent
 # module: the assets that change when each of its functions does. Roots and configurations are known by
@@ -19,86 +19,89 @@ READERS = f"{ASKED} augmented_examples tasks"
 CURVES = "prediction_curve training_curve"
 TABLES = "duration_table results_table temperature_table"
 USED_BY = {
-    "arc/artefact.py": "",
-    "arc/at_test_time.py": "augmented_examples checkpoint contamination",
-    "arc/augmentation.py": "augmented_examples contamination predictions prompt_samples training_curve",
-    "arc/bootstrap.py": f"breakdown metrics prediction_curve training_curve {TABLES}",
-    "arc/breakdown.py": "breakdown",
-    "arc/checks.py": "augmented_examples",
-    "arc/code_migration.py": "",
-    "arc/code_version.py": "",
-    "arc/comparison.py": TABLES,
-    "arc/completions.py": "predictions training_curve",
-    "arc/contamination.py": "contamination",
-    "arc/datasets.py": "arc_source tasks",
-    "arc/derivations.py": "arc_source tasks",
-    "arc/diff.py": "",
-    "arc/differences.py": "",
-    "arc/documents.py": "arc_source tasks",
-    "arc/drafts.py": "predictions training_curve",
-    "arc/encoder.py": "arc_source augmented_examples predictions prompt_samples tasks training_curve",
-    "arc/environment.py": "",
-    "arc/errors.py": "arc_source attempts metrics tasks training_curve results_table",
-    "arc/examples.py": "augmented_examples checkpoint predictions prompt_samples training_curve",
+    "arc/augmentation/augmentation.py": "augmented_examples contamination predictions prompt_samples training_curve",
+    "arc/augmentation/checks.py": "augmented_examples",
+    "arc/augmentation/contamination.py": "contamination",
+    "arc/augmentation/mixture.py": "augmented_examples",
+    "arc/augmentation/recipes.py": "augmented_examples checkpoint predictions prompt_samples training_curve",
+    "arc/augmentation/test_time.py": "augmented_examples checkpoint contamination",
+    "arc/evaluation/bootstrap.py": f"breakdown metrics prediction_curve training_curve {TABLES}",
+    "arc/evaluation/breakdown.py": "breakdown",
+    "arc/evaluation/comparison.py": TABLES,
+    "arc/evaluation/diff.py": "",
+    "arc/evaluation/failures.py": "failures",
+    "arc/evaluation/gains.py": "results_table",
+    "arc/evaluation/metrics.py": "failures metrics prediction_curve training_curve",
+    "arc/evaluation/prediction_curve.py": "prediction_curve",
+    "arc/evaluation/results.py": f"experiment_summary {TABLES}",
+    "arc/evaluation/score.py": "",
+    "arc/evaluation/voting.py": "attempts breakdown failures metrics prediction_curve training_curve",
     "arc/experiment.py": "",
-    "arc/failures.py": "failures",
-    "arc/gains.py": "results_table",
-    "arc/grammar.py": "predictions training_curve",
-    "arc/lookup.py": "",
-    "arc/metrics.py": "failures metrics prediction_curve training_curve",
-    "arc/mixture.py": "augmented_examples",
     "arc/names.py": "arc_source tasks",
     "arc/new_experiment.py": "",
-    "arc/prediction.py": "predictions training_curve",
-    "arc/prediction_curve.py": "prediction_curve",
-    "arc/prompt.py": "arc_source augmented_examples predictions prompt_samples tasks training_curve",
-    "arc/prompt_samples.py": "prompt_samples",
-    "arc/pruning.py": "",
-    "arc/reading.py": "arc_source tasks",
-    "arc/results.py": f"experiment_summary {TABLES}",
-    "arc/score.py": "",
+    "arc/prediction/completions.py": "predictions training_curve",
+    "arc/prediction/drafts.py": "predictions training_curve",
+    "arc/prediction/encoder.py": "arc_source augmented_examples predictions prompt_samples tasks training_curve",
+    "arc/prediction/grammar.py": "predictions training_curve",
+    "arc/prediction/prompt.py": "arc_source augmented_examples predictions prompt_samples tasks training_curve",
+    "arc/prediction/prompt_samples.py": "prompt_samples",
+    "arc/prediction/questions.py": "predictions training_curve",
+    "arc/prediction/vocabulary.py": "arc_source tasks",
     "arc/settings.py": "",
-    "arc/sources.py": "arc_source tasks",
-    "arc/specs.py": "arc_source tasks",
-    "arc/stacking.py": f"{ASKED} evaluation_tasks experiment_summary {CURVES} {TABLES}",
-    "arc/task.py": f"arc_source {READERS} {CURVES}",
-    "arc/task_table.py": f"{READERS} {CURVES}",
-    "arc/trace.py": "",
-    "arc/validation.py": "checkpoint",
-    "arc/vocabulary.py": "arc_source tasks",
-    "arc/voting.py": "attempts breakdown failures metrics prediction_curve training_curve",
-    "model/answering.py": "predictions training_curve",
-    "model/attention.py": "checkpoint predictions training_curve",
-    "model/batching.py": "checkpoint",
-    "model/book.py": "predictions training_curve",
-    "model/chat.py": "augmented_examples checkpoint predictions training_curve",
-    "model/checkpoint.py": "checkpoint predictions training_curve",
-    "model/engine.py": "predictions training_curve",
-    "model/cut.py": "augmented_examples checkpoint",
-    "model/examples.py": "checkpoint",
-    "model/generation.py": "predictions training_curve",
-    "model/head_loss.py": "checkpoint",
-    "model/job.py": "",
-    "model/loading.py": "checkpoint predictions training_curve",
-    "model/meter.py": "",
-    "model/milestones.py": "checkpoint",
-    "model/pieces.py": "",
-    "model/process.py": "",
-    "model/reference.py": "predictions training_curve",
-    "model/rows.py": "predictions training_curve",
-    "model/rules.py": "predictions training_curve",
-    "model/sampling.py": "predictions training_curve",
-    "model/shared_prefix.py": "predictions training_curve",
-    "model/shapes.py": "",
-    "model/source.py": "augmented_examples checkpoint",
-    "model/states.py": "checkpoint",
-    "model/task_adapters.py": "checkpoint",
-    "model/tokenization.py": "augmented_examples checkpoint predictions training_curve",
-    "model/trackers.py": "",
-    "model/train.py": "checkpoint",
-    "model/training.py": "checkpoint",
+    "arc/tasks/catalogue.py": "arc_source tasks",
+    "arc/tasks/derivations.py": "arc_source tasks",
+    "arc/tasks/documents.py": "arc_source tasks",
+    "arc/tasks/lookup.py": "",
+    "arc/tasks/reading.py": "arc_source tasks",
+    "arc/tasks/sources.py": "arc_source tasks",
+    "arc/tasks/specs.py": "arc_source tasks",
+    "arc/tasks/task.py": f"arc_source {READERS} {CURVES}",
+    "arc/tasks/task_table.py": f"{READERS} {CURVES}",
+    "arc/training/validation.py": "checkpoint",
+    "errors.py": "arc_source attempts metrics tasks training_curve results_table",
+    "machine/accelerator.py": "",
+    "machine/memory.py": "",
+    "machine/process.py": "",
+    "model/prediction/complete.py": "predictions training_curve",
+    "model/prediction/constraints.py": "predictions training_curve",
+    "model/prediction/decode_state.py": "predictions training_curve",
+    "model/prediction/engine.py": "predictions training_curve",
+    "model/prediction/hf_generate.py": "predictions training_curve",
+    "model/prediction/requests.py": "predictions training_curve",
+    "model/prediction/sampling.py": "predictions training_curve",
+    "model/prediction/schedule.py": "predictions training_curve",
+    "model/prediction/shared_prefix.py": "predictions training_curve",
+    "model/prediction/token_texts.py": "",
+    "model/training/attention.py": "checkpoint predictions training_curve",
+    "model/training/batching.py": "checkpoint",
+    "model/training/dataset.py": "checkpoint",
+    "model/training/head_loss.py": "checkpoint",
+    "model/training/job.py": "",
+    "model/training/milestones.py": "checkpoint",
+    "model/training/program.py": "checkpoint",
+    "model/training/states.py": "checkpoint",
+    "model/training/task_adapters.py": "checkpoint",
+    "model/training/throughput.py": "",
+    "model/training/trackers.py": "",
+    "model/training/trainer.py": "checkpoint",
+    "model/weights/chat.py": "augmented_examples checkpoint predictions training_curve",
+    "model/weights/checkpoint.py": "checkpoint predictions training_curve",
+    "model/weights/known_architectures.py": "",
+    "model/weights/loading.py": "checkpoint predictions training_curve",
+    "model/weights/small_vocabulary.py": "augmented_examples checkpoint",
+    "model/weights/source.py": "augmented_examples checkpoint",
+    "model/weights/tokenization.py": "augmented_examples checkpoint predictions training_curve",
+    "store/artefact.py": "",
+    "store/code_migration.py": "",
+    "store/code_version.py": "",
+    "store/differences.py": "",
+    "store/environment.py": "",
+    "store/pruning.py": "",
+    "store/tables.py": f"{ASKED} evaluation_tasks experiment_summary {CURVES} {TABLES}",
+    "store/trace.py": "",
 }
-MODULES = sorted(path for layer in ("arc", "model") for path in (SOURCE / layer).glob("*.py"))
+LAYERS = ("arc", "machine", "model", "store")
+MODULES = [SOURCE / "errors.py", *(path for layer in LAYERS for path in sorted((SOURCE / layer).rglob("*.py")))]
 
 
 class Edit(ast.NodeTransformer):
@@ -133,7 +136,7 @@ def package() -> Package:
 
 
 def test_every_module_is_in_the_table() -> None:
-    there = {f"{path.parent.name}/{path.name}" for path in MODULES if path.name != "__init__.py"}
+    there = {path.relative_to(SOURCE).as_posix() for path in MODULES if path.name != "__init__.py"}
     assert there == USED_BY.keys()
 
 
@@ -147,7 +150,7 @@ def test_exactly_the_assets_that_use_a_module_change(module: str, package: Packa
 def test_pictures_change_nothing(tmp_path: Path, package: Package) -> None:
     copy = tmp_path / "arc_pipeline"
     shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    for path in (copy / "report").glob("*.py"):
+    for path in (copy / "report").rglob("*.py"):
         path.write_text(path.read_text() + "\n\ndef markdown(*_): return ''\n\n\nSHEETS = {}\n")
     assert versions(Package(copy)) == versions(package)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from arc_pipeline.cli import app
+from arc_pipeline.cli.app import app
 from arc_pipeline.definitions import defs
 
 ROOT = Path(__file__).parent.parent

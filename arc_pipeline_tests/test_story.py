@@ -35,7 +35,7 @@ class Checkout:
     """A copy of the package, its data, and its command line."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.rules = root, root / "arc_pipeline" / "arc" / "examples.py"
+        self.root, self.rules = root, root / "arc_pipeline" / "arc" / "augmentation" / "recipes.py"
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(SOURCE, root / "arc_pipeline", ignore=ignored)
         shutil.copytree(SOURCE.parent / "data", root / "defaults", ignore=shutil.ignore_patterns("store", "raw"))
@@ -62,7 +62,7 @@ class Checkout:
         """Runs the command line of this copy."""
         inherited = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
         environment = inherited | {"ARC_PIPELINE_DATA": str(self.data), "PYTHONPATH": str(self.root)}
-        code = "from arc_pipeline.cli import main; main()"
+        code = "from arc_pipeline.cli.app import main; main()"
         command = [sys.executable, "-c", code, *arguments]
         return subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, check=False)
 
@@ -101,7 +101,7 @@ def test_the_story(checkout: Checkout) -> None:
     # the fix: the code of both examples changed, which says so by name
     checkout.edit(WRONG, RIGHT)
     stale = {(row["asset"], row["partition"]): row["causes"] for row in checkout.json("stale")}
-    assert "arc.examples _TARGET_RULES" in stale["augmented_examples", "spoiled"][0]
+    assert "arc.augmentation.recipes _TARGET_RULES" in stale["augmented_examples", "spoiled"][0]
     assert ("checkpoint", "spoiled") in stale
 
     # one command redoes what the fix changed: `sound` comes out the same and is not trained again
@@ -113,7 +113,7 @@ def test_the_story(checkout: Checkout) -> None:
     # before and after, side by side
     assert len(checkout.json("history", "spoiled", "--decoding", "t1.0")) == 2
     found = checkout.json("diff", f"spoiled@{before}", "spoiled", "--decoding", "t1.0")
-    assert "arc.examples _TARGET_RULES" in found["code"]["augmented_examples"]
+    assert "arc.augmentation.recipes _TARGET_RULES" in found["code"]["augmented_examples"]
     assert any(line.startswith("test_pairs_as_targets: 0 -> ") for line in found["data"])
     chain = checkout.json("trace", "spoiled", "t0.0")
     assert {"checkpoint[spoiled]", "arc_source[mirror]"} <= {entry.get("artefact") for entry in chain}

@@ -12,12 +12,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from arc_pipeline.arc.code_version import uncounted
-from arc_pipeline.arc.documents import TypedLoader, parse_yaml, read_bytes
-from arc_pipeline.arc.encoder import parse_encoder
-from arc_pipeline.arc.errors import Fault, FaultyInput
 from arc_pipeline.arc.names import NAME_RULE, did_you_mean_or_all, is_name
+from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.settings import AugmentationConfig, Prediction, Section, TrainingData, Tuning
+from arc_pipeline.arc.tasks.documents import TypedLoader, parse_yaml, read_bytes
+from arc_pipeline.errors import Fault, FaultyInput
+from arc_pipeline.uncounted import uncounted
 
 uncounted("the values of the fields are in the data versions of the config assets")
 

@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 import yaml
 
-from arc_pipeline.arc.documents import TypedLoader
-from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.experiment import Experiment, experiment_files, read_experiment
 from arc_pipeline.arc.names import NAME_RULE, did_you_mean_or_all, is_name
+from arc_pipeline.arc.tasks.documents import TypedLoader
+from arc_pipeline.errors import ArcPipelineError
 
 # by these the training that it goes on from fits into memory, so its test-time training does too
 IN_MEMORY = ("micro_batch_size", "gradient_checkpointing", "precision", "packing")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.task import Task
+from arc_pipeline.arc.tasks.task import Task
 
 DRAWN_EXAMPLES = 512
 # of the speed of a large matrix product; trainings of such models reach 30 to 50 %
@@ -23,10 +23,10 @@ LOGIT_BYTES = 12
 def counted(experiment: Experiment, start: str, tasks: Mapping[str, Sequence[Task]]) -> dict[str, Any]:
     """The same as `measure.measure` finds from real steps."""
     from arc_pipeline.bench.measure import device_memory, sizes
-    from arc_pipeline.model.examples import validation_examples
-    from arc_pipeline.model.loading import with_adapter
-    from arc_pipeline.model.shapes import hollow_model
-    from arc_pipeline.model.tokenization import tiny_tokenizer
+    from arc_pipeline.model.training.dataset import validation_examples
+    from arc_pipeline.model.weights.known_architectures import hollow_model
+    from arc_pipeline.model.weights.loading import with_adapter
+    from arc_pipeline.model.weights.tokenization import tiny_tokenizer
 
     tokenizer = tiny_tokenizer()
     model: Any = hollow_model(start, len(tokenizer) if experiment.vocabulary == "used" else None)
@@ -58,8 +58,8 @@ def drawn_examples(
 ) -> list[tuple[int, int]]:
     """(tokens, supervised tokens) of the training's first examples."""
     from arc_pipeline.bench.examples import first_recipes
-    from arc_pipeline.model.batching import IGNORED
-    from arc_pipeline.model.examples import ExampleDataset
+    from arc_pipeline.model.training.batching import IGNORED
+    from arc_pipeline.model.training.dataset import ExampleDataset
 
     n_examples = min(DRAWN_EXAMPLES, experiment.n_examples)
     examples = ExampleDataset(first_recipes(experiment, tasks, tokenizer, n_examples), tasks, experiment, tokenizer)
@@ -84,7 +84,7 @@ def memory_of(
     experiment: Experiment, examples: Sequence[tuple[int, int]], found: Mapping[str, int], config: Any
 ) -> int:
     """Weights, gradients, AdamW's two moments, and what one micro-batch of the longest example keeps; about."""
-    from arc_pipeline.model.head_loss import LOGITS_AT_ONCE
+    from arc_pipeline.model.training.head_loss import LOGITS_AT_ONCE
 
     rows = experiment.micro_batch_size or experiment.batch_size // experiment.processes
     length, supervised = max(examples)
@@ -98,7 +98,7 @@ def measured_speed(precision: str) -> tuple[str, float]:
     """(name of the device, operations a second) of a matrix product in the training's precision."""
     import torch
 
-    from arc_pipeline.model.training import use_bf16
+    from arc_pipeline.model.training.trainer import use_bf16
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     matrix = torch.ones(MATRIX, MATRIX, device=device, dtype=torch.bfloat16 if use_bf16(precision) else torch.float32)

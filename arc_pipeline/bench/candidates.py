@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from arc_pipeline.arc.prediction import DECODED, PREDICTION_SCHEMA
-from arc_pipeline.arc.task import Grid, Pair, Task
+from arc_pipeline.arc.prediction.questions import DECODED, PREDICTION_SCHEMA
+from arc_pipeline.arc.tasks.task import Grid, Pair, Task
 
 RIGHT = 0.2
 MEAN_SIDE = 12

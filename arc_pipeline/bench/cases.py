@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.task import Task
-from arc_pipeline.model.shapes import SHAPES
+from arc_pipeline.arc.tasks.task import Task
+from arc_pipeline.model.weights.known_architectures import SHAPES
 
 Shape: TypeAlias = Mapping[str, Any]
 FEW_LAYERS: Shape = SHAPES["Qwen/Qwen2-0.5B"] | {"num_hidden_layers": 2}
@@ -23,7 +23,7 @@ def an_experiment(supervise: str, batch_size: int) -> Experiment:
 def batch_of(experiment: Experiment, tasks: Sequence[Task], tokenizer: Any) -> list[dict[str, Any]]:
     """The experiment's first batch."""
     from arc_pipeline.bench.examples import first_recipes
-    from arc_pipeline.model.examples import ExampleDataset
+    from arc_pipeline.model.training.dataset import ExampleDataset
 
     by_name = {DATASET: tasks}
     recipes = first_recipes(experiment, by_name, tokenizer, experiment.batch_size)
@@ -33,7 +33,7 @@ def batch_of(experiment: Experiment, tasks: Sequence[Task], tokenizer: Any) -> l
 
 def random_model(shape: Shape) -> Any:
     """A model of random weights, the same in every process."""
-    from arc_pipeline.model import loading
+    from arc_pipeline.model.weights import loading
 
     layers = {name: value for name, value in shape.items() if name != "vocab_size"}
     return loading.random_model(layers, shape["vocab_size"], seed=0)

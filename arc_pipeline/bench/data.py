@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from arc_pipeline.arc.encoder import parse_encoder
-from arc_pipeline.arc.errors import ArcPipelineError
-from arc_pipeline.arc.examples import Recipe
+from arc_pipeline.arc.augmentation.recipes import Recipe
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.prompt import PROMPTS
-from arc_pipeline.arc.task import Grid, Pair, Task
+from arc_pipeline.arc.prediction.encoder import parse_encoder
+from arc_pipeline.arc.prediction.prompt import PROMPTS
+from arc_pipeline.arc.tasks.task import Grid, Pair, Task
 from arc_pipeline.bench.examples import first_recipes
 from arc_pipeline.bench.training import interleaved, rates, row
-from arc_pipeline.model.batching import IGNORED
+from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.model.training.batching import IGNORED
 
 EXAMPLES = 512
 Report = Callable[[str], None]
@@ -35,9 +35,9 @@ PLAIN: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 def compare(experiment: Experiment, tasks: Tasks, report: Report = lambda text: None) -> list[dict[str, Any]]:
     """The rows of the benchmark; ArcPipelineError where plain rendering gives other tokens."""
-    from arc_pipeline.bench.ways import project_way
-    from arc_pipeline.model.examples import ExampleDataset
-    from arc_pipeline.model.loading import load_start
+    from arc_pipeline.bench.train_steps import project_way
+    from arc_pipeline.model.training.dataset import ExampleDataset
+    from arc_pipeline.model.weights.loading import load_start
 
     model, tokenizer = load_start("tiny", experiment)
     n_examples, size = min(EXAMPLES, experiment.n_examples), experiment.batch_size

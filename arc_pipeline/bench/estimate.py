@@ -12,22 +12,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from arc_pipeline.arc.artefact import write_table
-from arc_pipeline.arc.at_test_time import n_trainings
-from arc_pipeline.arc.encoder import parse_encoder
-from arc_pipeline.arc.errors import ArcPipelineError, MissingWeights
+from arc_pipeline.arc.augmentation.test_time import n_trainings
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.task import Task
-from arc_pipeline.arc.task_table import tasks_table
+from arc_pipeline.arc.prediction.encoder import parse_encoder
+from arc_pipeline.arc.tasks.task import Task
+from arc_pipeline.arc.tasks.task_table import tasks_table
 from arc_pipeline.bench.arithmetic import counted
 from arc_pipeline.bench.measure import OUT_OF_MEMORY
-from arc_pipeline.bench.memory import available_memory, wait_within
-from arc_pipeline.model.job import TrainingJob
-from arc_pipeline.model.loading import initial_version
-from arc_pipeline.model.process import process_environment
-from arc_pipeline.model.shapes import SHAPES
-from arc_pipeline.model.states import KEPT
-from arc_pipeline.model.tokenization import load_tokenizer, measured_by, tiny_tokenizer
+from arc_pipeline.errors import ArcPipelineError, MissingWeights
+from arc_pipeline.machine.memory import available_memory, wait_within
+from arc_pipeline.machine.process import process_environment
+from arc_pipeline.model.training.job import TrainingJob
+from arc_pipeline.model.training.states import KEPT
+from arc_pipeline.model.weights.known_architectures import SHAPES
+from arc_pipeline.model.weights.loading import initial_version
+from arc_pipeline.model.weights.tokenization import load_tokenizer, measured_by, tiny_tokenizer
+from arc_pipeline.store.artefact import write_table
 
 SHARE_OF_MEMORY = 0.97
 BYTES_OF_A_NUMBER = 4

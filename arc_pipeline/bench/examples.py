@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from arc_pipeline.arc.at_test_time import draw_training
-from arc_pipeline.arc.encoder import parse_encoder
-from arc_pipeline.arc.examples import RECIPE_SCHEMA
+from arc_pipeline.arc.augmentation.recipes import RECIPE_SCHEMA
+from arc_pipeline.arc.augmentation.test_time import draw_training
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.task import Task
-from arc_pipeline.model.tokenization import measured_by
+from arc_pipeline.arc.prediction.encoder import parse_encoder
+from arc_pipeline.arc.tasks.task import Task
+from arc_pipeline.model.weights.tokenization import measured_by
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

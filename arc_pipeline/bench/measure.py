@@ -3,7 +3,7 @@
 A process of its own: its peak memory is the training's, and memory that does not suffice ends it and nothing else.
 """
 
-from arc_pipeline.model.process import end_with_parent
+from arc_pipeline.machine.process import end_with_parent
 
 end_with_parent()
 
@@ -15,10 +15,10 @@ from contextlib import suppress  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
-from arc_pipeline.arc.errors import ArcPipelineError  # noqa: E402
 from arc_pipeline.arc.experiment import Experiment  # noqa: E402
 from arc_pipeline.bench.plan import WARM_UP, seconds_per_step, strata  # noqa: E402
-from arc_pipeline.model.job import TrainingJob  # noqa: E402
+from arc_pipeline.errors import ArcPipelineError  # noqa: E402
+from arc_pipeline.model.training.job import TrainingJob  # noqa: E402
 
 STARTED = time.monotonic()
 DRAWN_STEPS = 64
@@ -59,9 +59,9 @@ def measure(job: TrainingJob, budget: float) -> dict[str, Any]:
     import transformers
 
     from arc_pipeline.bench.examples import first_recipes
-    from arc_pipeline.model.examples import validation_examples
-    from arc_pipeline.model.loading import load_start, with_adapter
-    from arc_pipeline.model.training import ExampleDataset, collator
+    from arc_pipeline.model.training.dataset import validation_examples
+    from arc_pipeline.model.training.trainer import ExampleDataset, collator
+    from arc_pipeline.model.weights.loading import load_start, with_adapter
 
     transformers.logging.set_verbosity_error()
     experiment, tasks = job.experiment, job.training_tasks()
@@ -97,7 +97,7 @@ def measure(job: TrainingJob, budget: float) -> dict[str, Any]:
 
 def step_cost(experiment: Experiment, collate: Any, examples: Any, step: int) -> int:
     """Tokens that a step computes on, padding included."""
-    from arc_pipeline.model.training import training_arguments
+    from arc_pipeline.model.training.trainer import training_arguments
 
     arguments = training_arguments(experiment, Path("unused"))
     micro = arguments.per_device_train_batch_size
@@ -113,7 +113,7 @@ def step_seconds(
     model: Any, tokenizer: Any, examples: Any, experiment: Experiment, work: Path, budget: float
 ) -> list[float]:
     """Seconds of each step after the warm-up, until `budget` seconds are over (three at least)."""
-    from arc_pipeline.model.training import train
+    from arc_pipeline.model.training.trainer import train
 
     ends: list[float] = []
 
@@ -133,7 +133,7 @@ def step_seconds(
 
 def sizes(model: Any) -> dict[str, int]:
     """Bytes of a checkpoint and of a state to resume from: weights, and for those that train AdamW's two moments."""
-    from arc_pipeline.model.checkpoint import parameter_count
+    from arc_pipeline.model.weights.checkpoint import parameter_count
 
     total, trained = parameter_count(model)
     adapter = 4 * trained if hasattr(model, "merge_and_unload") else 0

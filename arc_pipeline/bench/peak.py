@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.experiment import Tuning
 from arc_pipeline.bench.cases import FEW_LAYERS, an_experiment, random_model
-from arc_pipeline.bench.memory import process_memory
-from arc_pipeline.model.process import end_with_parent
+from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.machine.memory import process_memory
+from arc_pipeline.machine.process import end_with_parent
 
 Batch = Sequence[dict[str, Any]]
 
@@ -37,9 +37,9 @@ def peak_megabytes(way: str, method: str, batch: Batch) -> float:
     """Peak memory of one step above what this process holds; a step on short examples has loaded all code before."""
     import torch
 
-    from arc_pipeline.bench.ways import plain_way, project_way
-    from arc_pipeline.model.loading import with_adapter
-    from arc_pipeline.model.tokenization import tiny_tokenizer
+    from arc_pipeline.bench.train_steps import plain_way, project_way
+    from arc_pipeline.model.weights.loading import with_adapter
+    from arc_pipeline.model.weights.tokenization import tiny_tokenizer
 
     model, experiment = random_model(FEW_LAYERS), an_experiment("answer", len(batch))
     model = with_adapter(model, Tuning(method="lora"), seed=0) if method == "lora" else model

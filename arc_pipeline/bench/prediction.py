@@ -10,16 +10,16 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from arc_pipeline.arc.drafts import CandidateDrafts
-from arc_pipeline.arc.encoder import GridEncoder, parse_encoder
-from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.prediction import TEMPERATURES, Completion, Question, questions
-from arc_pipeline.arc.task import Task
-from arc_pipeline.arc.vocabulary import task_length
+from arc_pipeline.arc.prediction.drafts import CandidateDrafts
+from arc_pipeline.arc.prediction.encoder import GridEncoder, parse_encoder
+from arc_pipeline.arc.prediction.questions import TEMPERATURES, Completion, Question, questions
+from arc_pipeline.arc.prediction.vocabulary import task_length
+from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.bench.training import row
-from arc_pipeline.model.answering import answer_limit
-from arc_pipeline.model.generation import Ask, Options, Parts, complete
+from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.model.prediction.complete import Ask, Options, Parts, complete
+from arc_pipeline.model.prediction.requests import answer_limit
 
 REFERENCE_BATCH, ROWS = 32, 160
 TIE = 1e-4
@@ -91,8 +91,8 @@ class Case:
         """How far apart the two tokens were where two answers to one ask begin to differ."""
         import torch
 
-        from arc_pipeline.model.sampling import gumbel
-        from arc_pipeline.model.tokenization import encode_prompt, encode_text
+        from arc_pipeline.model.prediction.sampling import gumbel
+        from arc_pipeline.model.weights.tokenization import encode_prompt, encode_text
 
         ask, end = self.asks[index], self.tokenizer.eos_token_id
         ids = [[*encode_text(self.tokenizer, each.text), end] for each in (first, second)]
@@ -145,8 +145,8 @@ def timed(way: Callable[[], Answers]) -> Timed:
 
 def trained_case(experiment: Experiment, checkpoint: Path, tasks: Mapping[str, Sequence[Task]]) -> Case:
     """An experiment's checkpoint, asked what the experiment asks it: drafts are often right."""
-    from arc_pipeline.model.checkpoint import task_adapters
-    from arc_pipeline.model.loading import load_checkpoint
+    from arc_pipeline.model.weights.checkpoint import task_adapters
+    from arc_pipeline.model.weights.loading import load_checkpoint
 
     if task_adapters(checkpoint):
         raise ArcPipelineError(f"{experiment.name} has an adapter for each task; measure one that has one model")
@@ -157,8 +157,8 @@ def random_case(dataset: str, tasks: Sequence[Task], n_tasks: int, longest: int,
     """A model of 25 M random parameters on tasks of mixed sizes: no draft is right, all grids have random sizes."""
     import torch
 
-    from arc_pipeline.model.loading import random_model
-    from arc_pipeline.model.tokenization import tiny_tokenizer
+    from arc_pipeline.model.weights.loading import random_model
+    from arc_pipeline.model.weights.tokenization import tiny_tokenizer
 
     tokenizer = tiny_tokenizer()
     model: Any = random_model(RANDOM, len(tokenizer), seed=0).eval()
@@ -179,8 +179,8 @@ def mixed(tasks: Sequence[Task], n_tasks: int, longest: int) -> list[Task]:
 
 def voting_row(rows: int = 400, predictions: int = 32, seed: int = 0) -> dict[str, Any]:
     """Seconds for the votes and metrics of 400 test pairs x 32 candidates x 5 temperatures, against the goal."""
-    from arc_pipeline.arc import metrics
-    from arc_pipeline.arc.voting import attempts_table
+    from arc_pipeline.arc.evaluation import metrics
+    from arc_pipeline.arc.evaluation.voting import attempts_table
     from arc_pipeline.bench.candidates import synthetic
 
     tasks, table = synthetic(rows, predictions, seed)

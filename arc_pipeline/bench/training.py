@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from arc_pipeline.arc.task import Task
+from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.bench.cases import FEW_LAYERS, an_experiment, batch_of, random_model
 from arc_pipeline.bench.peak import memory_row
 
@@ -37,8 +37,8 @@ class Case:
     """One model and one batch of real examples, supervised by either rule, and both ways to train on it."""
 
     def __init__(self, tasks: Sequence[Task]) -> None:
-        from arc_pipeline.bench.ways import plain_way, project_way
-        from arc_pipeline.model.tokenization import tiny_tokenizer
+        from arc_pipeline.bench.train_steps import plain_way, project_way
+        from arc_pipeline.model.weights.tokenization import tiny_tokenizer
 
         tokenizer = tiny_tokenizer()
         self.model = random_model(FEW_LAYERS)
@@ -51,7 +51,7 @@ class Case:
 
     def check(self, supervise: str) -> str:
         """Compares losses and gradients of both ways; it also warms up."""
-        from arc_pipeline.bench.ways import equality
+        from arc_pipeline.bench.train_steps import equality
 
         ways = self.ways[supervise, "ours"], self.ways[supervise, "reference"]
         return equality(f"supervise {supervise}", self.model, self.batches[supervise], *ways)
@@ -68,7 +68,7 @@ class Case:
 
     def supervised_rate(self, seconds: Mapping[tuple[str, str], list[float]], check: str) -> dict[str, Any]:
         """What `all-outputs` yields against the plain way on answers alone."""
-        from arc_pipeline.bench.ways import supervised_tokens
+        from arc_pipeline.bench.train_steps import supervised_tokens
 
         ours, reference = (supervised_tokens(self.batches[each]) for each in ("all-outputs", "answer"))
         both = seconds["all-outputs", "ours"], seconds["answer", "reference"]
@@ -91,9 +91,9 @@ def interleaved(ways: Mapping[Key, Callable[[], object]], report: Report) -> dic
 
 def packing_row(tasks: Sequence[Task], report: Report) -> dict[str, Any]:
     """The tiny model on batches of real tasks: several examples in a row, against a batch padded to its longest."""
-    from arc_pipeline.bench.ways import equality, padded_way, project_way
-    from arc_pipeline.model.loading import TINY_CONFIG
-    from arc_pipeline.model.tokenization import tiny_tokenizer
+    from arc_pipeline.bench.train_steps import equality, padded_way, project_way
+    from arc_pipeline.model.weights.loading import TINY_CONFIG
+    from arc_pipeline.model.weights.tokenization import tiny_tokenizer
 
     tokenizer = tiny_tokenizer()
     model = random_model(TINY_CONFIG | {"vocab_size": len(tokenizer)})

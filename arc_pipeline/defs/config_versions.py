@@ -3,20 +3,20 @@
 from collections.abc import Callable
 from typing import Any
 
-from arc_pipeline.arc.artefact import hash_json
 from arc_pipeline.arc.experiment import Experiment
+from arc_pipeline.store.artefact import hash_json
 
 
 def augmentation_fields(experiment: Experiment) -> dict[str, Any]:
     """What the examples of an experiment depend on beside their tasks."""
-    from arc_pipeline.model.tokenization import tokenizer_version
+    from arc_pipeline.model.weights.tokenization import tokenizer_version
 
     return experiment.augmentation_fields() | {"tokenizer": tokenizer_version(experiment.model)}
 
 
 def initial_weights_fields(experiment: Experiment) -> dict[str, Any]:
     """What identifies the starting weights: a source's files, or the experiment whose checkpoint they are."""
-    from arc_pipeline.model.loading import initial_version
+    from arc_pipeline.model.weights.loading import initial_version
 
     if experiment.initial_checkpoint:
         return {"initial_checkpoint": experiment.initial_checkpoint}

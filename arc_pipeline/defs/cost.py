@@ -5,9 +5,9 @@ from typing import Any
 
 import dagster as dg
 
-from arc_pipeline.arc.at_test_time import examples_of_each
-from arc_pipeline.arc.errors import ArcPipelineError
-from arc_pipeline.model.job import TrainingJob, duration
+from arc_pipeline.arc.augmentation.test_time import examples_of_each
+from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.model.training.job import TrainingJob, duration
 
 # a shorter training is over before its estimate is of use
 ESTIMATED_FROM_STEPS = 1000
@@ -52,6 +52,6 @@ def observed(found: dict[str, Any]) -> dict[str, Any]:
 
 def is_begun(job: TrainingJob) -> bool:
     """Whether something is there from which the training will go on."""
-    from arc_pipeline.model.checkpoint import TASK_ADAPTERS
+    from arc_pipeline.model.weights.checkpoint import TASK_ADAPTERS
 
     return any(job.work.glob("checkpoint-*")) or (job.work / TASK_ADAPTERS).is_dir()

@@ -12,8 +12,8 @@ from pathlib import Path
 import dagster as dg
 
 import arc_pipeline
-from arc_pipeline.arc.errors import ArcPipelineError
-from arc_pipeline.defs.location import DATA_VARIABLE, data_directory
+from arc_pipeline.defs.data_dir import DATA_VARIABLE, data_directory
+from arc_pipeline.errors import ArcPipelineError
 
 HOME_VARIABLE = "DAGSTER_HOME"
 DEFAULT_FILES = ("datasets.yaml", "experiments", "dagster_home/dagster.yaml")

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from arc_pipeline.arc.errors import ArcPipelineError
-from arc_pipeline.model.job import REFUSAL
-from arc_pipeline.model.process import end_with_parent
+from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.machine.process import end_with_parent
+from arc_pipeline.model.training.job import REFUSAL
 
 GRACE_SECONDS = {signal.SIGINT: 10.0, signal.SIGTERM: 5.0, signal.SIGKILL: 5.0}
 LOOK_EVERY_SECONDS = 0.05

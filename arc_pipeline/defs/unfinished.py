@@ -6,10 +6,10 @@ from pathlib import Path
 
 import dagster as dg
 
-from arc_pipeline.arc.differences import changed
-from arc_pipeline.arc.pruning import JOB
 from arc_pipeline.defs.cost import is_begun
-from arc_pipeline.model.job import TrainingJob
+from arc_pipeline.model.training.job import TrainingJob
+from arc_pipeline.store.differences import changed
+from arc_pipeline.store.pruning import JOB
 
 NAMED_FIELDS = 3
 
@@ -23,7 +23,7 @@ def warn_of_unfinished(context: dg.AssetExecutionContext, job: TrainingJob) -> N
 
 def unfinished(job: TrainingJob) -> Iterator[str]:
     """A sentence for each other training of the experiment that has states."""
-    from arc_pipeline.model.states import states
+    from arc_pipeline.model.training.states import states
 
     for work in sorted(job.work.parent.glob("*")):
         if work != job.work and (found := states(work)):

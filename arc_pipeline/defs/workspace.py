@@ -13,19 +13,19 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from arc_pipeline.arc.artefact import Artefact, Lineage, Store, hash_tables, read_table, write_table
-from arc_pipeline.arc.checks import Verdict, summary
-from arc_pipeline.arc.code_version import uncounted
-from arc_pipeline.arc.environment import environment
-from arc_pipeline.arc.errors import ArcPipelineError, MissingArtefact
+from arc_pipeline.arc.augmentation.checks import Verdict, summary
 from arc_pipeline.arc.experiment import Experiment, ExperimentCatalogue
-from arc_pipeline.arc.prediction import DECODINGS
-from arc_pipeline.defs.code import definitions_of
-from arc_pipeline.defs.columns import column_schema
+from arc_pipeline.arc.prediction.questions import DECODINGS
+from arc_pipeline.defs.asset_code import definitions_of
+from arc_pipeline.defs.column_docs import column_schema
 from arc_pipeline.defs.config_versions import config_version
-from arc_pipeline.defs.dead_runs import tag_with_process
-from arc_pipeline.defs.location import data_directory
+from arc_pipeline.defs.data_dir import data_directory
 from arc_pipeline.defs.partitions import partition_path, read_experiments
+from arc_pipeline.defs.upkeep.dead_runs import tag_with_process
+from arc_pipeline.errors import ArcPipelineError, MissingArtefact
+from arc_pipeline.store.artefact import Artefact, Lineage, Store, hash_tables, read_table, write_table
+from arc_pipeline.store.environment import environment
+from arc_pipeline.uncounted import uncounted
 
 MOST_METADATA_ROWS = 50
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

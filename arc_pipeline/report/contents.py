@@ -4,20 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from arc_pipeline.arc.artefact import Artefact, Store, read_table
-from arc_pipeline.arc.prediction import DECODINGS
-from arc_pipeline.arc.results import TABLES
-from arc_pipeline.report.curves import (
+from arc_pipeline.arc.evaluation.results import TABLES
+from arc_pipeline.arc.prediction.questions import DECODINGS
+from arc_pipeline.report.charts.curves import (
     draw_breakdowns,
     draw_capacity_and_duration,
     draw_over_predictions,
     draw_over_steps,
     draw_trainings,
 )
-from arc_pipeline.report.evidence import answers_of
-from arc_pipeline.report.gallery import gallery, worth_a_look
+from arc_pipeline.report.charts.training_plot import loss_plot
+from arc_pipeline.report.grids.gallery import gallery, worth_a_look
+from arc_pipeline.report.load_answers import answers_of
 from arc_pipeline.report.tables import SHEETS, Sheet
-from arc_pipeline.report.training_plot import loss_plot
+from arc_pipeline.store.artefact import Artefact, Store, read_table
 
 MOST_ANSWERS = 6
 TITLES = {"models": "Models", "temperatures": "Does the temperature matter?", "duration": "Capacity and duration"}

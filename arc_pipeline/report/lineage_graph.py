@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from arc_pipeline.report.figure import figure_png
+from arc_pipeline.report.charts.figure import figure_png
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from arc_pipeline.report.contents import Contents
-from arc_pipeline.report.embedding import data_uri
+from arc_pipeline.report.data_uris import data_uri
 from arc_pipeline.report.lineage_graph import Asset, draw_lineage
 
 TEMPLATE = "page.html"
@@ -19,7 +19,7 @@ def render(
     made: str,
     waiting: Sequence[str] = (),
 ) -> str:
-    """The page; `environment` as arc.environment has it, `made` is when, and `waiting` says what stands back."""
+    """The page; `environment` as store.environment has it, `made` is when, and `waiting` says what stands back."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("arc_pipeline", "report")

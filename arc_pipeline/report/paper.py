@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from arc_pipeline.report.embedding import with_palette
+from arc_pipeline.report.data_uris import with_palette
 from arc_pipeline.report.text import FONT
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from rich.console import Console
 from rich.text import Text
 
-from arc_pipeline.report.colours import FAINT, INK, TOKEN_GROUNDS
+from arc_pipeline.report.grids.colours import FAINT, INK, TOKEN_GROUNDS
 from arc_pipeline.report.paper import WIDTH_CM, paper
 from arc_pipeline.report.text import draw_lines, wrapped
 

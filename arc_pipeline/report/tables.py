@@ -6,9 +6,9 @@ Shares are in percent; an interval is the 95 % interval by bootstrap over tasks.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from arc_pipeline.arc.metrics import column_title
-from arc_pipeline.arc.results import SHOWN_METRICS, TEMPERATURE_METRICS, Row, greedy_rows
-from arc_pipeline.report.series import series
+from arc_pipeline.arc.evaluation.metrics import column_title
+from arc_pipeline.arc.evaluation.results import SHOWN_METRICS, TEMPERATURE_METRICS, Row, greedy_rows
+from arc_pipeline.report.charts.series import series
 
 PIVOTED = ("accuracy", "vote_2")
 BEST = "*"

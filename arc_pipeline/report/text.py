@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from arc_pipeline.report.colours import INK
+from arc_pipeline.report.grids.colours import INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

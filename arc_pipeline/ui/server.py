@@ -15,7 +15,7 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_webserver.app import create_app_from_workspace_process_context
 
-from arc_pipeline.arc.errors import ArcPipelineError
+from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.ui.guard import Guard, Hosts, in_url
 from arc_pipeline.ui.services import Services, services
 

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.defs.launcher import LOOK_EVERY_SECONDS, end_group
-from arc_pipeline.model.process import end_with_parent
+from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.machine.process import end_with_parent
 
 
 class Services:

@@ -8,8 +8,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from arc_pipeline.arc.checks import RECIPE_CHECKS
-from arc_pipeline.arc.errors import FaultyInput
+from arc_pipeline.arc.augmentation.checks import RECIPE_CHECKS
+from arc_pipeline.arc.augmentation.mixture import datasets_are_mixed_by_weight
 from arc_pipeline.arc.experiment import (
     AugmentationConfig,
     Experiment,
@@ -18,7 +18,7 @@ from arc_pipeline.arc.experiment import (
     RecipeCheck,
     TrainingData,
 )
-from arc_pipeline.arc.mixture import datasets_are_mixed_by_weight
+from arc_pipeline.errors import FaultyInput
 
 DATASETS = ("train_rs7", "val_rs7")
 NO_TRAIN = "name what to train on, [{dataset: ...}], unless test_time is given: then it is predict.datasets"

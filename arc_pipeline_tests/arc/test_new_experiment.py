@@ -6,9 +6,9 @@ from typing import Literal
 import pytest
 import yaml
 
-from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.experiment import Experiment, read_experiment
 from arc_pipeline.arc.new_experiment import adapt_experiment, copy_experiment
+from arc_pipeline.errors import ArcPipelineError
 
 TEXT = "# why this exists\nmodel: tiny  # a comment\n"
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.task import Pair, Task
+from arc_pipeline.arc.tasks.task import Pair, Task
 from arc_pipeline.bench import arithmetic
 from arc_pipeline.bench.estimate import estimate
+from arc_pipeline.errors import ArcPipelineError
 
 PAIRS = (Pair(((1, 2),), ((2, 1),)), Pair(((3, 4),), ((4, 3),)), Pair(((5, 6),), ((6, 5),)))
 TASKS = {"d": [Task("mirror", PAIRS[:2], PAIRS[2:])]}

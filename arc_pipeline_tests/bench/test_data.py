@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from arc_pipeline.arc.datasets import Catalogue
-from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.task import Task
+from arc_pipeline.arc.tasks.catalogue import Catalogue
+from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.bench import data, training
 from arc_pipeline.bench.data import compare, refuse_differences
-from arc_pipeline.defs.location import data_directory
+from arc_pipeline.defs.data_dir import data_directory
+from arc_pipeline.errors import ArcPipelineError
 
 DATASET = "arc-agi-1-training"
 

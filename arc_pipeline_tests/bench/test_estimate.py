@@ -6,17 +6,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.task import Pair, Task
+from arc_pipeline.arc.tasks.task import Pair, Task
 from arc_pipeline.bench import measure
 from arc_pipeline.bench.estimate import TrainingDoesNotFit, estimate, states_at_once, too_little, validating
 from arc_pipeline.bench.measure import sizes
-from arc_pipeline.model.checkpoint import save_checkpoint
-from arc_pipeline.model.job import TrainingJob
-from arc_pipeline.model.loading import load_model, with_adapter
-from arc_pipeline.model.states import prune, seal, state_path, states
-from arc_pipeline.model.tokenization import tiny_tokenizer
+from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.model.training.job import TrainingJob
+from arc_pipeline.model.training.states import prune, seal, state_path, states
+from arc_pipeline.model.weights.checkpoint import save_checkpoint
+from arc_pipeline.model.weights.loading import load_model, with_adapter
+from arc_pipeline.model.weights.tokenization import tiny_tokenizer
 
 PAIRS = (Pair(((1, 2),), ((2, 1),)), Pair(((3, 4),), ((4, 3),)), Pair(((5, 6),), ((6, 5),)))
 TASKS = {"d": [Task("mirror", PAIRS[:2], PAIRS[2:])]}

@@ -6,13 +6,13 @@ import pytest
 import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from arc_pipeline.arc.errors import ArcPipelineError
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.task import Pair, Task
+from arc_pipeline.arc.tasks.task import Pair, Task
 from arc_pipeline.bench import prediction
 from arc_pipeline.bench.prediction import WORDS, Case, compare, mixed, voting_row
-from arc_pipeline.model import answering
-from arc_pipeline.model.tokenization import tiny_tokenizer
+from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.model.prediction import requests
+from arc_pipeline.model.weights.tokenization import tiny_tokenizer
 
 PAIRS = (Pair(((1, 2),), ((2, 1),)), Pair(((3, 4),), ((4, 3),)))
 SIZE = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
@@ -21,9 +21,9 @@ SIZE = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num
 @pytest.fixture
 def case(monkeypatch: pytest.MonkeyPatch) -> Case:
     """A random model that can only say small grids."""
-    true_grammar = answering.Grammar
+    true_grammar = requests.Grammar
     shapes = [(1, 1), (1, 2), (2, 2)]
-    monkeypatch.setattr(answering, "Grammar", lambda *args: true_grammar(*args, shapes))
+    monkeypatch.setattr(requests, "Grammar", lambda *args: true_grammar(*args, shapes))
     tokenizer = tiny_tokenizer()
     torch.manual_seed(0)
     model = Qwen2ForCausalLM(Qwen2Config(vocab_size=len(tokenizer), num_key_value_heads=2, **SIZE)).eval()

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from arc_pipeline.arc.datasets import Catalogue
-from arc_pipeline.arc.errors import ArcPipelineError
-from arc_pipeline.arc.task import Task
+from arc_pipeline.arc.tasks.catalogue import Catalogue
+from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.bench import cases, training
 from arc_pipeline.bench.training import Case, packing_row, rates
-from arc_pipeline.defs.location import data_directory
-from arc_pipeline.model.loading import TINY_CONFIG
+from arc_pipeline.defs.data_dir import data_directory
+from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.model.weights.loading import TINY_CONFIG
 
 
 @pytest.fixture

@@ -50,9 +50,9 @@ class Project:
         importlib.import_module("arc_pipeline.defs.instance").prepare()
         definitions = importlib.import_module("arc_pipeline.definitions").defs
         if self.faked:
-            self.patch.setattr("arc_pipeline.defs.training.run_group", fake_training)
-            self.patch.setattr("arc_pipeline.model.answering.answer", fake_answer)
-        return importlib.import_module("arc_pipeline.defs.session").Session.of(definitions)
+            self.patch.setattr("arc_pipeline.defs.assets.training.run_group", fake_training)
+            self.patch.setattr("arc_pipeline.model.prediction.requests.answer", fake_answer)
+        return importlib.import_module("arc_pipeline.defs.upkeep.session").Session.of(definitions)
 
     def edit_record(self, artefact: str, **changes: Any) -> None:
         """Changes the record of an artefact, as if another version of the code had written it."""
@@ -61,8 +61,8 @@ class Project:
 
     def batch(self, partition_key: str, *assets: str) -> Any:
         """A run of some assets of one partition."""
-        refresh = importlib.import_module("arc_pipeline.defs.refresh")
-        node = importlib.import_module("arc_pipeline.defs.staleness").Node
+        refresh = importlib.import_module("arc_pipeline.defs.upkeep.refresh")
+        node = importlib.import_module("arc_pipeline.defs.upkeep.staleness").Node
         partitions = importlib.import_module("arc_pipeline.defs.partitions")
         key = partitions.candidate_key(*reversed(partition_key.split("|"))) if "|" in partition_key else partition_key
         return refresh.Batch(key, [node(asset, key) for asset in assets])
@@ -70,8 +70,8 @@ class Project:
 
 def fake_training(context: Any, command: Sequence[str], *others: Any) -> None:
     """Leaves a checkpoint whose weights are a hash of all that a training reads."""
-    from arc_pipeline.model.checkpoint import write_log
-    from arc_pipeline.model.job import TrainingJob
+    from arc_pipeline.model.training.job import TrainingJob
+    from arc_pipeline.model.weights.checkpoint import write_log
 
     job = TrainingJob.model_validate_json(Path(command[-1]).read_bytes())
     start = Path(job.start, "model.safetensors")
@@ -88,7 +88,7 @@ def fake_training(context: Any, command: Sequence[str], *others: Any) -> None:
 
 def fake_answer(checkpoint: Path, wanted: Sequence[Any], encoder: Any, *others: Any) -> Iterator[tuple[Any, Any]]:
     """Right answers to about half of the questions, the last first; others for other weights and temperatures."""
-    from arc_pipeline.arc.prediction import Completion
+    from arc_pipeline.arc.prediction.questions import Completion
 
     weights = (checkpoint / "model.safetensors").read_text()
     for each in reversed(wanted):
@@ -101,7 +101,7 @@ def a_project(data: Path, patch: pytest.MonkeyPatch) -> Project:
     """A project on a data directory, with two decodings."""
     patch.setenv("ARC_PIPELINE_DATA", str(data))
     patch.setenv("DAGSTER_HOME", str(data / "dagster_home"))
-    patch.setattr("arc_pipeline.arc.prediction.DECODINGS", dict(DECODINGS))
+    patch.setattr("arc_pipeline.arc.prediction.questions.DECODINGS", dict(DECODINGS))
     return Project(data, patch)
 
 

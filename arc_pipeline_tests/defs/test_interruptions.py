@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 
-from arc_pipeline.model.states import seal, state_path
+from arc_pipeline.model.training.states import seal, state_path
 
 ROOT = Path(__file__).parents[2]
 SAVE_STEPS = 20
@@ -27,7 +27,7 @@ LONG = {"max_steps": 2000, "batch_size": 1, "save_steps": SAVE_STEPS, "logging_s
 EVERY_MINUTE = """
 import dagster as dg
 import arc_pipeline.definitions
-from arc_pipeline.defs.queue import training_queue
+from arc_pipeline.defs.upkeep.queue import training_queue
 
 project = arc_pipeline.definitions.defs
 schedules = [training_queue(project, name, "* * * * *") for name in ("first", "second")]
@@ -82,7 +82,7 @@ def running(*command: str, log: Path) -> Iterator[subprocess.Popen]:
 
 def command_line(project: SimpleNamespace, *arguments: str):
     """`arc-pipeline ARGUMENTS`, under way."""
-    program = "from arc_pipeline.cli import main; main()"
+    program = "from arc_pipeline.cli.app import main; main()"
     (project.data / "command.py").write_text(program)
     return running("command", *arguments, log=project.data / "command.log")
 
@@ -170,7 +170,7 @@ def test_a_finished_checkpoint_is_kept_and_a_crashed_program_tried_again(
 ) -> None:
     watched.write("one")
     session = watched.load()
-    training = importlib.import_module("arc_pipeline.defs.training")
+    training = importlib.import_module("arc_pipeline.defs.assets.training")
     commands = [["false"]]
     real = training.accelerate_command
     monkeypatch.setattr(training, "accelerate_command", lambda *args: commands.pop() if commands else real(*args))
@@ -205,7 +205,7 @@ def test_only_crashes_without_progress_count(
 ) -> None:
     faked.write("one")
     session = faked.load()
-    training = importlib.import_module("arc_pipeline.defs.training")
+    training = importlib.import_module("arc_pipeline.defs.assets.training")
     train, left = training.run_group, list(saved)
 
     def crashing(context: dg.AssetExecutionContext, command: list[str], log: Path, *others: object) -> None:

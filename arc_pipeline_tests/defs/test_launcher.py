@@ -20,7 +20,7 @@ from arc_pipeline.defs.launcher import accelerate_command
 ROOT = Path(__file__).parents[2]
 # ends with its parent, as the training program does, and does nothing but say which process it is
 STAND_IN = """
-    from arc_pipeline.model.process import end_with_parent
+    from arc_pipeline.machine.process import end_with_parent
     end_with_parent()
     import os, sys, time
     from pathlib import Path
@@ -33,7 +33,7 @@ WORKER = """
     import sys
     from pathlib import Path
     import dagster as dg
-    from arc_pipeline.defs.accelerator import accelerator
+    from arc_pipeline.machine.accelerator import accelerator
     from arc_pipeline.defs.launcher import accelerate_command, run_group
 
     HERE = Path(__file__).parent

@@ -6,10 +6,10 @@ import shutil
 import dagster as dg
 import pytest
 
-from arc_pipeline.arc.artefact import Artefact, Store
-from arc_pipeline.arc.diff import Side, diff, lines
-from arc_pipeline.arc.errors import MissingArtefact
-from arc_pipeline.arc.trace import trace
+from arc_pipeline.arc.evaluation.diff import Side, diff, lines
+from arc_pipeline.errors import MissingArtefact
+from arc_pipeline.store.artefact import Artefact, Store
+from arc_pipeline.store.trace import trace
 
 CELL = Artefact("metrics", "straight/t0.0")
 

@@ -22,7 +22,7 @@ def test_every_asset_says_what_it_is_whose_and_where_its_code_is(asset: str) -> 
     assert spec.owners
     assert spec.group_name not in ("", "default")
     source = spec.metadata["dagster/code_references"].code_references[0]
-    assert Path(source.file_path).parent == PACKAGE / "defs"
+    assert Path(source.file_path).parent == PACKAGE / "defs" / "assets"
 
 
 def test_every_check_job_sensor_and_schedule_has_a_description() -> None:

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from arc_pipeline.model.states import state_path
+from arc_pipeline.model.training.states import state_path
 
 
 def an_unfinished_training(data: Path, identity: str, experiment: dict[str, Any]) -> Path:

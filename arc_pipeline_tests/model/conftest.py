@@ -6,15 +6,15 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from arc_pipeline.arc.artefact import write_table
-from arc_pipeline.arc.datasets import Catalogue
-from arc_pipeline.arc.encoder import parse_encoder
-from arc_pipeline.arc.examples import RECIPE_SCHEMA, RecipeDrawer, draw_examples
+from arc_pipeline.arc.augmentation.recipes import RECIPE_SCHEMA, RecipeDrawer, draw_examples
 from arc_pipeline.arc.experiment import AugmentationConfig, Experiment, TrainingData
-from arc_pipeline.arc.task import Pair, Task
-from arc_pipeline.arc.task_table import tasks_table
-from arc_pipeline.model.job import TrainingJob
-from arc_pipeline.model.tokenization import encode_example, tiny_tokenizer, token_hash
+from arc_pipeline.arc.prediction.encoder import parse_encoder
+from arc_pipeline.arc.tasks.catalogue import Catalogue
+from arc_pipeline.arc.tasks.task import Pair, Task
+from arc_pipeline.arc.tasks.task_table import tasks_table
+from arc_pipeline.model.training.job import TrainingJob
+from arc_pipeline.model.weights.tokenization import encode_example, tiny_tokenizer, token_hash
+from arc_pipeline.store.artefact import write_table
 
 DATA = Path(__file__).parents[2] / "data"
 ENCODER = parse_encoder("GridShapeEncoder(RowNumberEncoder(MinimalGridEncoder()))")

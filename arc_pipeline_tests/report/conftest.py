@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
-from arc_pipeline.arc.task import Pair, Task
-from arc_pipeline.arc.voting import RankedCandidate
-from arc_pipeline.report.gallery import AnsweredPair
+from arc_pipeline.arc.evaluation.voting import RankedCandidate
+from arc_pipeline.arc.tasks.task import Pair, Task
+from arc_pipeline.report.grids.gallery import AnsweredPair
 
 TRUTH = ((1, 2), (3, 4))
 TASK = Task("swap", (Pair(((2, 1),), ((1, 2),)), Pair(((4, 3),), ((3, 4),))), (Pair(((2, 1), (4, 3)), TRUTH),))

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from arc_pipeline.defs.inspection import MOST_LINES
-from arc_pipeline.report.colours import TOKEN_GROUNDS
-from arc_pipeline.report.embedding import MOST_BYTES
+from arc_pipeline.defs.assets.inspection import MOST_LINES
+from arc_pipeline.report.data_uris import MOST_BYTES
+from arc_pipeline.report.grids.colours import TOKEN_GROUNDS
 from arc_pipeline.report.prompts import (
     BREAK,
     draw_prompt,

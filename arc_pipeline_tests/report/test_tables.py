@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from arc_pipeline.arc.results import DURATION_COLUMNS, SHOWN_METRICS, TEMPERATURE_COLUMNS
-from arc_pipeline.console import print_sheet
-from arc_pipeline.report.series import labels, series
+from arc_pipeline.arc.evaluation.results import DURATION_COLUMNS, SHOWN_METRICS, TEMPERATURE_COLUMNS
+from arc_pipeline.cli.console import print_sheet
+from arc_pipeline.report.charts.series import labels, series
 from arc_pipeline.report.tables import Cell, by_step, duration, markdown, metric_cell, models, temperatures
 
 FULL: dict[str, Any] = {"tuning": {"method": "full", "rank": 32}, "seed": 7, "augmentation": {"target": "any"}}

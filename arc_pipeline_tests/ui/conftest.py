@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-c", "from arc_pipeline.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from arc_pipeline.cli.app import main; main()"]
 PAIRS = [([[1, 2]], [[2, 1]]), ([[3, 4]], [[4, 3]]), ([[5, 6]], [[6, 5]])]
 EXPERIMENT = {
     "model": "tiny",

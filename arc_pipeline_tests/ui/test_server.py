@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from arc_pipeline.arc.errors import ArcPipelineError
+from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.ui.server import listen
 
 LONG = {"max_steps": 999, "batch_size": 8, "save_steps": 20, "logging_steps": 1}
@@ -61,7 +61,7 @@ def test_ctrl_c_ends_all_processes_and_the_training_can_go_on(
     assert launched["__typename"] == "LaunchRunSuccess", launched
     states = eventually(lambda: list((data / "store" / "training" / "long").glob("*/checkpoint-*")), 300)
     family = psutil.Process(ui.process.pid).children(recursive=True)
-    assert any("arc_pipeline.model.train" in each.cmdline() for each in family)
+    assert any("arc_pipeline.model.training.program" in each.cmdline() for each in family)
 
     ui.process.send_signal(signal.SIGINT)  # as a terminal sends it: the others have a process group of their own
     assert ui.process.wait(120) == 0

@@ -1,0 +1,1 @@
+"""Training examples: recipes drawn from augmented tasks, and what is checked of them. Knows no tokenizer."""

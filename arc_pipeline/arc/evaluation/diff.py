@@ -1,0 +1,88 @@
+"""What differs between two experiments, or two versions of one: configuration, data, code, and the tasks won and lost.
+
+Reads the records and tables of a store; knows nothing of Dagster.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from arc_pipeline.arc.evaluation.comparison import compare_tasks, words
+from arc_pipeline.errors import MissingArtefact
+from arc_pipeline.store.artefact import Artefact, Lineage, Store, read_table
+from arc_pipeline.store.code_migration import changed_code
+from arc_pipeline.store.differences import changed
+from arc_pipeline.store.trace import records
+
+COUNTED = ("dagster/row_count", "tokens", "mean_tokens", "test_pairs_as_targets", "draws_too_long")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two: the metrics of an experiment at a decoding, in one version of them."""
+
+    artefact: Artefact
+    version: str = ""
+
+    @classmethod
+    def parse(cls, text: str, decoding: str) -> "Side":
+        """`EXPERIMENT` is its current version, `EXPERIMENT@VERSION` the one whose metrics have that data version."""
+        name, _, version = text.partition("@")
+        return cls(Artefact("metrics", f"{name}/{decoding}"), version)
+
+    def by_asset(self, store: Store) -> dict[str, Lineage]:
+        """The records of everything it was made from, by asset."""
+        found = records(store, self.artefact, self.version)
+        return {Artefact.parse(name).asset: record for name, record in found.items()}
+
+
+def diff(store: Store, a: Side, b: Side, metric: str = "vote_2") -> dict[str, Any]:
+    """JSON: `config`, `data`, `code` in words, and `tasks` as `comparison.compare_tasks` has it (b against a)."""
+    old, new = a.by_asset(store), b.by_asset(store)
+    shared = [asset for asset in new if asset in old]
+    return {
+        "a": f"{a.artefact}@{old['metrics'].data_version[:16]}",
+        "b": f"{b.artefact}@{new['metrics'].data_version[:16]}",
+        "config": sorted({line for each in _configs(old, new) for line in changed(*each)} - _versions(old, new)),
+        "data": changed(_counts(old), _counts(new)),
+        "code": {asset: names for asset in shared if (names := changed_code(asset, old[asset].code, new[asset].code))},
+        "tasks": compare_tasks(_per_task(store, a), _per_task(store, b), metric),
+    }
+
+
+def _configs(old: Mapping[str, Lineage], new: Mapping[str, Lineage]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    for asset in ("augmentation_config", "training_config", "initial_weights", "prediction_config"):
+        if asset in old and asset in new:
+            yield old[asset].config, new[asset].config
+
+
+def _versions(old: Mapping[str, Lineage], new: Mapping[str, Lineage]) -> set[str]:
+    """What the starting weights' version would add: it only repeats the fields that it was made from."""
+    if "initial_weights" not in old or "initial_weights" not in new:
+        return set()
+    sides = [{"version": found["initial_weights"].config.get("version", "")} for found in (old, new)]
+    return set(changed(*sides))
+
+
+def _counts(found: Mapping[str, Lineage]) -> dict[str, Any]:
+    record = found.get("augmented_examples")
+    return {name: record.metadata[name] for name in COUNTED if record and name in record.metadata}
+
+
+def _per_task(store: Store, side: Side) -> Any:
+    directory = store.version(side.artefact, side.version) if side.version else store.current(side.artefact)
+    if directory is None:
+        raise MissingArtefact(f"{side.artefact} has no version {side.version}")
+    return read_table(directory, "metrics_per_task")
+
+
+def lines(found: Mapping[str, Any]) -> Iterator[str]:
+    """The difference for a person."""
+    yield f"a: {found['a']}"
+    yield f"b: {found['b']}"
+    for part in ("config", "data"):
+        yield from (f"{part}: {line}" for line in found[part] or ["the same"])
+    yield from (f"code of {asset}: {', '.join(names)}" for asset, names in found["code"].items())
+    if not found["code"]:
+        yield "code: the same"
+    yield from words(found["tasks"])

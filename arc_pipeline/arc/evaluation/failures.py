@@ -1,0 +1,90 @@
+"""Failures: for every planned test pair, how far it got: the first reason of REASONS that holds.
+
+Knows only predictions, attempts and true outputs; pictures of the grids are made in the report.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from arc_pipeline.arc.evaluation.metrics import answered_counts, planned_truths, wrong_cells
+from arc_pipeline.arc.evaluation.voting import ATTEMPT_NAMES, PAIR_COLUMNS, RankedCandidate, ranked_by_pair
+from arc_pipeline.arc.names import did_you_mean_or_all
+from arc_pipeline.arc.tasks.task import Grid, Task
+from arc_pipeline.errors import ArcPipelineError
+
+REASONS = ("no_prediction", "undecodable", "solved", "outvoted", "wrong_pixels", "wrong_size")
+# how near to solved each reason is, for people
+NEAREST_FIRST = ("solved", "outvoted", "wrong_pixels", "wrong_size", "undecodable", "no_prediction")
+FAILURES_SCHEMA = pa.schema(
+    [
+        ("dataset", pa.string()),
+        ("task_id", pa.string()),
+        ("test_index", pa.int16()),
+        ("reason", pa.string()),
+        ("wrong_cells", pa.int32()),
+        ("votes_of_top", pa.int32()),
+        ("rank_of_truth", pa.int32()),
+        ("n_decoded", pa.int32()),
+    ]
+)
+
+
+def failures_table(
+    predictions: pa.Table, attempts: pa.Table, tasks_by_dataset: Mapping[str, Sequence[Task]]
+) -> pa.Table:
+    """One row for every planned test pair, solved ones too; see FAILURES_SCHEMA.
+
+    `wrong_cells` belongs to `wrong_pixels`: those of the best-ranked candidate of the right size. `rank_of_truth` is
+    null where no candidate is exact.
+    """
+    answered, ranked = answered_counts(predictions), ranked_by_pair(attempts)
+    rows = [
+        dict(zip(PAIR_COLUMNS, key, strict=True)) | failure(ranked.get(key, []), truth, answered[key])
+        for key, truth in planned_truths(tasks_by_dataset).items()
+    ]
+    return pa.Table.from_pylist(rows, schema=FAILURES_SCHEMA)
+
+
+def failure(ranked: Sequence[RankedCandidate], truth: Grid, answered: int) -> dict[str, Any]:
+    """How far one test pair got: the columns of FAILURES_SCHEMA from `reason` on."""
+    wrong = [wrong_cells(one.grid, truth) for one in ranked]
+    rank_of_truth = wrong.index(0) + 1 if 0 in wrong else None
+    right_size = [cells for cells in wrong if cells is not None]
+    reason = _reason(answered, wrong, rank_of_truth)
+    return {
+        "reason": reason,
+        "wrong_cells": right_size[0] if reason == "wrong_pixels" else None,
+        "votes_of_top": ranked[0].votes if ranked else 0,
+        "rank_of_truth": rank_of_truth,
+        "n_decoded": sum(one.votes for one in ranked),
+    }
+
+
+def _reason(answered: int, wrong: Sequence[int | None], rank_of_truth: int | None) -> str:
+    if not answered:
+        return "no_prediction"
+    if not wrong:
+        return "undecodable"
+    if rank_of_truth is not None:
+        return "solved" if rank_of_truth <= len(ATTEMPT_NAMES) else "outvoted"
+    return "wrong_pixels" if any(cells is not None for cells in wrong) else "wrong_size"
+
+
+def nearest_first(row: Mapping[str, Any]) -> tuple[int, float, int]:
+    """Sorts rows: the nearest to solved first, and with it the fewest wrong cells or the best rank."""
+    rank = row["rank_of_truth"]
+    return NEAREST_FIRST.index(row["reason"]), row["wrong_cells"] or rank or 0, -row["votes_of_top"]
+
+
+def sorted_rows(rows: Sequence[dict[str, Any]], column: str = "", reverse: bool = False) -> list[dict[str, Any]]:
+    """By a column, rows without a value last, or the nearest to solved first; ArcPipelineError names the columns."""
+    if not column:
+        return sorted(rows, key=nearest_first, reverse=reverse)
+    known = ["decoding", *FAILURES_SCHEMA.names]
+    if column not in known:
+        raise ArcPipelineError(f"failures have no column {column!r}{did_you_mean_or_all(column, known)}")
+    there = [row for row in rows if row[column] is not None]
+    missing = [row for row in rows if row[column] is None]
+    return sorted(there, key=lambda row: row[column], reverse=reverse) + missing

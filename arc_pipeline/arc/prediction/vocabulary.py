@@ -1,0 +1,44 @@
+"""What counts as one token for the embedded tiny model: a fixed phrase of the prompts, or one character.
+
+The rule is plain text processing, so a task's length in tokens is known without a model.
+"""
+
+import re
+from functools import cache
+from string import printable
+
+from arc_pipeline.arc.prediction import encoder, prompt
+from arc_pipeline.arc.tasks.task import Task
+from arc_pipeline.uncounted import uncounted
+
+uncounted("the hash of the tokens, which the table of examples has, covers how they are rendered", of=("checkpoint",))
+
+PHRASES = (
+    prompt.SOLVE_INSTRUCTION,
+    prompt.GENERATE_INSTRUCTION,
+    prompt.INPUT,
+    prompt.OUTPUT,
+    encoder.CODE_BLOCK_OPENING,
+    encoder.SHAPE_OPENING,
+    encoder.CLOSING,
+)
+CHARACTERS = (*printable[:95], "\n")
+PATTERN = "|".join(re.escape(phrase) for phrase in sorted(PHRASES, key=len, reverse=True)) + r"|[\s\S]"
+DEMO_ENCODER = "GridShapeEncoder(RowNumberEncoder(MinimalGridEncoder()))"
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    return re.compile(PATTERN)
+
+
+def split(text: str) -> list[str]:
+    """The tokens of a text, which joined give the text again."""
+    return _pattern().findall(text)
+
+
+def task_length(task: Task) -> int:
+    """Tokens of the task as one example: all train pairs as demonstrations, the longest pair as the target."""
+    grids = encoder.parse_encoder(DEMO_ENCODER)
+    prompts = (prompt.solve_prompt(task.train, target, grids) for target in task.test or task.train[-1:])
+    return max(len(split(each.text)) + len(split(each.answer)) + 1 for each in prompts)

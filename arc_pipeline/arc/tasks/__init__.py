@@ -1,0 +1,1 @@
+"""Tasks and the datasets that they come from: documents, sources, derivations, the catalogue. Knows no prompt."""

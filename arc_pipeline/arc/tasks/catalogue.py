@@ -1,0 +1,135 @@
+"""Datasets: what `datasets.yaml` and `raw/` define, composed by reference, as tasks and as a hash.
+
+Knows nothing of Dagster or of tokens: how long a task is comes from a function that the caller passes in.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from arc_pipeline.arc.names import NAME_RULE, did_you_mean, is_name
+from arc_pipeline.arc.tasks.derivations import SPEC_FILE, Derivation, LeaveOneOut, Length, spec_fault
+from arc_pipeline.arc.tasks.sources import Source, raw_sources
+from arc_pipeline.arc.tasks.specs import parse_spec, read_specs
+from arc_pipeline.arc.tasks.task import Task
+from arc_pipeline.errors import Fault, FaultyInput
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All datasets of a data directory. A faulty one is listed too, and reports its faults when it is used."""
+
+    entries: Mapping[str, Source | Derivation]
+    faulty: Mapping[str, tuple[Fault, ...]]
+    length: Length | None = None
+
+    @classmethod
+    def read(cls, data: Path, length: Length | None = None) -> "Catalogue":
+        """Reads `datasets.yaml` and the names in `raw/`, no task yet. `length` counts the tokens of a task."""
+        written = read_specs(data)
+        raw = raw_sources(data / "raw")
+        entries: dict[str, Source | Derivation] = {}
+        faulty: dict[str, tuple[Fault, ...]] = {}
+        for name in written.keys() | raw.keys():
+            try:
+                entries[name] = _entry(name, written, raw.get(name, []))
+            except FaultyInput as exc:
+                faulty[name] = exc.faults
+        return cls(entries, faulty, length)
+
+    def names(self) -> list[str]:
+        """Every dataset whose name can be used, faulty ones included."""
+        return sorted(name for name in (*self.entries, *self.faulty) if is_name(name))
+
+    def misnamed(self) -> tuple[Fault, ...]:
+        """What `names` leaves out, and why."""
+        return tuple(sorted(fault for name, faults in self.faulty.items() if not is_name(name) for fault in faults))
+
+    def load(self, name: str) -> list[Task]:
+        """The tasks of a dataset, sorted by id; FaultyInput with every fault of everything it is made of."""
+        return self._load_all(name)[name]
+
+    def dropped(self, name: str) -> list[str]:
+        """The ids that leave-one-out left out on the way to this dataset."""
+        loaded = self._load_all(name)
+        ids = {step: {task.task_id for task in tasks} for step, tasks in loaded.items()}
+        steps = [(step, entry) for step in loaded if isinstance(entry := self.entries[step], LeaveOneOut)]
+        return sorted(set().union(*(ids[entry.of] - ids[step] for step, entry in steps)))
+
+    def source_files(self, name: str) -> dict[str, str]:
+        """The SHA-256 of every file that the dataset is made from, by the name that messages show."""
+        hashes: dict[str, str] = {}
+        for step in self._steps(name):
+            entry = self.entries[step]
+            hashes |= {} if isinstance(entry, Derivation) else entry.hashes()
+        return dict(sorted(hashes.items()))
+
+    def source_hash(self, name: str) -> str:
+        """SHA-256 over those files and the chain of derivations; what the derived datasets are called is left out."""
+        chain: dict[str, object] = {}
+        for step in self._steps(name):
+            entry = self.entries[step]
+            spec = entry.model_dump(exclude={"of", "union"}) if isinstance(entry, BaseModel) else {}
+            if isinstance(entry, Derivation):
+                chain[step] = spec | {"parents": [chain[parent] for parent in entry.parents()]}
+            else:
+                chain[step] = spec | {"files": entry.hashes()}
+        canonical = json.dumps(chain[name], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def _load_all(self, name: str) -> dict[str, list[Task]]:
+        loaded: dict[str, list[Task]] = {}
+        faults: list[Fault] = []
+        for step in self._steps(name):
+            entry = self.entries[step]
+            try:
+                if not isinstance(entry, Derivation):
+                    loaded[step] = entry.tasks()
+                elif all(parent in loaded for parent in entry.parents()):
+                    parents = [loaded[parent] for parent in entry.parents()]
+                    loaded[step] = entry.derive(step, parents, self.length)
+            except FaultyInput as exc:
+                faults += exc.faults
+        if faults:
+            raise FaultyInput(list(dict.fromkeys(faults)))
+        return loaded
+
+    def _steps(self, name: str) -> list[str]:
+        """The datasets that this one is made of, parents first, itself last."""
+        graph: dict[str, tuple[str, ...]] = {}
+        faults: list[Fault] = []
+        waiting = [(name, name)]
+        while waiting:
+            step, child = waiting.pop()
+            entry = self.entries.get(step)
+            if entry is None:
+                faults += self.faulty.get(step) or [_unknown(step, child, self.names())]
+            elif step not in graph:
+                graph[step] = entry.parents() if isinstance(entry, Derivation) else ()
+                waiting += [(parent, step) for parent in graph[step]]
+        if faults:
+            raise FaultyInput(list(dict.fromkeys(faults)))
+        try:
+            return list(TopologicalSorter(graph).static_order())
+        except CycleError as exc:
+            raise FaultyInput([spec_fault(name, "datasets are made of each other", " -> ".join(exc.args[1]))]) from exc
+
+
+def _entry(name: str, written: Mapping[str, object], raw: Sequence[Source]) -> Source | Derivation:
+    if not is_name(name):
+        where = SPEC_FILE if name in written else raw[0].shown
+        raise FaultyInput([Fault(where, "", NAME_RULE, repr(name))])
+    places = [SPEC_FILE] * (name in written) + [source.shown for source in raw]
+    if len(places) > 1:
+        problem = f"the dataset {name} is defined more than once: rename all but one of {', '.join(places)}"
+        raise FaultyInput([Fault(places[0], name, problem)])
+    return raw[0] if raw else parse_spec(name, written[name])
+
+
+def _unknown(name: str, child: str, known: Sequence[str]) -> Fault:
+    return spec_fault("" if child == name else child, f"there is no dataset {name!r}{did_you_mean(name, known)}")

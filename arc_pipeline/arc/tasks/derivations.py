@@ -1,0 +1,152 @@
+"""Derivations: datasets made of other datasets, as `datasets.yaml` names them. Knows nothing of files or of tokens.
+
+How long a task is comes from a function that the caller passes in.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+from arc_pipeline.arc.names import did_you_mean
+from arc_pipeline.arc.tasks.task import Task
+from arc_pipeline.errors import Fault, FaultyInput
+
+SPEC_FILE = "datasets.yaml"
+Length: TypeAlias = Callable[[Task], int]
+
+
+def spec_fault(place: str, problem: str, value: str = "") -> Fault:
+    """A fault in `datasets.yaml`."""
+    return Fault(SPEC_FILE, place, problem, value)
+
+
+class Derivation(BaseModel):
+    """Tasks made of the tasks of other datasets."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def parents(self) -> tuple[str, ...]:
+        raise NotImplementedError
+
+    def derive(self, name: str, parents: Sequence[list[Task]], length: Length | None) -> list[Task]:
+        """The tasks of the dataset `name`, sorted by id, given those of its parents."""
+        raise NotImplementedError
+
+
+class Union(Derivation):
+    """All tasks of several datasets. A task that two of them hold alike counts once; if it differs it is a fault."""
+
+    union: Annotated[tuple[str, ...], Field(min_length=1)]
+
+    def parents(self) -> tuple[str, ...]:
+        return self.union
+
+    def derive(self, name: str, parents: Sequence[list[Task]], length: Length | None) -> list[Task]:
+        merged: dict[str, tuple[Task, str]] = {}
+        faults = []
+        for parent, tasks in zip(self.union, parents, strict=True):
+            for task in tasks:
+                kept, origin = merged.setdefault(task.task_id, (task, parent))
+                if kept != task:
+                    problem = f"task {task.task_id} differs between {origin} and {parent}: leave one out by task_ids"
+                    faults.append(spec_fault(f"{name}.union", problem))
+        if faults:
+            raise FaultyInput(faults)
+        return [task for _, (task, _) in sorted(merged.items())]
+
+
+class _Selection(Derivation):
+    of: str
+
+    def parents(self) -> tuple[str, ...]:
+        return (self.of,)
+
+    def derive(self, name: str, parents: Sequence[list[Task]], length: Length | None) -> list[Task]:
+        return sorted(self.select(name, parents[0], length), key=lambda task: task.task_id)
+
+    def select(self, name: str, tasks: list[Task], length: Length | None) -> list[Task]:
+        raise NotImplementedError
+
+
+class TaskIds(_Selection):
+    """The tasks of the given ids."""
+
+    task_ids: Annotated[tuple[str, ...], Field(min_length=1)]
+
+    def select(self, name: str, tasks: list[Task], length: Length | None) -> list[Task]:
+        by_id = {task.task_id: task for task in tasks}
+        if unknown := [task_id for task_id in self.task_ids if task_id not in by_id]:
+            problem = f"{self.of} has no such task"
+            raise FaultyInput(
+                [spec_fault(f"{name}.task_ids", problem + did_you_mean(one, by_id), one) for one in unknown]
+            )
+        return [by_id[task_id] for task_id in sorted(set(self.task_ids))]
+
+
+class Split(BaseModel):
+    """One part of a random split: `validation` tasks, or the others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    seed: int
+    part: Literal["train", "validation"]
+    validation: PositiveInt
+
+
+class RandomSplit(_Selection):
+    """One of the two parts of a split. The order is that of hashes of seed and task id, the same on every platform
+    and in every release of Python."""
+
+    random_split: Split
+
+    def select(self, name: str, tasks: list[Task], length: Length | None) -> list[Task]:
+        split = self.random_split
+        if split.validation >= len(tasks):
+            problem = f"must leave a task for training: {self.of} has {len(tasks)} tasks"
+            raise FaultyInput([spec_fault(f"{name}.random_split.validation", problem, str(split.validation))])
+        shuffled = sorted(tasks, key=lambda task: hashlib.sha256(f"{split.seed}:{task.task_id}".encode()).digest())
+        return shuffled[: split.validation] if split.part == "validation" else shuffled[split.validation :]
+
+
+class LeaveOneOut(_Selection):
+    """For test-time training ("n-1"): the first train pair becomes the only test pair, so that training never sees
+    the real test pairs. A task with a single train pair would have no demonstration left; it is dropped, because one
+    such task in a corpus must not bar the others, and `Catalogue.dropped` names it."""
+
+    leave_one_out: Literal["true"]
+
+    def select(self, name: str, tasks: list[Task], length: Length | None) -> list[Task]:
+        kept = [Task(task.task_id, task.train[1:], task.train[:1]) for task in tasks if len(task.train) > 1]
+        if not kept:
+            raise FaultyInput([spec_fault(f"{name}.leave_one_out", f"no task of {self.of} has two train pairs")])
+        return kept
+
+
+class First(_Selection):
+    """The first k tasks by id."""
+
+    first: PositiveInt
+
+    def select(self, name: str, tasks: list[Task], length: Length | None) -> list[Task]:
+        _check_enough(f"{name}.first", self.first, self.of, tasks)
+        return tasks[: self.first]
+
+
+class Shortest(_Selection):
+    """The k shortest tasks by the caller's count of tokens, then by id."""
+
+    shortest: PositiveInt
+
+    def select(self, name: str, tasks: list[Task], length: Length | None) -> list[Task]:
+        _check_enough(f"{name}.shortest", self.shortest, self.of, tasks)
+        if length is None:
+            raise FaultyInput(
+                [spec_fault(f"{name}.shortest", "needs a count of tokens: pass Catalogue.read(length=...)")]
+            )
+        return sorted(tasks, key=lambda task: (length(task), task.task_id))[: self.shortest]
+
+
+def _check_enough(place: str, wanted: int, parent: str, tasks: Sequence[Task]) -> None:
+    if wanted > len(tasks):
+        raise FaultyInput([spec_fault(place, f"{parent} has only {len(tasks)} tasks", str(wanted))])

@@ -1,0 +1,1 @@
+"""What is known of a training without its weights: validation. Knows no optimizer."""

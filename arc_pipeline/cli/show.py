@@ -1,0 +1,140 @@
+"""`arc-pipeline show`: tasks, answers, prompts and training examples, on a terminal or as a file for a paper."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from arc_pipeline.cli.console import say, wide_console, writing
+from arc_pipeline.cli.session import known_decoding, open_store, saying_how_to_make
+from arc_pipeline.errors import ArcPipelineError
+
+if TYPE_CHECKING:
+    from arc_pipeline.arc.tasks.task import Task
+    from arc_pipeline.report.grids.grid_layout import Board
+
+pictures = typer.Typer()
+
+
+@pictures.command()
+def show(
+    task_id: str,
+    dataset: Annotated[str, typer.Option(help="The dataset that has it; the first one that does if not given.")] = "",
+    experiment: Annotated[str, typer.Option(help="Show what this experiment answered.")] = "",
+    decoding: Annotated[str, typer.Option(help="The way of decoding.")] = "t0.0",
+    top: Annotated[int, typer.Option(min=0, help="How many of the voted grids.")] = 4,
+    prompt: Annotated[bool, typer.Option("--prompt", help="Its prompt, token by token.")] = False,
+    augmented: Annotated[bool, typer.Option("--augmented", help="The examples that it was trained on.")] = False,
+    output: Annotated[Path | None, typer.Option(help="Write FILE.png, .svg or .pdf instead, 8 cm wide.")] = None,
+) -> None:
+    """Draw a task; with an experiment, the grids that its answers voted for, its prompt or its training examples."""
+    _refuse_contradictions(experiment, prompt, augmented)
+    picture = _format_of(output)
+    if prompt:
+        _show_prompt(experiment, task_id, dataset, output, picture)
+        return
+    if augmented:
+        board = augmented_board_of(experiment, task_id, dataset)
+    elif experiment:
+        board = answers_board_of(experiment, decoding, task_id, dataset, top)
+    else:
+        board = task_board_of(task_id, dataset)
+    _show_board(board, output, picture)
+
+
+def task_board_of(task_id: str, dataset: str) -> "Board":
+    """A task of any dataset."""
+    from arc_pipeline.arc.tasks.lookup import find_task
+    from arc_pipeline.defs.instance import prepare
+
+    prepare()
+    from arc_pipeline.defs.partitions import read_datasets
+    from arc_pipeline.report.grids.gallery import task_board
+
+    found, task = find_task(read_datasets(), task_id, dataset)
+    return task_board(task, found)
+
+
+def answers_board_of(experiment: str, decoding: str, task_id: str, dataset: str, top: int) -> "Board":
+    """What an experiment answered to the test pairs of a task."""
+    from arc_pipeline.arc.tasks.lookup import task_among
+    from arc_pipeline.report.grids.gallery import answers_board
+    from arc_pipeline.report.load_answers import answers_of
+
+    store, _ = open_store(experiment)
+    with saying_how_to_make(experiment):
+        pairs = answers_of(store, experiment, known_decoding(decoding))
+    asked: dict[str, list[Task]] = {}
+    for pair in pairs:
+        asked.setdefault(pair.dataset, []).append(pair.task)
+    found, _ = task_among(asked, task_id, dataset, f"the tasks that {experiment} is asked")
+    return answers_board([each for each in pairs if (each.dataset, each.task.task_id) == (found, task_id)], top)
+
+
+def augmented_board_of(experiment: str, task_id: str, dataset: str) -> "Board":
+    """The examples of a task that an experiment is trained on."""
+    from arc_pipeline.arc.tasks.lookup import task_among
+    from arc_pipeline.report.grids.augmented import augmented_board, on_a_page
+    from arc_pipeline.report.load_answers import recipes_of, trained_tasks
+
+    store, described = open_store(experiment)
+    with saying_how_to_make(experiment):
+        tasks = trained_tasks(store, described.datasets()["train"])
+        found, task = task_among(tasks, task_id, dataset, f"the tasks that {experiment} is trained on")
+        rows = recipes_of(store, experiment, found, task_id)
+    return on_a_page(augmented_board(task, found, rows, experiment))
+
+
+def _show_prompt(experiment: str, task_id: str, dataset: str, output: Path | None, picture: str) -> None:
+    """The prompt of the first candidate of the first test pair, as the file of the experiment says now."""
+    from arc_pipeline.arc.tasks.lookup import task_among
+    from arc_pipeline.model.prediction.token_texts import asked_pieces
+    from arc_pipeline.report.load_answers import asked_tasks
+    from arc_pipeline.report.prompts import draw_prompt, print_prompt
+
+    store, described = open_store(experiment)
+    with saying_how_to_make(experiment):
+        tasks = asked_tasks(store, experiment)
+    found, task = task_among(tasks, task_id, dataset, f"the tasks that {experiment} is asked")
+    pieces = asked_pieces(described, found, task)
+    title = f"task {task_id} of {found}, test 0: {experiment}"
+    if output:
+        _write(output, draw_prompt(title, pieces, picture))
+    else:
+        print_prompt(title, pieces, wide_console())
+
+
+def _show_board(board: "Board", output: Path | None, picture: str) -> None:
+    from arc_pipeline.report.grids.drawing import draw_board
+    from arc_pipeline.report.grids.terminal import print_board
+
+    if output:
+        _write(output, draw_board(board, picture))
+    else:
+        print_board(board, wide_console())
+
+
+def _refuse_contradictions(experiment: str, prompt: bool, augmented: bool) -> None:
+    if prompt and augmented:
+        raise ArcPipelineError("--prompt and --augmented are two pictures; ask for one of them")
+    if (prompt or augmented) and not experiment:
+        raise ArcPipelineError("--prompt and --augmented belong to an experiment; name one with --experiment")
+
+
+def _format_of(output: Path | None) -> str:
+    """The format of the file to be written; an error before any work if it cannot be."""
+    from arc_pipeline.report.paper import FORMATS
+
+    if output is None:
+        return FORMATS[0]
+    if output.suffix.lower().removeprefix(".") not in FORMATS:
+        raise ArcPipelineError(f"--output {output}: the file must end in one of {', '.join(f'.{x}' for x in FORMATS)}")
+    if not output.absolute().parent.is_dir():
+        raise ArcPipelineError(f"--output {output}: there is no directory {output.absolute().parent}")
+    return output.suffix.lower().removeprefix(".")
+
+
+def _write(output: Path, content: bytes) -> None:
+    with writing("--output", output):
+        output.write_bytes(content)
+    say(f"wrote {output}")

@@ -1,0 +1,130 @@
+"""Stage 4: what a checkpoint answers, one partition for each experiment and way of decoding."""
+
+from collections import Counter
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from arc_pipeline.arc.augmentation.contamination import evaluation_pairs_are_not_in_training, labels
+from arc_pipeline.arc.augmentation.test_time import seen_in_training
+from arc_pipeline.arc.prediction.encoder import parse_encoder
+from arc_pipeline.arc.prediction.questions import DECODED, candidates_table, questions
+from arc_pipeline.arc.tasks.task import Task
+from arc_pipeline.arc.tasks.task_table import tasks_from_table
+from arc_pipeline.defs.asset_code import asset_code
+from arc_pipeline.defs.assets.completing import Asked, completions, temperatures_together
+from arc_pipeline.defs.assets.configs import augmentation_config, prediction_config
+from arc_pipeline.defs.assets.tasks import tasks
+from arc_pipeline.defs.assets.training import checkpoint
+from arc_pipeline.defs.partitions import (
+    candidate_partitions,
+    experiment_partitions,
+    history_of_weights,
+    named_in,
+    seen_by_weights,
+)
+from arc_pipeline.defs.upkeep.automation import FOLLOWS_ITS_DATA
+from arc_pipeline.defs.workspace import Making, Workspace
+from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.machine.accelerator import POOL
+from arc_pipeline.store.tables import apart, stacked
+from arc_pipeline.uncounted import uncounted
+
+
+@dg.asset(
+    partitions_def=experiment_partitions,
+    deps=[prediction_config, dg.AssetDep(tasks, partition_mapping=named_in("predict.datasets"))],
+    group_name="prediction",
+    kinds={"parquet"},
+    code_version=asset_code("evaluation_tasks", __name__),
+    automation_condition=FOLLOWS_ITS_DATA,
+)
+def evaluation_tasks(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
+    """The tasks that an experiment is asked, of all its prediction datasets: what its candidates are compared with."""
+    with workspace.making(context) as making:
+        names = making.configured("prediction_config").predict.datasets
+        tables = {name: making.table("tasks", name) for name in names}
+        if silent := [name for name, table in tables.items() if "test" not in table["split"].to_pylist()]:
+            raise ArcPipelineError(f"predict.datasets: {', '.join(silent)} has no test pairs, so nothing can be asked")
+        return making.save_tables({"evaluation_tasks": stacked("dataset", tables)})
+
+
+@dg.asset(
+    partitions_def=experiment_partitions,
+    deps=[
+        evaluation_tasks,
+        dg.AssetDep(augmentation_config, partition_mapping=history_of_weights()),
+        dg.AssetDep(tasks, partition_mapping=seen_by_weights()),
+    ],
+    check_specs=[
+        dg.AssetCheckSpec(
+            evaluation_pairs_are_not_in_training.__name__,
+            asset="contamination",
+            description=evaluation_pairs_are_not_in_training.__doc__,
+            partitions_def=experiment_partitions,
+        )
+    ],
+    group_name="prediction",
+    kinds={"parquet"},
+    code_version=asset_code("contamination", __name__),
+    automation_condition=FOLLOWS_ITS_DATA,
+)
+def contamination(context: dg.AssetExecutionContext, workspace: Workspace):
+    """The test pairs that an experiment is asked and that, up to augmentation, its weights were trained on as well: in
+    its own training, or before in those of the checkpoints that it goes on from."""
+    with workspace.making(context) as making:
+        history = [making.configured("augmentation_config", each) for each in making.history()]
+        used = {name for each in history for name in each.datasets()["train"]}
+        found = {name: tasks_from_table(making.table("tasks", name)) for name in sorted(used)}
+        asked = tasks_asked(making)
+        shared, names = seen_in_training(history, found, asked)
+        said = labels(names, asked, shared)
+        verdict = evaluation_pairs_are_not_in_training(names, asked, shared)
+        table = pa.Table.from_pylist([{"dataset": name, "label": label} for name, label in said.items()])
+        metadata = {"shared_test_pairs": shared.num_rows, "labels": dg.MetadataValue.json(said)}
+        tables = {"contamination": table, "shared_pairs": shared}
+        warned = [evaluation_pairs_are_not_in_training.__name__]
+        return making.save_tables(tables, metadata=metadata, verdicts={warned[0]: verdict}, warnings=warned)
+
+
+def tasks_asked(making: Making) -> dict[str, list[Task]]:
+    """The tasks that the experiment of this partition is asked, by dataset."""
+    table = making.table("evaluation_tasks", making.experiment.name)
+    return {dataset: tasks_from_table(each) for dataset, each in apart("dataset", table).items()}
+
+
+@dg.asset(
+    partitions_def=candidate_partitions,
+    deps=[checkpoint, prediction_config, evaluation_tasks],
+    group_name="prediction",
+    kinds={"pytorch", "parquet"},
+    pool=POOL,
+    code_version=asset_code("predictions", __name__),
+)
+def predictions(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
+    """Candidates for every test pair: prompts under augmentation, completed, decoded, the augmentation undone.
+
+    Log-probabilities are stored, but the data version leaves them out: they vary in the last digits.
+    """
+    with workspace.making(context) as making:
+        experiment = making.configured("prediction_config")
+        weights, version = making.read("checkpoint", experiment.name), making.upstream[f"checkpoint[{experiment.name}]"]
+        asked = Asked(experiment, weights, version, list(questions(experiment, tasks_asked(making))))
+        found = completions(context, making, asked, temperatures_together(context))
+        table = candidates_table(zip(asked.questions, found, strict=True), parse_encoder(experiment.grid_encoder))
+        return making.save_tables(
+            {"predictions": table}, leave_out=("logprob", "token_logprobs"), metadata=describe(table)
+        )
+
+
+@uncounted("metadata for people")
+def describe(table: pa.Table) -> dict[str, Any]:
+    """Metadata: how many candidates decoded, and why the others did not."""
+    outcomes = Counter(table["outcome"].to_pylist())
+    return {
+        "candidates": table.num_rows,
+        "decoded": outcomes[DECODED],
+        "tokens": sum(table["n_tokens"].to_pylist()),
+        "outcomes": dg.MetadataValue.json(dict(outcomes.most_common())),
+    }

@@ -1,0 +1,102 @@
+"""What happens by itself, and only if somebody turns it on: cheap stages follow their data, trainings are proposed."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from arc_pipeline.defs.upkeep.dead_runs import tag_with_process
+from arc_pipeline.defs.upkeep.session import Session
+from arc_pipeline.defs.upkeep.staleness import Status
+from arc_pipeline.store.artefact import hash_json
+
+# for stages that cost seconds. `eager` alone would follow an upstream that was made again with the same data.
+FOLLOWS_ITS_DATA = (
+    dg.AutomationCondition.eager()
+    .replace(
+        "any_deps_updated",
+        dg.AutomationCondition.any_deps_match(
+            dg.AutomationCondition.data_version_changed() | dg.AutomationCondition.will_be_requested()
+        ),
+    )
+    .with_label("follows its data")
+)
+
+
+class RefreshConfig(dg.Config):
+    """`select` as on the command line; nothing is made unless `dry_run` is false."""
+
+    select: list[str] = []
+    dry_run: bool = True
+
+
+def refresh_job(assets: dg.Definitions) -> dg.JobDefinition:
+    """`arc-pipeline refresh` for the UI; `assets` has what there is to make."""
+
+    @dg.op(description="Lists what is missing or stale with its causes; makes it, upstream first, if no dry run.")
+    def refresh_stale(context: dg.OpExecutionContext, config: RefreshConfig) -> None:
+        tag_with_process(context.instance, context.run_id)
+        session = Session.of(assets, context.instance)
+        planned = session.plan(config.select)
+        context.add_output_metadata({"planned": dg.MetadataValue.md(_listed(planned)), "count": len(planned)})
+        for status in planned:
+            context.log.info(f"{status.node.artefact} is {status.status}: {'; '.join(status.causes)}")
+        if config.dry_run or not planned:
+            context.log.info(f"{len(planned)} artefacts to make; nothing was made" + " (dry run)" * config.dry_run)
+        else:
+            _make(context, session, config.select)
+
+    @dg.job(
+        name="refresh_job",
+        description="Redo what is missing or stale and nothing else. A dry run unless the run config says otherwise.",
+    )
+    def job() -> None:
+        refresh_stale()
+
+    return job
+
+
+def _make(context: dg.OpExecutionContext, session: Session, select: list[str]) -> None:
+    """Runs of their own, which the log names, make what is stale: this one only leads them."""
+    outcomes = session.refresh(select)
+    for outcome in outcomes:
+        context.log.info(f"run {outcome.run_id}: made {', '.join(str(node.artefact) for node in outcome.made)}")
+    if failed := [f"run {each.run_id}: {each.failed}" for each in outcomes if each.failed]:
+        raise dg.Failure("\n".join(failed), allow_retries=False)
+
+
+def _listed(planned: list[Status]) -> str:
+    lines = [f"- **{each.node.artefact}** is {each.status}: {'; '.join(each.causes)}" for each in planned]
+    return "\n".join(lines) or "nothing is missing or stale"
+
+
+def training_proposals(assets: dg.Definitions) -> dg.SensorDefinition:
+    """Proposes trainings; each state of an experiment once. The preview of a tick lists the proposals."""
+
+    @dg.sensor(
+        name="training_proposals_sensor",
+        target=dg.AssetSelection.assets("checkpoint"),
+        minimum_interval_seconds=3600,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Proposes a training for each experiment whose checkpoint is missing or stale; off by default.",
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        planned = Session.of(assets, context.instance).plan(["checkpoint"])
+        proposed = [status for status in planned if status.node.key == "checkpoint"]
+        if not proposed:
+            yield dg.SkipReason("every checkpoint is fresh")
+        for status in proposed:
+            yield _request(status, [each for each in planned if each.node.partition_key == status.node.partition_key])
+
+    return sensor
+
+
+def _request(checkpoint: Status, wanted: list[Status]) -> dg.RunRequest:
+    """The run that makes a checkpoint and what is stale before it, of its own partition."""
+    name = str(checkpoint.node.partition_key)
+    state = hash_json([[str(each.node.artefact), each.causes] for each in wanted])
+    return dg.RunRequest(
+        run_key=f"{name}-{state[:12]}",
+        partition_key=name,
+        asset_selection=[dg.AssetKey(each.node.key) for each in wanted],
+        tags={"arc_pipeline/cause": "; ".join(checkpoint.causes)[:200]},
+    )

@@ -1,0 +1,153 @@
+"""The training queue: each evening the next experiment that needs a training, and never a second one beside it.
+
+Only decides and asks; what it asks for runs like any other run. Knows nothing of how a training is run.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+from dagster import DagsterInstance
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
+
+from arc_pipeline.arc.names import did_you_mean_or_all
+from arc_pipeline.arc.tasks.documents import TypedLoader, parse_yaml, read_bytes
+from arc_pipeline.defs.assets.augmentation import augmented_examples
+from arc_pipeline.defs.assets.configs import augmentation_config, initial_weights, training_config
+from arc_pipeline.defs.assets.training import checkpoint
+from arc_pipeline.defs.data_dir import data_directory
+from arc_pipeline.defs.partitions import experiment_partitions, read_experiments
+from arc_pipeline.defs.upkeep.dead_runs import end_dead_runs
+from arc_pipeline.defs.upkeep.on_hold import on_request
+from arc_pipeline.defs.upkeep.staleness import FRESH, MISSING, UNRECORDED, Node, Scanner, Status
+from arc_pipeline.errors import ArcPipelineError, Fault, FaultyInput
+from arc_pipeline.store.artefact import Store
+
+QUEUE_FILE = "training_queue.yaml"
+EVERY_EVENING = "0 20 * * *"
+# what one run can make: the stages of one experiment up to its checkpoint
+STAGES = (augmentation_config, augmented_examples, training_config, initial_weights, checkpoint)
+STAGE_NAMES = frozenset(each.key.to_user_string() for each in STAGES)
+USABLE = frozenset({FRESH, UNRECORDED})
+PARTITION_TAG = "dagster/partition"
+RETRIED_WITHIN = timedelta(minutes=5)
+FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+
+training_job = dg.define_asset_job(
+    "training_job",
+    selection=dg.AssetSelection.assets(*STAGES),
+    partitions_def=experiment_partitions,
+    description="One experiment from its file to its checkpoint; the tasks of its datasets must be there.",
+)
+
+
+def training_queue(
+    definitions: dg.Definitions, name: str = "training_queue_schedule", cron: str = EVERY_EVENING
+) -> dg.ScheduleDefinition:
+    """A schedule that launches the next training of the queue; `definitions` has the assets to look at."""
+
+    @dg.schedule(
+        name=name,
+        job=training_job,
+        cron_schedule=cron,
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="Launches the next experiment of data/training_queue.yaml whose checkpoint is missing or stale.",
+    )
+    def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        scanner = Scanner(definitions.resolve_asset_graph(), context.instance, Store(data_directory() / "store"))
+        try:
+            return next_training(scanner, context.instance, read_queue(data_directory() / QUEUE_FILE))
+        except ArcPipelineError as error:
+            return dg.SkipReason(str(error))
+
+    return schedule
+
+
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Ends runs whose process is gone, as after a power cut, so that run_retries begin them anew.",
+)
+def dead_runs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    end_dead_runs(context.instance)
+    return dg.SkipReason("it looks after runs and launches none")
+
+
+def read_queue(path: Path) -> list[str]:
+    """The experiments in the order in which to train them: the file's, or by name all but those made on request."""
+    catalogue = read_experiments()
+    known = catalogue.names()
+    if not path.exists():
+        requestable = on_request(catalogue, Store(path.parent / "store"))
+        return [name for name in known if name not in requestable]
+    names = parse_yaml(path.name, read_bytes(path.name, path), TypedLoader)
+    if not isinstance(names, list):
+        raise FaultyInput([Fault(path.name, "", "must be a list of experiments", repr(names)[:60])])
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        problem = f"no such experiment{did_you_mean_or_all(str(unknown[0]), known)}"
+        raise FaultyInput([Fault(path.name, "", problem, repr(unknown[0]))])
+    return names
+
+
+def next_training(scanner: Scanner, instance: DagsterInstance, queue: Sequence[str]) -> dg.RunRequest | dg.SkipReason:
+    """What to launch now, or why nothing. Those whose last training failed come after all others."""
+    if running := unfinished_trainings(instance):
+        run = running[0]
+        what = run.tags.get(PARTITION_TAG, "several")
+        return dg.SkipReason(f"a training ({what}) is {run.status.value.lower()} in run {run.run_id}")
+    passed_over = []
+    for name in sorted(queue, key=lambda each: _failed_last(instance, each)):
+        needed = stages_to_make(scanner, name)
+        if not needed:
+            continue
+        if obstacle := next(obstacles(scanner, needed), ""):
+            passed_over.append(f"{name}: {obstacle}")
+            continue
+        return dg.RunRequest(partition_key=name, asset_selection=[dg.AssetKey(each.node.key) for each in needed])
+    return dg.SkipReason("; ".join(passed_over) or "every checkpoint of the queue is up to date")
+
+
+def unfinished_trainings(instance: DagsterInstance) -> list[dg.DagsterRun]:
+    """Runs that are queued, under way or about to be retried, and make a checkpoint; one that selects no assets makes
+    all of its job's."""
+    runs = [*instance.get_runs(dg.RunsFilter(statuses=[*{*dg.DagsterRunStatus} - FINISHED])), *_to_be_retried(instance)]
+    return [run for run in runs if run.asset_selection is None or checkpoint.key in run.asset_selection]
+
+
+def _to_be_retried(instance: DagsterInstance) -> list[dg.DagsterRun]:
+    """Runs that failed just now and that the daemon will begin anew; without a daemon, none ever does."""
+    since = datetime.now(UTC) - RETRIED_WITHIN
+    lately = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags={WILL_RETRY_TAG: "true"}, updated_after=since)
+    return [run for run in instance.get_runs(lately) if AUTO_RETRY_RUN_ID_TAG not in run.tags]
+
+
+def _failed_last(instance: DagsterInstance, experiment: str) -> bool:
+    of_experiment = dg.RunsFilter(tags={PARTITION_TAG: experiment})
+    runs = (run for run in instance.get_runs(of_experiment) if checkpoint.key in (run.asset_selection or ()))
+    last = next(runs, None)
+    return last is not None and last.status == dg.DagsterRunStatus.FAILURE
+
+
+def stages_to_make(scanner: Scanner, experiment: str) -> list[Status]:
+    """The stages of an experiment that its checkpoint needs made, itself included, upstream first."""
+    statuses = [scanner.status(Node(each.key.to_user_string(), experiment)) for each in STAGES]
+    return [each for each in statuses if each.status not in USABLE] if statuses[-1].status not in USABLE else []
+
+
+def obstacles(scanner: Scanner, needed: Sequence[Status]) -> Iterator[str]:
+    """Why a run of these stages could not succeed: what is not theirs to make, and what only a person can mend."""
+    for stage in needed:
+        for parent in map(scanner.status, scanner.parents(stage.node)):
+            own = parent.node.key in STAGE_NAMES and parent.node.partition_key == stage.node.partition_key
+            if not own and parent.status not in USABLE:
+                yield f"{parent.node.artefact} is {parent.status}, materialize it first"
+        for cause in stage.causes:
+            if cause.startswith("its file cannot be used") or _only_failed_checks(stage):
+                yield f"{stage.node.artefact}: {cause}"
+
+
+def _only_failed_checks(stage: Status) -> bool:
+    """Whether made again it would be the same, and fail the same checks."""
+    return stage.status != MISSING and all(cause.startswith("its check ") for cause in stage.causes)

@@ -1,0 +1,140 @@
+"""One command's view of the project: its definitions, instance and store. What the command line and tests drive."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from fnmatch import fnmatch
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
+
+from arc_pipeline.defs.asset_code import CODE, definitions_of
+from arc_pipeline.defs.data_dir import data_directory
+from arc_pipeline.defs.instance import locked
+from arc_pipeline.defs.partitions import read_datasets, read_experiments
+from arc_pipeline.defs.upkeep import refresh
+from arc_pipeline.defs.upkeep.dead_runs import end_dead_runs
+from arc_pipeline.defs.upkeep.on_hold import in_words, on_request, unnamed, waiting
+from arc_pipeline.defs.upkeep.staleness import UNRECORDED, Node, Scanner, Status
+from arc_pipeline.errors import ArcPipelineError, Fault, MissingArtefact, MissingWeights
+from arc_pipeline.store.artefact import Artefact, Lineage, Store
+from arc_pipeline.store.code_migration import changed_code
+
+Report = Callable[[int, int, refresh.Batch], None]
+
+
+class Session:
+    """Call `instance.prepare` first."""
+
+    def __init__(self, graph: AssetGraph, job: dg.JobDefinition, instance: dg.DagsterInstance) -> None:
+        self.graph, self.job, self.instance = graph, job, instance
+        self.store = Store(data_directory() / "store")
+
+    @classmethod
+    def of(cls, definitions: dg.Definitions, instance: dg.DagsterInstance | None = None) -> "Session":
+        """A session on the assets of some definitions, and on an instance or that of DAGSTER_HOME."""
+        job = definitions.resolve_implicit_global_asset_job_def()
+        return cls(definitions.resolve_asset_graph(), job, instance or dg.DagsterInstance.get())
+
+    def experiments(self) -> list[str]:
+        """The names of all experiments."""
+        return read_experiments().names()
+
+    def misnamed(self) -> list[Fault]:
+        """Files that are ignored because their names can be no partitions."""
+        return [*read_datasets().misnamed(), *read_experiments().misnamed()]
+
+    def scanner(self) -> Scanner:
+        """A fresh look at what there is."""
+        return Scanner(self.graph, self.instance, self.store)
+
+    def plan(self, select: Sequence[str] = ()) -> list[Status]:
+        """What a refresh would make now, upstream first."""
+        scanner = self.scanner()
+        return refresh.selected(scanner, scanner.scan(), select, self.standing_back())
+
+    def waiting(self) -> dict[str, str]:
+        """The experiments whose weights are not here, each with what to do."""
+        return waiting(read_experiments())
+
+    def standing_back(self) -> set[str]:
+        """The experiments of which a plan has only those that it names."""
+        catalogue = read_experiments()
+        return {*waiting(catalogue), *on_request(catalogue, self.store)}
+
+    def why_standing_back(self, select: Sequence[str] = ()) -> list[str]:
+        """What a plan of these leaves out, in words for a person, a line for each cause."""
+        catalogue = read_experiments()
+        found, requestable = waiting(catalogue), on_request(catalogue, self.store)
+        reached = {node.experiment for node in self.scanner().nodes() if refresh.matches(node, select)}
+        left_out = reached & unnamed({*found, *requestable}, select)
+        return in_words(
+            {name: cause for name, cause in found.items() if name in left_out},
+            [name for name in requestable if name in left_out - found.keys()],
+        )
+
+    def refuse_waiting(self, planned: Sequence[Status]) -> None:
+        """MissingWeights, in one line, if an experiment was named that cannot be made before its weights are here."""
+        named = {each.node.experiment for each in planned}
+        if found := {name: cause for name, cause in self.waiting().items() if name in named}:
+            raise MissingWeights("; ".join(in_words(found)))
+
+    def accept(self, asset: str, partitions: str, reason: str) -> list[Lineage]:
+        """Declares that a change of code does not change some artefacts; the reason is kept in their records.
+
+        `partitions` is the name of one, or a pattern such as `*`: then those that the current code made are left out.
+        """
+        nodes = [node for node in self.scanner().nodes() if node.key == asset and _is_meant(node, partitions)]
+        if not nodes:
+            raise ArcPipelineError(f"there is no {Artefact(asset, partitions)}: no such asset or partition")
+        records = [self.store.lineage(node.artefact) for node in nodes]
+        if len(nodes) == 1 and records[0] is None:
+            raise MissingArtefact(f"{nodes[0].artefact} is not there yet, there is nothing to accept")
+        now = CODE[asset].version if asset in CODE else ""
+        made = [(node, record) for node, record in zip(nodes, records, strict=True) if record]
+        if not (other := [(node, record) for node, record in made if record.code_version != now]):
+            raise ArcPipelineError(
+                f"{Artefact(asset, partitions)} was made by the current code, there is nothing to accept"
+            )
+        return [self._accept(node, record, now, reason) for node, record in other]
+
+    def _accept(self, node: Node, record: Lineage, now: str, reason: str) -> Lineage:
+        code = definitions_of(node.key)
+        changed = ", ".join(changed_code(node.key, record.code, code))
+        note = {"reason": reason, "changed": changed, "from": record.code_version, "to": now}
+        note["at"] = datetime.now(UTC).isoformat(timespec="seconds")
+        update = {"code_version": now, "code": code, "accepted": [*record.accepted, note]}
+        accepted = record.model_copy(update=update)
+        self.store.rewrite(accepted)
+        refresh.report_again(self.instance, self.store, node)
+        return accepted
+
+    def unrecorded(self, entries: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Where Dagster's database disagrees with a chain from the files, in words."""
+        scanner = self.scanner()
+        found = [(entry, scanner.recorded(scanner.node(Artefact.parse(entry["artefact"])))) for entry in entries]
+        return [
+            f"{entry['artefact']}: the file has version {entry['data_version'][:8]}, Dagster's database "
+            + (f"has {known[:8]}" if known else "does not know it")
+            for entry, known in found
+            if entry.get("current") and known != entry["data_version"]
+        ]
+
+    def run(self, batch: refresh.Batch) -> refresh.Outcome:
+        """One Dagster run."""
+        return refresh.run_batch(self.job, self.instance, self.store, batch)
+
+    def refresh(self, select: Sequence[str], report: Report = lambda *_: None) -> list[refresh.Outcome]:
+        """Makes what is missing or stale among the selected; empty when nothing was."""
+        with locked(self.store.root / ".refresh.lock", "another refresh of this data directory is running"):
+            end_dead_runs(self.instance)
+            planned = self.plan(select)
+            for status in planned:
+                if status.status == UNRECORDED:
+                    refresh.report_again(self.instance, self.store, status.node)
+            return refresh.refresh(self.scanner, self.run, [status.node for status in planned], report)
+
+
+def _is_meant(node: Node, partitions: str) -> bool:
+    """Whether a name or a pattern means the partition of a node."""
+    return fnmatch(node.artefact.partition, partitions)

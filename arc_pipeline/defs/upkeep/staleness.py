@@ -1,0 +1,242 @@
+"""What is missing or stale, partition by partition, and why: transitive, and for any number of partitions.
+
+Compares the record of each artefact with what it was made from as it is now: code, files, configuration and upstream
+versions. Dagster's own status is neither transitive nor complete past 99 upstream partitions.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import dagster as dg
+from dagster import DagsterEventType, DagsterInstance
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
+
+from arc_pipeline.defs.asset_code import definitions_of
+from arc_pipeline.defs.config_versions import CONFIG_FIELDS, config_version
+from arc_pipeline.defs.partitions import partition_path, read_datasets, read_experiments
+from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.store.artefact import Artefact, Lineage, Store
+from arc_pipeline.store.code_migration import changed_code
+from arc_pipeline.store.differences import changed
+
+NAMED_DEFINITIONS = 5
+FRESH, MISSING, STALE = "fresh", "missing", "stale"
+# whole on disk, but Dagster's database does not know it: to be reported again, not to be made again
+UNRECORDED = "unrecorded"
+DATA_VERSION_TAG = "dagster/data_version"
+OF_DATASETS = frozenset({"arc_source", "tasks"})
+# assets over all experiments: they take what is there, and miss nothing that is not
+FAN_IN = frozenset({"results_table", "temperature_table", "duration_table"})
+# assets of which it matters which upstream artefacts there are, not only what is in them
+COUNTS_ITS_UPSTREAM = FAN_IN | {"contamination"}
+
+
+@dataclass(frozen=True)
+class Node:
+    """One partition of one asset: for Dagster a key, for the store an artefact."""
+
+    key: str
+    partition_key: str | None
+
+    @property
+    def artefact(self) -> Artefact:
+        """Its name in the store."""
+        return Artefact(self.key, partition_path(self.partition_key))
+
+    @property
+    def experiment(self) -> str:
+        """The experiment that it belongs to, empty for datasets and what is over all experiments."""
+        return "" if self.key in OF_DATASETS else self.artefact.partition.split("/")[0]
+
+
+@dataclass
+class Status:
+    """`causes` say in words why a node is not fresh; `seconds` is what making it took last time, if it was made.
+
+    `inherited`: only an upstream is stale. Should that be made again with the same data, this node is fresh after all.
+    """
+
+    node: Node
+    status: str
+    causes: list[str] = field(default_factory=list)
+    seconds: float | None = None
+    inherited: bool = False
+
+
+class Scanner:
+    """Walks the asset graph once; answers are kept, so make a new one after anything was materialized."""
+
+    def __init__(self, graph: AssetGraph, instance: DagsterInstance, store: Store) -> None:
+        self._instance, self._store = instance, store
+        self._datasets, self._experiments = read_datasets(), read_experiments()
+        self._graph = graph
+        self._known: dict[Node, Status] = {}
+        self._visiting: list[Node] = []
+
+    def scan(self) -> list[Status]:
+        """The status of every partition of every asset, upstream first."""
+        for node in self.nodes():
+            self.status(node)
+        return list(self._known.values())
+
+    def nodes(self) -> list[Node]:
+        """Every partition of every asset, in topological order of the assets."""
+        return [
+            Node(key.to_user_string(), partition)
+            for key in self._graph.toposorted_asset_keys
+            for partition in self._partitions(key)
+        ]
+
+    def node(self, artefact: Artefact) -> Node:
+        """The node of an artefact; ArcPipelineError if the graph has none."""
+        for node in self.nodes():
+            if node.artefact == artefact:
+                return node
+        raise ArcPipelineError(f"there is no {artefact}: no such asset, or no such partition of it")
+
+    def seconds(self, node: Node) -> float | None:
+        """What making a node takes: as last time, or as the longest of its asset's other partitions."""
+        known = self._store.lineage(node.artefact)
+        return known.seconds if known else self._longest.get(node.key)
+
+    @cached_property
+    def _longest(self) -> dict[str, float]:
+        """The most seconds that any partition of each asset took."""
+        found: dict[str, float] = {}
+        for node in self.nodes():
+            if record := self._store.lineage(node.artefact):
+                found[node.key] = max(record.seconds, found.get(node.key, 0.0))
+        return found
+
+    def recorded(self, node: Node) -> str:
+        """The data version that Dagster's database has of a node, empty if it has none."""
+        return self._recorded.get(node, "")
+
+    def _partitions(self, key: dg.AssetKey) -> list[str | None]:
+        definition = self._graph.get(key).partitions_def
+        return list(definition.get_partition_keys()) if definition else [None]
+
+    def parents(self, node: Node) -> list[Node]:
+        """The partitions that a node is made from, also the edge that Dagster forbids: a checkpoint to start from."""
+        found = self._graph.get_parents_partitions(dg.AssetKey(node.key), node.partition_key).parent_partitions
+        parents = [Node(each.asset_key.to_user_string(), each.partition_key) for each in found]
+        if node.key == "initial_weights" and (start := self._start(node.partition_key)):
+            parents.append(Node("checkpoint", start))
+        return sorted(parents, key=lambda each: (each.key, each.partition_key or ""))
+
+    def _start(self, experiment: str | None) -> str | None:
+        known = self._experiments.experiments.get(experiment or "")
+        return known.initial_checkpoint if known else None
+
+    def status(self, node: Node) -> Status:
+        """Whether a node is fresh; its upstream is looked at first."""
+        if node not in self._known:
+            if node in self._visiting:
+                raise ArcPipelineError(f"{node.artefact} starts from itself: {' <- '.join(map(_name, self._visiting))}")
+            self._visiting.append(node)
+            upstream = [self.status(parent) for parent in self.parents(node)]
+            self._visiting.pop()
+            self._known[node] = self._judge(node, upstream)
+        return self._known[node]
+
+    def _judge(self, node: Node, upstream: list[Status]) -> Status:
+        record = self._store.lineage(node.artefact)
+        if record is None:
+            causes = ["was never materialized", *self._root_causes(node, None)]
+            return Status(node, MISSING, causes, self.seconds(node))
+        own = [*self._own_causes(node, record), *self._changed_upstream(node, record, upstream)]
+        inherited = [f"{each.node.artefact} is {each.status}" for each in upstream if not _tolerated(node, each)]
+        if own or inherited:
+            return Status(node, STALE, own + inherited, record.seconds, inherited=not own)
+        if self._recorded.get(node) != record.data_version:
+            return Status(node, UNRECORDED, ["is on disk, but Dagster's database does not know it"], 0.0)
+        return Status(node, FRESH, [], record.seconds)
+
+    def _own_causes(self, node: Node, record: Lineage) -> list[str]:
+        causes = self._code_causes(node, record) + self._root_causes(node, record)
+        causes += [
+            f"its check {name} failed: {verdict['description']}"
+            for name, verdict in record.checks.items()
+            if not verdict["passed"] and not verdict["expected"]
+        ]
+        return causes
+
+    def _code_causes(self, node: Node, record: Lineage) -> list[str]:
+        if record.code_version == (self._graph.get(dg.AssetKey(node.key)).code_version or ""):
+            return []
+        names = changed_code(node.key, record.code, definitions_of(node.key)) or ["the list of what it calls"]
+        more = f" and {len(names) - NAMED_DEFINITIONS} more" if len(names) > NAMED_DEFINITIONS else ""
+        return [f"its code changed: {', '.join(names[:NAMED_DEFINITIONS])}{more}"]
+
+    def _root_causes(self, node: Node, record: Lineage | None) -> list[str]:
+        """What the files say against the record of a root: other content, or faults."""
+        try:
+            now = self._expected_version(node)
+        except ArcPipelineError as error:
+            return [f"its file cannot be used: {error}"]
+        if now is None or record is None or now == record.data_version:
+            return []
+        fields = changed(record.config, self._config(node)) or ["how it is derived"]
+        file = "datasets" if node.key == "arc_source" else node.artefact.partition
+        return [f"{file} changed: {'; '.join(fields)} (version {record.data_version[:8]} -> {now[:8]})"]
+
+    def _config(self, node: Node) -> dict[str, Any]:
+        """What the record of a root would have as its configuration now."""
+        if node.key == "arc_source":
+            return dict(self._datasets.source_files(node.artefact.partition))
+        return CONFIG_FIELDS[node.key](self._experiments.get(node.artefact.partition))
+
+    def _expected_version(self, node: Node) -> str | None:
+        """The data version that a root would have now, None for what is no root."""
+        if node.key == "arc_source":
+            return self._datasets.source_hash(node.artefact.partition)
+        if node.key not in CONFIG_FIELDS:
+            return None
+        experiment, start = self._experiments.get(node.artefact.partition), ""
+        if node.key == "initial_weights" and experiment.initial_checkpoint:
+            checkpoint = self._store.lineage(Artefact("checkpoint", experiment.initial_checkpoint))
+            start = checkpoint.data_version if checkpoint else ""
+        return config_version(node.key, experiment, start)
+
+    def _changed_upstream(self, node: Node, record: Lineage, upstream: list[Status]) -> list[str]:
+        causes = []
+        for name, used in record.upstream.items():
+            current = self._store.lineage(Artefact.parse(name))
+            if current is not None and current.data_version != used:
+                causes.append(f"{name} has a new version ({used[:8]} -> {current.data_version[:8]})")
+        if node.key in COUNTS_ITS_UPSTREAM:
+            present = {str(each.node.artefact) for each in upstream if each.status != MISSING}
+            causes += [f"{name} is new" for name in sorted(present - record.upstream.keys())]
+            causes += [f"{name} is gone" for name in sorted(record.upstream.keys() - present)]
+        return causes
+
+    @cached_property
+    def _recorded(self) -> dict[Node, str]:
+        """The data version of the latest materialization that Dagster knows, for every node."""
+        return {
+            Node(key.to_user_string(), partition): version
+            for key in self._graph.toposorted_asset_keys
+            for partition, version in self._versions(key).items()
+        }
+
+    def _versions(self, key: dg.AssetKey) -> dict[str | None, str]:
+        if self._graph.get(key).partitions_def is None:
+            event = self._instance.get_latest_materialization_event(key)
+            found = event.asset_materialization if event else None
+            return {None: (found.tags or {}).get(DATA_VERSION_TAG, "")} if found else {}
+        latest = self._instance.get_latest_storage_id_by_partition(key, DagsterEventType.ASSET_MATERIALIZATION)
+        if not latest:
+            return {}
+        wanted = dg.AssetRecordsFilter(asset_key=key, storage_ids=list(latest.values()))
+        records = self._instance.fetch_materializations(wanted, limit=len(latest)).records
+        events = [record.asset_materialization for record in records]
+        return {each.partition: (each.tags or {}).get(DATA_VERSION_TAG, "") for each in events if each}
+
+
+def _tolerated(node: Node, parent: Status) -> bool:
+    return parent.status in {FRESH, UNRECORDED} or (parent.status == MISSING and node.key in FAN_IN)
+
+
+def _name(node: Node) -> str:
+    return str(node.artefact)

@@ -1,0 +1,30 @@
+"""All versions of all checkpoints, and whether they are used: by artefacts, or by runs that Dagster has in progress."""
+
+import dagster as dg
+from dagster._core.storage.tags import MULTIDIMENSIONAL_PARTITION_PREFIX, PARTITION_NAME_TAG
+
+from arc_pipeline.defs.partitions import read_experiments
+from arc_pipeline.store.artefact import Store
+from arc_pipeline.store.pruning import Version, versions
+
+EXPERIMENT_TAG = f"{MULTIDIMENSIONAL_PARTITION_PREFIX}experiment"
+FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+
+
+def checkpoints(store: Store, instance: dg.DagsterInstance) -> list[Version]:
+    """As the store and Dagster have them now."""
+    catalogue = read_experiments()
+    starts = dict.fromkeys(catalogue.names()) | {
+        name: each.initial_checkpoint for name, each in catalogue.experiments.items()
+    }
+    return versions(store, experiments_in_progress(instance, starts))
+
+
+def experiments_in_progress(instance: dg.DagsterInstance, starts: dict[str, str | None]) -> set[str]:
+    """Every experiment with an unfinished run, and the one it starts from; all of them if a run does not say which."""
+    found: set[str] = set()
+    unfinished = [status for status in dg.DagsterRunStatus if status not in FINISHED]
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=unfinished)):
+        name = run.tags.get(EXPERIMENT_TAG) or run.tags.get(PARTITION_NAME_TAG)
+        found |= {name} if name in starts else set(starts)
+    return found | {start for name in found if (start := starts[name])}

@@ -1,0 +1,1 @@
+"""The training program and all that runs in it: examples, batches, loss, states. Knows no prediction."""

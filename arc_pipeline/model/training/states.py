@@ -1,0 +1,111 @@
+"""States of a training to resume from, each sealed by a manifest that is written last. Knows files, not what they hold.
+
+A state that was cut short has no manifest, or another one than its files: it is skipped, and the one before is used.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from arc_pipeline.errors import ArcPipelineError
+
+MANIFEST = "manifest.json"
+HASHED_UP_TO = 1 << 20
+KEPT = 3
+# what torch calls an error of the disk
+TORCH_WRITER = "PytorchStreamWriter"
+
+
+def state_path(work: Path, step: int) -> Path:
+    """Where the state after `step` is, as transformers names it."""
+    return work / f"checkpoint-{step}"
+
+
+def states(work: Path) -> list[Path]:
+    """All states, sound or not, the newest first."""
+    found = [path for path in work.glob("checkpoint-*") if path.name.removeprefix("checkpoint-").isdigit()]
+    return sorted(found, key=lambda path: int(path.name.removeprefix("checkpoint-")), reverse=True)
+
+
+def seal(state: Path) -> None:
+    """Writes the manifest, once all else is on the disk."""
+    manifest = {name: _fingerprint(state / name) for name in _files(state)}
+    for name in manifest:
+        _sync(state / name)
+    temporary = state / f".{MANIFEST}"
+    temporary.write_text(json.dumps(manifest, indent=1))
+    _sync(temporary)
+    os.replace(temporary, state / MANIFEST)
+    _sync(state)
+
+
+@contextmanager
+def whole_or_nothing(directory: Path) -> Iterator[None]:
+    """What cannot be written, for a disk is full, ends the training in one sentence and leaves the states before."""
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        if isinstance(error, RuntimeError) and TORCH_WRITER not in str(error):
+            raise  # of the computation: memory, another rank
+        shutil.rmtree(directory, ignore_errors=True)
+        raise ArcPipelineError(
+            f"{directory} could not be written: {error}; "
+            "free some disk space and start again, the training continues from its newest whole state"
+        ) from error
+
+
+def problem(state: Path) -> str | None:
+    """Why one cannot resume from the state; None if it is sound."""
+    try:
+        manifest = json.loads((state / MANIFEST).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return "it was not written to its end"
+    for name, fingerprint in manifest.items():
+        if not (state / name).is_file():
+            return f"{name} is missing"
+        if _fingerprint(state / name) != fingerprint:
+            return f"{name} is not what was written"
+    return None
+
+
+def newest_sound(work: Path, warn: Callable[[str], None]) -> Path | None:
+    """The state to resume from; says of each newer one why it is skipped."""
+    for state in states(work):
+        if (found := problem(state)) is None:
+            return state
+        warn(f"{state} is skipped, {found}")
+    return None
+
+
+def prune(work: Path, best_step: int | None) -> None:
+    """Removes all states but the newest sound ones and the best."""
+    sound = [state for state in states(work) if problem(state) is None]
+    kept = {*sound[:KEPT], *([state_path(work, best_step)] if best_step else [])}
+    for state in states(work):
+        if state not in kept:
+            shutil.rmtree(state, ignore_errors=True)
+
+
+def _files(state: Path) -> list[str]:
+    names = (path.relative_to(state).as_posix() for path in state.rglob("*") if path.is_file())
+    return sorted(name for name in names if name not in (MANIFEST, f".{MANIFEST}"))
+
+
+def _fingerprint(path: Path) -> list[int | str]:
+    """The size; of a small file its hash too, for that of large ones would take longer than a step."""
+    size = path.stat().st_size
+    return [size, hashlib.sha256(path.read_bytes()).hexdigest()] if size <= HASHED_UP_TO else [size]
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Charts of numbers: curves of trainings and predictions. Knows no grid."""

@@ -1,0 +1,122 @@
+"""Galleries: what a model answered to a test pair, beside what it was shown and what is right. Knows no files."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+
+from arc_pipeline.arc.evaluation.failures import failure
+from arc_pipeline.arc.evaluation.metrics import answered_counts, wrong_cells
+from arc_pipeline.arc.evaluation.voting import RankedCandidate, ranked_by_pair
+from arc_pipeline.arc.prediction.prompt_samples import SAMPLE_TASKS
+from arc_pipeline.arc.tasks.task import Grid, Task, shape
+from arc_pipeline.report.grids.drawing import draw_board
+from arc_pipeline.report.grids.grid_layout import Board, Panel, Row, Stack, compared, numbered
+
+TOP: Final = 4
+
+
+@dataclass(frozen=True)
+class AnsweredPair:
+    """A test pair with the distinct grids that a model answered, best rank first; `answered` counts all its answers.
+
+    `source` is what pictures call the model, such as `demo-fixed, t1.0`.
+    """
+
+    dataset: str
+    task: Task
+    test_index: int
+    ranked: tuple[RankedCandidate, ...]
+    answered: int
+    source: str
+
+    @property
+    def truth(self) -> Grid:
+        """The right output."""
+        return self.task.test[self.test_index].output
+
+    @property
+    def failure(self) -> dict[str, Any]:
+        """Its row of the table `failures`."""
+        return failure(self.ranked, self.truth, self.answered)
+
+
+def answered_pairs(
+    tasks_by_dataset: Mapping[str, Sequence[Task]], predictions: pa.Table, attempts: pa.Table, source: str
+) -> Iterator[AnsweredPair]:
+    """Every test pair of the tasks, in their order."""
+    answered, ranked = answered_counts(predictions), ranked_by_pair(attempts)
+    for dataset, tasks in tasks_by_dataset.items():
+        for task in tasks:
+            for index in range(len(task.test)):
+                key = (dataset, task.task_id, index)
+                yield AnsweredPair(dataset, task, index, tuple(ranked.get(key, [])), answered[key], source)
+
+
+def worth_a_look(pairs: Sequence[AnsweredPair]) -> list[AnsweredPair]:
+    """The pairs of the seed's three tasks, solved or not, then those that failed; the first if there is neither."""
+    sampled = [pair for pair in pairs if pair.task.task_id in SAMPLE_TASKS]
+    failed = [pair for pair in pairs if pair.failure["reason"] != "solved"]
+    return sampled + [pair for pair in failed if pair not in sampled] or list(pairs[: len(SAMPLE_TASKS)])
+
+
+def gallery(pairs: Sequence[AnsweredPair], picture: str = "png", top: int = TOP) -> list[bytes]:
+    """One picture for each pair, in one of `paper.FORMATS`."""
+    return [draw_board(answers_board([pair], top), picture) for pair in pairs]
+
+
+def answers_board(pairs: Sequence[AnsweredPair], top: int = TOP) -> Board:
+    """Test pairs of one task: what the model was shown, then for each pair what is right and what was voted for."""
+    task = pairs[0].task
+    asked = [Stack((Panel(task.test[pair.test_index].input),), f"test {pair.test_index}") for pair in pairs]
+    shown = Row((*numbered(task.train, "train"), *asked))
+    title = f"task {task.task_id} of {pairs[0].dataset}: {pairs[0].source}"
+    return Board(title, (shown, *(answers(pair, top) for pair in pairs)))
+
+
+def task_board(task: Task, dataset: str) -> Board:
+    """All pairs of a task with their right outputs."""
+    stacks = (*numbered(task.train, "train"), *numbered(task.test, "test"))
+    return Board(f"task {task.task_id} of {dataset}", (Row(stacks),))
+
+
+def answers(pair: AnsweredPair, top: int = TOP) -> Row:
+    """The right output and the most voted grids, wrong cells marked."""
+    rank = pair.failure["rank_of_truth"]
+    truth = Stack((Panel(pair.truth),), f"right output\n{f'rank {rank}' if rank else 'not found'}")
+    voted = (candidate(each, place, pair.truth) for place, each in enumerate(pair.ranked[:top], start=1))
+    return Row((truth, *voted), in_words(pair))
+
+
+def candidate(each: RankedCandidate, place: int, truth: Grid) -> Stack:
+    """A voted grid with its votes and what is wrong with it."""
+    votes = f"rank {place}: {each.votes} vote{'s' * (each.votes != 1)}"
+    return Stack((compared(each.grid, truth),), f"{votes}\n{verdict(each.grid, truth)}", bold=each.grid == truth)
+
+
+def verdict(grid: Grid, truth: Grid) -> str:
+    """What is wrong with a grid."""
+    wrong = wrong_cells(grid, truth)
+    if wrong is None:
+        return f"size {size(grid)} for {size(truth)}"
+    return f"✗ {wrong} of {len(truth) * len(truth[0])} wrong" if wrong else "✓ right"
+
+
+def size(grid: Grid) -> str:
+    """Rows x columns."""
+    return "{}x{}".format(*shape(grid))
+
+
+def in_words(pair: AnsweredPair) -> str:
+    """Why the pair failed, if it did, and of how many answers that is said."""
+    row = pair.failure
+    words = {
+        "solved": "solved within two attempts",
+        "outvoted": "found but outvoted",
+        "wrong_pixels": f"wrong pixels, {row['wrong_cells']} of {len(pair.truth) * len(pair.truth[0])}",
+        "wrong_size": "wrong size",
+        "undecodable": "undecodable, no answer is a grid",
+        "no_prediction": "no prediction",
+    }
+    return f"test {pair.test_index}: {words[row['reason']]} (n = {pair.answered}, {row['n_decoded']} decoded)"

@@ -1,0 +1,1 @@
+"""Artefacts on disk, and where each came from: versions, tables, lineage, pruning. Knows nothing of ARC."""

@@ -1,0 +1,194 @@
+"""Which versions of checkpoints, completions of theirs and unfinished trainings nothing needs. Knows no Dagster.
+
+Reads the store's records. Whatever cannot be understood counts as used: a version is removed only if every record says
+that nothing needs it.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.store.artefact import CURRENT, LINEAGE, Artefact, Lineage, Store
+
+CHECKPOINT = "checkpoint"
+COMPLETIONS = "completions"
+OF_CURRENT = "completions of the current version"
+IS_CURRENT = "the current version"
+NO_CURRENT = "no version is the current one, so any may be"
+NO_RECORD = "no record says what it is"
+IN_PROGRESS = "a run of this experiment is in progress"
+UNFINISHED, JOB = "training", "job.json"
+MAY_GO_ON = "the newest training of the experiment, which can go on from its states"
+
+
+@dataclass(frozen=True, order=True)
+class Version:
+    """One version of an experiment's checkpoint, the completions that are kept of it, or the states of a training that
+    was not finished, and why it must stay.
+
+    Nothing uses it if `used_by` is empty.
+    """
+
+    experiment: str
+    name: str
+    path: Path
+    n_bytes: int
+    used_by: tuple[str, ...] = ()
+    asset: str = CHECKPOINT
+
+    def row(self) -> dict[str, Any]:
+        """For the command line."""
+        plain = {"asset": self.asset, "experiment": self.experiment, "version": self.name, "bytes": self.n_bytes}
+        return plain | {"used": bool(self.used_by), "used_by": list(self.used_by), "path": str(self.path)}
+
+
+def versions(store: Store, in_progress: Collection[str] = ()) -> list[Version]:
+    """All versions of all checkpoints, their completions, and what unfinished trainings left; those of experiments with
+    runs in progress are used."""
+    users = _users(store)
+    for path in _started_from(store.root / UNFINISHED):
+        users[path].add("a training that is not finished starts from it")
+    found = [
+        Version(
+            place.name, path.name, path, _size(path), tuple(sorted(users[path.resolve()] | _own(path, in_progress)))
+        )
+        for place in _subdirectories(store.root / CHECKPOINT)
+        for path in _subdirectories(place)
+    ]
+    return [*found, *_completions(store, in_progress), *_unfinished(store, in_progress)]
+
+
+def _completions(store: Store, in_progress: Collection[str]) -> Iterator[Version]:
+    """What was kept of each version's answers: of use only to predictions that are yet to be made, by the current."""
+    for place in _subdirectories(store.root / COMPLETIONS):
+        current = store.lineage(Artefact(CHECKPOINT, place.name))
+        for path in _subdirectories(place):
+            reasons = {
+                OF_CURRENT: current is not None and current.data_version.startswith(path.name),
+                NO_CURRENT: current is None and (store.root / CHECKPOINT / place.name / path.name).is_dir(),
+                IN_PROGRESS: place.name in in_progress,
+            }
+            why = tuple(reason for reason, holds in reasons.items() if holds)
+            yield Version(place.name, path.name, path, _size(path), why, COMPLETIONS)
+
+
+def _unfinished(store: Store, in_progress: Collection[str]) -> Iterator[Version]:
+    """Trainings that were not finished. Of one whose code or inputs have changed since, nothing goes on."""
+    for place in _subdirectories(store.root / UNFINISHED):
+        trainings = sorted(_subdirectories(place), key=_begun)
+        checkpoint = store.lineage(Artefact(CHECKPOINT, place.name))
+        when = checkpoint.created_at if checkpoint else ""
+        made = datetime.fromisoformat(when).timestamp() if when else 0.0
+        for path in trainings:
+            reasons = {
+                MAY_GO_ON: path == trainings[-1] and _begun(path) > made,
+                IN_PROGRESS: place.name in in_progress,
+            }
+            why = tuple(reason for reason, holds in reasons.items() if holds)
+            yield Version(place.name, path.name, path, _size(path), why, UNFINISHED)
+
+
+def _begun(training: Path) -> float:
+    job = training / JOB
+    return (job if job.is_file() else training).stat().st_mtime
+
+
+def remove(unused: Iterable[Version]) -> list[Version]:
+    """Removes versions; each is renamed first, so that a killed process leaves none that is half there."""
+    removed = []
+    for version in unused:
+        if version.used_by:
+            raise ArcPipelineError(f"{version.path} is used by {version.used_by[0]}, it stays")
+        doomed = version.path.with_name(f".tmp-removed-{version.name}")
+        os.rename(version.path, doomed)
+        shutil.rmtree(doomed)
+        removed.append(version)
+    return removed
+
+
+def _own(path: Path, in_progress: Collection[str]) -> set[str]:
+    """Why a version stays that has nothing to do with other artefacts."""
+    current = path.with_name(CURRENT)
+    reasons = {
+        IS_CURRENT: current.resolve() == path.resolve(),
+        NO_CURRENT: not (current / LINEAGE).is_file(),
+        NO_RECORD: not (path / LINEAGE).is_file(),
+        IN_PROGRESS: path.parent.name in in_progress,
+    }
+    return {reason for reason, holds in reasons.items() if holds}
+
+
+def _users(store: Store) -> dict[Path, set[str]]:
+    """By directory of a version: the current artefacts whose lineage names it, directly or by way of others."""
+    users: defaultdict[Path, set[str]] = defaultdict(set)
+    for link in _current_links(store.root):
+        user = str(Artefact(*_address(link.parent.relative_to(store.root))))
+        waiting, seen = [link.resolve()], set()
+        while waiting:
+            version = waiting.pop()
+            if version in seen:
+                continue
+            seen.add(version)
+            waiting += [path for upstream in _upstream(version) for path in _directories(store, *upstream)]
+        for path in seen - {link.resolve()}:
+            users[path].add(user)
+    return users
+
+
+def _address(place: Path) -> tuple[str, str]:
+    return place.parts[0], "/".join(place.parts[1:])
+
+
+def _current_links(root: Path) -> Iterator[Path]:
+    for directory, names, _ in os.walk(root, followlinks=True):  # an asset's directory may be a link to another disk
+        if CURRENT in names:
+            yield Path(directory) / CURRENT
+        names[:] = [name for name in names if name != CURRENT and not name.startswith(".")]
+
+
+def _upstream(version: Path) -> Iterable[tuple[Artefact, str]]:
+    record = version / LINEAGE
+    if not record.is_file():
+        return []
+    try:
+        lineage = Lineage.model_validate_json(record.read_bytes())
+    except ValidationError as error:
+        raise ArcPipelineError(f"{record} cannot be read, so nothing is known to be unused; repair it") from error
+    return [(Artefact.parse(name), data_version) for name, data_version in lineage.upstream.items()]
+
+
+def _directories(store: Store, artefact: Artefact, data_version: str) -> list[Path]:
+    """All directories that may be meant: equal versions with other files lie beside each other under numbers."""
+    pattern = re.compile(rf"{re.escape(data_version[:16])}(-\d+)?")
+    return [path.resolve() for path in _subdirectories(store.place(artefact)) if pattern.fullmatch(path.name)]
+
+
+def _started_from(training: Path) -> Iterator[Path]:
+    """The checkpoints that unfinished trainings have as their start."""
+    for job in training.glob(f"*/*/{JOB}"):
+        try:
+            yield Path(json.loads(job.read_bytes())["start"]).resolve()
+        except (ValueError, KeyError, TypeError) as error:
+            raise ArcPipelineError(f"{job} cannot be read, so nothing is known to be unused; remove it") from error
+
+
+def _subdirectories(place: Path) -> list[Path]:
+    if not place.is_dir():
+        return []
+    return sorted(
+        each for each in place.iterdir() if each.is_dir() and not each.name.startswith(".") and each.name != CURRENT
+    )
+
+
+def _size(directory: Path) -> int:
+    return sum(path.lstat().st_size for path in directory.rglob("*") if not path.is_dir())

@@ -1,0 +1,151 @@
+"""Tables over experiments: marks by hand-made tables of tasks, order, and what a spreadsheet gets."""
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from arc_pipeline.arc.evaluation.results import (
+    DURATION_COLUMNS,
+    SHOWN_METRICS,
+    as_table,
+    duration_rows,
+    flat_row,
+    greedy_rows,
+    percent,
+    same_dataset,
+    same_experiment,
+    settings,
+    sorted_rows,
+    what_it_shows,
+    with_best,
+)
+from arc_pipeline.errors import ArcPipelineError
+
+ROW: dict[str, Any] = {
+    **{"experiment": "fixed", "dataset": "ten", "decoding": "t0.0", "temperature": 0.0, "model": "tiny"},
+    **{"tuning": "lora", "rank": 32, "max_steps": 600, "n": 32, "accuracy": 0.5, "correct_pixels": 0.25},
+    **{"correct_size": 1.0, "unanswered": 0.0, "pass_n": 0.9, "vote_1": 0.7, "vote_2": 0.8, "task_score": 0.8},
+    **{"task_solved": 0.8, "pair_score": 0.8, "planned": 320, "answered": 319, "decoded": 318, "tasks": 10},
+    **{"test_pairs": 10, "intervals": {name: [0.0, 1.0] for name in SHOWN_METRICS}, "trace": "abc"},
+    **{"contamination": "", "settings": "{}"},
+}
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    """A row of the results."""
+    return ROW | changes
+
+
+def per_task(rows: list[dict[str, Any]], values: dict[str, list[float]]) -> pa.Table:
+    """The same values of all metrics, one a task, for each row of an experiment."""
+    return pa.Table.from_pylist(
+        [
+            {name: each[name] for name in ("experiment", "decoding", "dataset")}
+            | {"task_id": str(number)}
+            | dict.fromkeys(SHOWN_METRICS, value)
+            for each in rows
+            for number, value in enumerate(values[each["experiment"]])
+        ]
+    )
+
+
+@pytest.mark.parametrize(("share", "text"), [(0, "0.0%"), (1, "100.0%"), (1 / 3, "33.3%"), (0.0005, "0.1%")])
+def test_percent(share: float, text: str) -> None:
+    assert percent(share) == text
+
+
+def marks(rows: list[dict[str, Any]], values: dict[str, list[float]], compete: Any = same_dataset) -> list[list[str]]:
+    return [each["best"] for each in with_best(rows, per_task(rows, values), compete)]
+
+
+def test_only_what_beats_every_other_beyond_chance_is_best() -> None:
+    rows = [row(experiment=name) for name in "abc"]
+    always = {"a": [0.9] * 8, "b": [0.5] * 8, "c": [0.1] * 8}
+    assert marks(rows, always) == [list(SHOWN_METRICS), [], []]
+    # a has the highest mean, but not beyond chance against b: it wins two tasks of eight
+    assert marks(rows, always | {"b": [0.9] * 6 + [0.5] * 2}) == [[], [], []]
+    assert marks(rows, always | {"b": [0.9] * 8}) == [[], [], []]
+    assert marks(rows[:1], always) == [[]]
+
+
+def test_a_few_tasks_are_no_evidence() -> None:
+    rows = [row(experiment=name) for name in "ab"]
+    assert marks(rows, {"a": [1.0] * 5, "b": [0.0] * 5}) == [[], []]
+    assert marks(rows, {"a": [1.0] * 6, "b": [0.0] * 6}) == [list(SHOWN_METRICS), []]
+
+
+def test_rows_over_other_tasks_are_not_compared() -> None:
+    rows = [row(experiment=name) for name in "ab"]
+    assert marks(rows, {"a": [1.0] * 8, "b": [0.0] * 7}) == [[], []]
+
+
+def test_rows_compete_in_groups_and_pass_n_only_among_its_like() -> None:
+    rows = [row(experiment="a"), row(experiment="b", n=8), row(experiment="c", dataset="other")]
+    values = {"a": [1.0] * 8, "b": [0.0] * 8, "c": [1.0] * 8}
+    assert marks(rows, values) == [[name for name in SHOWN_METRICS if name != "pass_n"], [], []]
+    assert marks(rows, values, same_experiment) == [[], [], []]
+
+
+def test_a_table_has_a_type_for_marks_also_where_there_are_none() -> None:
+    table = as_table([row(best=[])], DURATION_COLUMNS)
+    assert table.schema.field("best").type == pa.list_(pa.string())
+    assert table.column_names == DURATION_COLUMNS
+
+
+def test_durations_are_greedy_and_in_order() -> None:
+    ordered = [
+        row(dataset="a", tuning="full", rank=32, max_steps=900),
+        row(dataset="a", tuning="lora", rank=8, max_steps=900),
+        row(dataset="a", tuning="lora", rank=16, max_steps=50),
+        row(dataset="a", tuning="lora", rank=16, max_steps=100),
+        row(dataset="b", tuning="full", rank=8, max_steps=10),
+    ]
+    sampled = row(dataset="a", temperature=0.5)
+    assert duration_rows([sampled, *reversed(ordered)]) == ordered
+    assert duration_rows([]) == []
+
+
+def test_models_are_compared_at_the_lowest_temperature_that_there_is() -> None:
+    rows = [row(temperature=value) for value in (0.5, 0.2, None)]
+    assert greedy_rows([*rows, row()]) == [row()]
+    assert greedy_rows(rows) == [row(temperature=0.2)]
+    assert greedy_rows([row(temperature=None)]) == [row(temperature=None)]
+    assert greedy_rows([]) == []
+
+
+def test_metrics_are_sorted_from_the_highest_and_names_from_the_first() -> None:
+    rows = [row(experiment="b", vote_2=0.1), row(experiment="c", vote_2=0.9), row(experiment="a", vote_2=0.5)]
+    assert [each["experiment"] for each in sorted_rows(rows, "vote_2")] == ["c", "a", "b"]
+    assert [each["experiment"] for each in sorted_rows(rows, "experiment")] == ["a", "b", "c"]
+    assert sorted_rows(rows, "pass_32") == rows
+    unknown = [row(temperature=None), row(temperature=1.0)]
+    assert sorted_rows(unknown, "temperature") == unknown[::-1]
+    with pytest.raises(ArcPipelineError, match="did you mean 'vote_2'"):
+        sorted_rows(rows, "vote2")
+
+
+def test_settings_leave_out_how_long_and_how_often() -> None:
+    config = {"seed": 7, "max_steps": 5, "predict": {}, "logging_steps": 1, "tuning": {"method": "full"}}
+    assert settings(config) == settings(config | {"max_steps": 9, "logging_steps": 2})
+    assert settings(config) != settings(config | {"seed": 8})
+
+
+def test_a_spreadsheet_gets_the_ends_of_the_intervals() -> None:
+    flat = flat_row(row(best=["accuracy", "vote_2"]))
+    assert (flat["accuracy"], flat["accuracy_low"], flat["accuracy_high"]) == (0.5, 0.0, 1.0)
+    assert flat["best"] == "accuracy vote_2"
+    assert "intervals" not in flat
+
+
+def test_what_the_bug_costs_is_told_at_temperature_0() -> None:
+    rows = [
+        row(vote_2=0.8),
+        row(experiment="bug", vote_2=0.3),
+        row(temperature=1.0, vote_2=0.1),
+        row(experiment="bug", temperature=1.0, vote_2=0.9),
+    ]
+    assert what_it_shows(rows, "fixed", "bug") == (
+        "At temperature 0, vote_2 is 80.0% where test pairs are trained on (fixed) and 30.0% where the bug keeps them "
+        "out (bug): the bug costs 50 points, with nothing else changed."
+    )

@@ -1,0 +1,164 @@
+"""The command line, as a user calls it: one JSON document, or one clear error."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from arc_pipeline.arc.evaluation.results import RESULT_FIELDS
+from arc_pipeline.arc.tasks.catalogue import Catalogue
+from arc_pipeline.store.artefact import Artefact, Lineage, Store, write_table
+
+DATA = Path(__file__).parents[2] / "data"
+
+
+def run(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs `arc-pipeline` on a data directory of its own."""
+    environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
+    code = "from arc_pipeline.cli.app import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=environment | {"ARC_PIPELINE_DATA": str(data)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_fresh_data_directory_gets_the_defaults_and_everything_is_missing(tmp_path: Path) -> None:
+    done = run(tmp_path / "data", "stale", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert {row["status"] for row in rows} == {"missing"}
+    assert ("tasks", "arc-agi-1-ten-shortest") in {(row["asset"], row["partition"]) for row in rows}
+    assert (tmp_path / "data" / "dagster_home" / "dagster.yaml").is_file()
+
+
+def test_parallel_first_use_leaves_a_sound_instance(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
+    code = "from arc_pipeline.cli.app import main; main()"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, "stale", "--json"],
+            env=environment | {"ARC_PIPELINE_DATA": str(tmp_path / "data")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(4)
+    ]
+    endings = [(process.communicate()[1].decode(), process.returncode) for process in processes]
+    assert [code for _, code in endings] == [0] * 4, endings
+
+
+def test_score_of_a_perfect_submission(tmp_path: Path) -> None:
+    tasks = Catalogue.read(DATA).load("arc-agi-1-evaluation")
+    perfect = {task.task_id: [{"attempt_1": pair.output, "attempt_2": [[0]]} for pair in task.test] for task in tasks}
+    perfect.pop(tasks[0].task_id)
+    file = tmp_path / "submission.json"
+    file.write_text(json.dumps(perfect))
+    done = run(tmp_path / "data", "score", str(file), "arc-agi-1-evaluation", "--json")
+    found = json.loads(done.stdout)
+    assert (found["tasks"], found["test_pairs"], found["solved"]) == (400, 419, 399)
+    assert found["missing_tasks"] == [tasks[0].task_id]
+
+
+def test_results_before_anything_was_made_say_what_to_do(tmp_path: Path) -> None:
+    done = run(tmp_path / "data", "results")
+    assert done.returncode == 1
+    assert "results_table is not there yet" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def made_results(data: Path) -> None:
+    """A store with the tables of two experiments, one better than the other on all of ten tasks."""
+    from arc_pipeline.arc.evaluation.results import SHOWN_METRICS, TABLES, as_table
+
+    rows = [
+        {"experiment": name, "dataset": "ten", "decoding": "t0.0", "temperature": 0.0, "n": 2, "model": "tiny"}
+        | {"tuning": "full", "rank": 32, "max_steps": 100, "settings": '{"tuning": {"method": "full"}}'}
+        | dict.fromkeys((*SHOWN_METRICS, "unanswered", "vote_1", "task_score", "task_solved", "pair_score"), share)
+        | {"planned": 20, "answered": 20, "decoded": 20, "tasks": 10, "test_pairs": 10, "contamination": ""}
+        | {"intervals": {metric: [share, share] for metric in SHOWN_METRICS}, "best": best, "trace": f"metrics[{name}]"}
+        for name, share, best in (("bad", 0.25, []), ("good", 0.75, ["vote_2"]))
+    ]
+    store = Store(data / "store")
+    for asset in TABLES.values():
+        with store.writing(Artefact(asset)) as directory:
+            write_table(as_table(rows), directory, asset)
+            record = {"artefact": asset, "data_version": "a" * 64, "code_version": "1", "upstream": {}}
+            store.commit(directory, Lineage.model_validate(record))
+
+
+def test_results_for_a_person_a_program_and_a_spreadsheet(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    made_results(data)
+    done = run(data, "results", "--sort", "vote_2", "--csv", str(tmp_path / "results.csv"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.index("good") < done.stdout.index("bad")
+    assert "75.0* [75, 75]" in done.stdout
+    with (tmp_path / "results.csv").open() as file:
+        good, bad = csv.DictReader(file)
+    assert (good["experiment"], good["vote_2"], good["vote_2_low"], good["best"]) == ("good", "0.75", "0.75", "vote_2")
+    assert (bad["decoded"], bad["trace"], bad["best"]) == ("20", "metrics[bad]", "")
+    rows = json.loads(run(data, "results", "--json").stdout)
+    assert [tuple(row) for row in rows] == [RESULT_FIELDS] * 2
+    rows = json.loads(run(data, "results", "--table", "duration", "--json").stdout)
+    assert {row["max_steps"] for row in rows} == {100}
+
+
+def test_a_report_is_one_file_that_says_what_is_there(tmp_path: Path) -> None:
+    data, page = tmp_path / "data", tmp_path / "report.html"
+    made_results(data)
+    done = run(data, "report", "--output", str(page))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("wrote ")
+    html = page.read_text()
+    assert html.startswith("<!DOCTYPE html>")
+    assert "75.0*" in html
+    assert "was never materialized" in html
+    nowhere = run(data, "report", "--output", str(tmp_path / "no" / "report.html"))
+    assert nowhere.returncode == 1
+    assert "cannot be written: No such file" in nowhere.stderr
+
+
+def test_results_name_what_they_do_not_know(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    made_results(data)
+    for arguments, message in (
+        (["--table", "model"], "did you mean 'models'"),
+        (["--sort", "vote2"], "did you mean 'vote_2'"),
+        (["--csv", str(tmp_path / "no" / "file.csv")], "cannot be written: No such file"),
+    ):
+        done = run(data, "results", *arguments)
+        assert done.returncode == 1
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_new_experiment_is_a_copy_that_is_there_at_once(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    done = run(data, "new", "mine", "--from", "demo-fixed")
+    assert done.returncode == 0, done.stderr
+    assert "Next: edit" in done.stderr
+    assert (data / "experiments/mine.yaml").read_bytes() == (data / "experiments/demo-fixed.yaml").read_bytes()
+    again = run(data, "new", "mine", "--from", "demo-fixed")
+    assert again.returncode == 1
+    assert "is there already" in again.stderr
+
+
+def test_prune_removes_only_what_nothing_uses(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    store = Store(data / "store")
+    for version in ("a" * 64, "b" * 64):
+        with store.writing(Artefact("checkpoint", "demo-fixed")) as directory:
+            (directory / "weights").write_text(version)
+            record = {"artefact": "checkpoint[demo-fixed]", "data_version": version, "code_version": "1"}
+            store.commit(directory, Lineage.model_validate(record | {"upstream": {}}))
+    listed = json.loads(run(data, "prune", "--dry-run", "--json").stdout)
+    assert [(row["used"], row["removed"]) for row in listed] == [(False, False), (True, False)]
+    done = run(data, "prune", "--yes", "--json")
+    assert [row["removed"] for row in json.loads(done.stdout)] == [True, False], done.stderr
+    assert [path.name for path in store.place(Artefact("checkpoint", "demo-fixed")).glob("[ab]*")] == ["b" * 16]
+    assert run(data, "prune", "--yes", "--json").returncode == 0
