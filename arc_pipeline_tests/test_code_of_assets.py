@@ -98,6 +98,7 @@ USED_BY = {
     "store/code_version.py": "",
     "store/differences.py": "",
     "store/environment.py": "",
+    "store/normal_form.py": "",
     "store/pruning.py": "",
     "store/tables.py": f"{ASKED} evaluation_tasks experiment_summary {CURVES} {TABLES}",
     "store/trace.py": "",

@@ -1,4 +1,4 @@
-"""A store that commit 6f97946 made is read by this code: nothing of it is stale that was not, and work in it goes on."""
+"""A store that commit 6f97946 made: nothing of it is stale that was not before, and what was begun in it goes on."""
 
 import json
 import os
