@@ -1,4 +1,4 @@
-"""The code location: loads the assets and the automation of `defs/` and adds only what concerns all of them."""
+"""The code location: builds the assets and the upkeep of a project, and adds only what concerns all of them."""
 
 import dagster as dg
 
@@ -13,39 +13,49 @@ from arc_pipeline.defs.assets import (
     tasks,
     training,
 )
+from arc_pipeline.defs.declare import DeclaredAsset
+from arc_pipeline.defs.partitions import Partitions
+from arc_pipeline.defs.policy import OTHER_OWNER, OWNERS
 from arc_pipeline.defs.upkeep import automation, queue
 from arc_pipeline.defs.upkeep.progress import progress_logger
 from arc_pipeline.defs.workspace import Workspace
+from arc_pipeline.project import Project
 
 STAGES = (tasks, configs, augmentation, training, prediction, evaluation, inspection, curves, tables)
-OWNERS = {"tasks": "team:data", "augmentation": "team:data"}
 
 
-def presented() -> list[dg.AssetsDefinition]:
-    """All assets, with what the UI says about them beside their own words: who owns them, where their code is."""
-
-    def owned(spec: dg.AssetSpec) -> dg.AssetSpec:
-        return spec.replace_attributes(owners=[OWNERS.get(spec.group_name or "", "team:models")])
-
-    assets = dg.with_source_code_references(dg.load_assets_from_modules(STAGES))
-    return [each.map_asset_specs(owned) for each in assets if isinstance(each, dg.AssetsDefinition)]
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What Dagster loads: the definitions of the project as its files are now."""
+    return build_definitions(Project.current())
 
 
-def everything() -> dg.Definitions:
-    """All definitions; jobs and sensors that look at what is missing or stale get those of the assets."""
+def build_definitions(project: Project) -> dg.Definitions:
+    """All definitions of a project; jobs and sensors that look at what is missing or stale get those of the assets."""
+    partitions = Partitions(project)
     assets = dg.Definitions(
-        assets=presented(),
-        resources={"workspace": Workspace()},
+        assets=presented(partitions),
+        resources={"workspace": Workspace(directory=str(project.data))},
         # one process a run: when the run's worker dies, its step dies with it
         executor=dg.in_process_executor,
         loggers={"console": dg.colored_console_logger, "progress": progress_logger},
     )
+    training_job = queue.training_job(partitions)
     upkeep = dg.Definitions(
-        jobs=[automation.refresh_job(assets), queue.training_job],
-        schedules=[queue.training_queue(assets)],
-        sensors=[automation.training_proposals(assets), queue.dead_runs_sensor],
+        jobs=[automation.refresh_job(project, assets), training_job],
+        schedules=[queue.training_queue(project, assets, training_job)],
+        sensors=[automation.training_proposals(project, assets), queue.dead_runs_sensor],
     )
     return dg.Definitions.merge(assets, upkeep)
 
 
-defs = everything()
+def presented(partitions: Partitions) -> list[dg.AssetsDefinition]:
+    """All assets, with what the UI says about them beside their own words: who owns them, where their code is."""
+
+    def owned(spec: dg.AssetSpec) -> dg.AssetSpec:
+        return spec.replace_attributes(owners=[OWNERS.get(spec.group_name or "", OTHER_OWNER)])
+
+    declared = {each for stage in STAGES for each in vars(stage).values() if isinstance(each, DeclaredAsset)}
+    assets = [each.build(partitions) for each in sorted(declared, key=lambda each: each.name)]
+    referenced = dg.with_source_code_references(assets)
+    return [each.map_asset_specs(owned) for each in referenced if isinstance(each, dg.AssetsDefinition)]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import arc_pipeline
-from arc_pipeline.definitions import defs  # noqa: F401  (fills CODE)
-from arc_pipeline.defs.asset_code import CODE, ENTRIES
+from arc_pipeline.definitions import STAGES  # noqa: F401  (declares all assets)
+from arc_pipeline.defs.declare import ENTRIES, asset_code
 from arc_pipeline.store.code_version import Module, Package, code_of
 
 SOURCE = Path(arc_pipeline.__file__).parent
@@ -227,4 +227,4 @@ def test_comments_and_docstrings_change_nothing(copy: Path, package: Package) ->
         # parsing and printing drops comments and formatting
         path.write_text("# a comment\n" + ast.unparse(ast.parse(path.read_text())))
     assert versions(Package(copy)) == versions(package)
-    assert {asset: code.version for asset, code in CODE.items()} == versions(package)
+    assert {asset: code.version for asset in ENTRIES if (code := asset_code(asset))} == versions(package)

@@ -1,6 +1,7 @@
 """The layers point one way, and loading the code location imports no heavy library."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,14 +25,15 @@ BELOW = {
     "model": "errors store machine arc",
     "report": "errors store machine arc",
     "bench": "errors store machine arc model",
-    "defs": "errors store machine arc model report bench",
-    "definitions": "defs",
+    "defs": "errors store machine arc model report bench project",
+    "project": "errors store machine arc",
+    "definitions": "defs project",
     "ui": "errors store machine arc model defs",
-    "cli": "errors store machine arc model report bench defs definitions ui",
+    "cli": "errors store machine arc model report bench project defs definitions ui",
 }
 # layer -> the libraries that it may not import
 FORBIDDEN = {
-    **dict.fromkeys(("__init__", "errors", "uncounted", "store", "machine", "arc"), DAGSTER | HEAVY),
+    **dict.fromkeys(("__init__", "errors", "uncounted", "store", "machine", "arc", "project"), DAGSTER | HEAVY),
     "model": {"dagster"},
     "bench": DAGSTER,
     "report": {"dagster"} | HEAVY,
@@ -64,3 +66,15 @@ def test_loading_the_code_location_imports_no_torch() -> None:
     code = f"import sys, arc_pipeline.definitions; print(sorted({LAZY!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_importing_any_module_reads_no_file_of_the_data_directory(tmp_path: Path) -> None:
+    (tmp_path / "datasets.yaml").write_text("{ broken")
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "broken.yaml").write_text("{ broken")
+    names = [f"arc_pipeline.{name.with_suffix('').as_posix().replace('/', '.')}" for name in FILES]
+    code = f"import importlib\nfor name in {names!r}: importlib.import_module(name)"
+    environment = os.environ | {"ARC_PIPELINE_DATA": str(tmp_path), "DAGSTER_HOME": str(tmp_path / "home")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "home").exists()

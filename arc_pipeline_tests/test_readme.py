@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from arc_pipeline.cli.app import app
-from arc_pipeline.definitions import defs
+from arc_pipeline.definitions import defs as definitions
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -25,7 +25,7 @@ def drawn_edges(mermaid: str) -> set[tuple[str, str]]:
 
 
 def test_the_graph_is_the_asset_graph() -> None:
-    graph = defs.resolve_asset_graph()
+    graph = definitions().resolve_asset_graph()
     edges = {
         (parent.to_user_string(), key.to_user_string())
         for key in graph.get_all_asset_keys()

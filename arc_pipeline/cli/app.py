@@ -14,7 +14,7 @@ from arc_pipeline.cli.dev import interface
 from arc_pipeline.cli.failures import failing
 from arc_pipeline.cli.lineage import lineage
 from arc_pipeline.cli.results import show_results, shown, table_rows
-from arc_pipeline.cli.session import open_session
+from arc_pipeline.cli.session import open_session, prepared_project
 from arc_pipeline.cli.show import pictures
 from arc_pipeline.errors import ArcPipelineError
 
@@ -101,10 +101,8 @@ def score(submission: Path, dataset: str, as_json: Json = False) -> None:
     from arc_pipeline.arc.evaluation.score import read_submission
     from arc_pipeline.arc.evaluation.score import score as score_submission
 
-    open_session()
-    from arc_pipeline.defs.partitions import read_datasets
-
-    found = score_submission(read_submission(submission), read_datasets().load(dataset), str(submission))
+    project = open_session().project
+    found = score_submission(read_submission(submission), project.datasets().load(dataset), str(submission))
     if as_json:
         print(json.dumps(found))
     else:
@@ -122,11 +120,8 @@ def new(
 ) -> None:
     """Write data/experiments/NAME.yaml as a copy of another experiment, or as its test-time training, to be edited."""
     from arc_pipeline.arc.new_experiment import adapt_experiment, copy_experiment
-    from arc_pipeline.defs.data_dir import data_directory
-    from arc_pipeline.defs.instance import prepare
 
-    prepare()
-    directory = data_directory() / "experiments"
+    directory = prepared_project().experiment_files
     if test_time:
         path = adapt_experiment(directory, source, name, test_time)
         say(f"wrote {path}, test-time training of {source}. Next: edit max_steps, tuning, predict ..., then")
@@ -149,7 +144,7 @@ def prune(
     session = open_session()
     from arc_pipeline.defs.upkeep.used_versions import checkpoints
 
-    versions = checkpoints(session.store, session.instance)
+    versions = checkpoints(session.project, session.instance)
     unused = [each for each in versions if not each.used_by]
     if not (as_json and (yes or dry_run)):
         rows = [each.row() | {"bytes": size(each.n_bytes)} for each in versions]
@@ -160,7 +155,7 @@ def prune(
         if not yes:
             typer.confirm(f"remove {len(unused)} versions, {total}?", abort=True, err=True)
         # a person may have thought for long: what is used by now stays
-        removed = remove(each for each in checkpoints(session.store, session.instance) if each in unused)
+        removed = remove(each for each in checkpoints(session.project, session.instance) if each in unused)
     if as_json:
         print(json.dumps([each.row() | {"removed": each in removed} for each in versions]))
     ended, counted = ("unused", unused) if dry_run else ("removed", removed)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from arc_pipeline.cli.console import Json, say, show, size
+from arc_pipeline.cli.session import prepared_project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,16 +26,12 @@ def estimate(
     """What the whole training of an experiment will cost here in time, memory and disk, from a few real steps."""
     from arc_pipeline.bench.estimate import estimate as measure
     from arc_pipeline.bench.estimate import too_little
-    from arc_pipeline.defs.data_dir import data_directory
-    from arc_pipeline.defs.instance import prepare
-
-    prepare()
-    from arc_pipeline.defs.partitions import read_datasets, read_experiments
     from arc_pipeline.machine.accelerator import accelerator
 
-    described, catalogue = read_experiments().get(experiment), read_datasets()
+    project = prepared_project()
+    described, catalogue = project.experiments().get(experiment), project.datasets()
     tasks = {name: catalogue.load(name) for field in ("train", "validation") for name in described.datasets()[field]}
-    store = data_directory() / "store"
+    store = project.store.root
     if is_busy():
         say("warning: other programs keep the processor busy; the time holds only while they do", "bold yellow")
     with accelerator(store, say):
@@ -48,12 +45,8 @@ def estimate(
 def training(as_json: Json = False) -> None:
     """The project's way of training against the plain one: one example a micro-batch, logits for every token."""
     from arc_pipeline.bench.training import compare
-    from arc_pipeline.defs.instance import prepare
 
-    prepare()
-    from arc_pipeline.defs.partitions import read_datasets
-
-    rows = compare(read_datasets().load("arc-agi-1-training"), say)
+    rows = compare(prepared_project().datasets().load("arc-agi-1-training"), say)
     show(rows, rounded(rows), as_json)
 
 
@@ -64,14 +57,11 @@ def data(
 ) -> None:
     """How fast examples are drawn, rendered and tokenized: against plain rendering, and the tiny model's training."""
     from arc_pipeline.bench.data import compare
-    from arc_pipeline.defs.instance import prepare
 
-    prepare()
-    from arc_pipeline.defs.partitions import read_datasets, read_experiments
-
+    project = prepared_project()
     # plain rendering supervises the answer alone; float32, as all benchmarks
-    described = read_experiments().get(experiment).model_copy(update={"supervise": "answer", "precision": "fp32"})
-    tasks = {name: read_datasets().load(name) for name in described.datasets()["train"]}
+    described = project.experiments().get(experiment).model_copy(update={"supervise": "answer", "precision": "fp32"})
+    tasks = {name: project.datasets().load(name) for name in described.datasets()["train"]}
     rows = compare(described, tasks, say)
     show(rows, rounded(rows), as_json)
 
@@ -87,12 +77,9 @@ def prediction(
 ) -> None:
     """The engine of predictions against generate, with each of its parts left out; and the votes."""
     from arc_pipeline.bench.prediction import compare, random_case, trained_case, voting_row
-    from arc_pipeline.defs.instance import prepare
 
-    prepare()
-    from arc_pipeline.defs.partitions import read_datasets, read_experiments
-
-    described, catalogue = read_experiments().get(experiment), read_datasets()
+    project = prepared_project()
+    described, catalogue = project.experiments().get(experiment), project.datasets()
     described = described.model_copy(
         update={"predict": described.predict.model_copy(update={"predictions": predictions})}
     )
@@ -113,11 +100,11 @@ def rounded(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def checkpoint_of(experiment: str) -> "Path":
     """Its current checkpoint; MissingArtefact says what to make if there is none."""
-    from arc_pipeline.defs.data_dir import data_directory
     from arc_pipeline.errors import MissingArtefact
-    from arc_pipeline.store.artefact import Artefact, Store
+    from arc_pipeline.project import Project
+    from arc_pipeline.store.artefact import Artefact
 
-    store, artefact = Store(data_directory() / "store"), Artefact("checkpoint", experiment)
+    store, artefact = Project.current().store, Artefact("checkpoint", experiment)
     if not store.lineage(artefact):
         raise MissingArtefact(
             f"{experiment} has no checkpoint; make it (arc-pipeline refresh --select {experiment}) or name another "
@@ -133,16 +120,15 @@ def is_busy() -> bool:
 
 def start_of(experiment: "Experiment") -> str:
     """The checkpoint that it starts from if that is there, else the model at the beginning of the chain."""
-    from arc_pipeline.defs.data_dir import data_directory
-    from arc_pipeline.defs.partitions import read_experiments
-    from arc_pipeline.store.artefact import Artefact, Store
+    from arc_pipeline.project import Project
+    from arc_pipeline.store.artefact import Artefact
 
     if not experiment.initial_checkpoint:
         return experiment.model
-    store, first = Store(data_directory() / "store"), Artefact("checkpoint", experiment.initial_checkpoint)
-    if store.lineage(first):
-        return str(store.current(first))
-    return start_of(read_experiments().get(experiment.initial_checkpoint))
+    project, first = Project.current(), Artefact("checkpoint", experiment.initial_checkpoint)
+    if project.store.lineage(first):
+        return str(project.store.current(first))
+    return start_of(project.experiments().get(experiment.initial_checkpoint))
 
 
 def how(found: dict[str, Any]) -> str:

@@ -22,12 +22,12 @@ def trace(
     as_json: Json = False,
 ) -> None:
     """The chain from a table cell down to the source bytes; works from the files alone."""
-    from arc_pipeline.defs.data_dir import data_directory
-    from arc_pipeline.store.artefact import Artefact, Store, read_table
+    from arc_pipeline.project import Project
+    from arc_pipeline.store.artefact import Artefact, read_table
     from arc_pipeline.store.trace import lines
     from arc_pipeline.store.trace import trace as follow
 
-    store, artefact = Store(data_directory() / "store"), Artefact("metrics", f"{experiment}/{decoding}")
+    store, artefact = Project.current().store, Artefact("metrics", f"{experiment}/{decoding}")
     entries = follow(store, artefact, version)
     rows = read_table(store.version(artefact, entries[0]["data_version"]) or store.current(artefact), "metrics")
     cell = _cell_of(rows.to_pylist(), dataset, metric)
@@ -60,10 +60,9 @@ def diff(
     """What differs between two experiments, or two versions of one: config, data, code, tasks won and lost."""
     from arc_pipeline.arc.evaluation.diff import Side, lines
     from arc_pipeline.arc.evaluation.diff import diff as compare
-    from arc_pipeline.defs.data_dir import data_directory
-    from arc_pipeline.store.artefact import Store
+    from arc_pipeline.project import Project
 
-    store = Store(data_directory() / "store")
+    store = Project.current().store
     found = compare(store, Side.parse(a, decoding), Side.parse(b, decoding), metric)
     print(json.dumps(found) if as_json else "\n".join(lines(found)))
 
@@ -73,10 +72,10 @@ def history(
     experiment: str, decoding: Annotated[str, typer.Option(help="The way of decoding.")] = "t0.0", as_json: Json = False
 ) -> None:
     """Every kept version of an experiment's metrics, oldest first: the table before and after a fix."""
-    from arc_pipeline.defs.data_dir import data_directory
-    from arc_pipeline.store.artefact import Artefact, Store, read_table
+    from arc_pipeline.project import Project
+    from arc_pipeline.store.artefact import Artefact, read_table
 
-    store, artefact = Store(data_directory() / "store"), Artefact("metrics", f"{experiment}/{decoding}")
+    store, artefact = Project.current().store, Artefact("metrics", f"{experiment}/{decoding}")
     versions = [(path, store.read_lineage(path)) for path in store.versions(artefact)]
     current = store.current(artefact)
     rows = [

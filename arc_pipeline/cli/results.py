@@ -57,12 +57,12 @@ def table_rows(table: str) -> list[Row]:
     """The rows of a table as its asset has them."""
     from arc_pipeline.arc.evaluation.results import TABLES
     from arc_pipeline.arc.names import did_you_mean_or_all
-    from arc_pipeline.defs.data_dir import data_directory
-    from arc_pipeline.store.artefact import Artefact, Store, read_table
+    from arc_pipeline.project import Project
+    from arc_pipeline.store.artefact import Artefact, read_table
 
     if table not in TABLES:
         raise ArcPipelineError(f"--table {table!r} is no table{did_you_mean_or_all(table, TABLES)}")
-    directory = Store(data_directory() / "store").current(Artefact(TABLES[table]))
+    directory = Project.current().store.current(Artefact(TABLES[table]))
     rows: list[Row] = read_table(directory, TABLES[table]).to_pylist()
     if rows and "best" not in rows[0]:
         raise ArcPipelineError(f"{TABLES[table]} was made by an older version; run: arc-pipeline refresh")

@@ -1,4 +1,4 @@
-"""How a command opens the project: the instance is prepared first, the definitions are loaded from it after."""
+"""How a command opens the project, with or without a session on its definitions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,18 +10,17 @@ from arc_pipeline.errors import ArcPipelineError, MissingArtefact
 if TYPE_CHECKING:
     from arc_pipeline.arc.experiment import Experiment
     from arc_pipeline.defs.upkeep.session import Session
+    from arc_pipeline.project import Project
     from arc_pipeline.store.artefact import Store
 
 
 def open_session() -> "Session":
     """The project's session; names of files that cannot be used are told to the user."""
-    from arc_pipeline.defs.instance import prepare
-
-    prepare()
-    from arc_pipeline.definitions import defs
+    from arc_pipeline.definitions import build_definitions
     from arc_pipeline.defs.upkeep.session import Session
 
-    session = Session.of(defs)
+    project = prepared_project()
+    session = Session(project, build_definitions(project))
     for fault in session.misnamed():
         say(f"ignored: {fault}", "yellow")
     return session
@@ -29,14 +28,18 @@ def open_session() -> "Session":
 
 def open_store(experiment: str) -> "tuple[Store, Experiment]":
     """The store and an experiment as its file says now, without the session, which takes longer."""
-    from arc_pipeline.defs.data_dir import data_directory
+    project = prepared_project()
+    return project.store, project.experiments().get(experiment)
+
+
+def prepared_project() -> "Project":
+    """The project, with default files where there are none and an initialized Dagster instance."""
     from arc_pipeline.defs.instance import prepare
-    from arc_pipeline.store.artefact import Store
+    from arc_pipeline.project import Project
 
-    prepare()
-    from arc_pipeline.defs.partitions import read_experiments
-
-    return Store(data_directory() / "store"), read_experiments().get(experiment)
+    project = Project.current()
+    prepare(project)
+    return project
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arc_pipeline.cli.console import say, wide_console, writing
-from arc_pipeline.cli.session import known_decoding, open_store, saying_how_to_make
+from arc_pipeline.cli.session import known_decoding, open_store, prepared_project, saying_how_to_make
 from arc_pipeline.errors import ArcPipelineError
 
 if TYPE_CHECKING:
@@ -45,13 +45,9 @@ def show(
 def task_board_of(task_id: str, dataset: str) -> "Board":
     """A task of any dataset."""
     from arc_pipeline.arc.tasks.lookup import find_task
-    from arc_pipeline.defs.instance import prepare
-
-    prepare()
-    from arc_pipeline.defs.partitions import read_datasets
     from arc_pipeline.report.grids.gallery import task_board
 
-    found, task = find_task(read_datasets(), task_id, dataset)
+    found, task = find_task(prepared_project().datasets(), task_id, dataset)
     return task_board(task, found)
 
 

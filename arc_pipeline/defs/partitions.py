@@ -1,56 +1,59 @@
-"""Partitions and how they map onto each other: read from the data directory once, when the code location loads."""
+"""Partitions and how they map onto each other, as the files of a project say when its definitions are built."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Literal, TypeAlias
 
 import dagster as dg
 
-from arc_pipeline.arc.experiment import Experiment, ExperimentCatalogue
+from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.questions import DECODINGS
-from arc_pipeline.arc.prediction.vocabulary import task_length
-from arc_pipeline.arc.tasks.catalogue import Catalogue
-from arc_pipeline.defs.data_dir import data_directory
+from arc_pipeline.project import Project
+
+Partitioning: TypeAlias = Literal["dataset", "experiment", "candidate"]
 
 
-def read_datasets() -> Catalogue:
-    """All datasets, as the files say now."""
-    return Catalogue.read(data_directory(), task_length)
+class Partitions:
+    """The partitions of a project. Those of experiments, and of candidates: experiments x decodings."""
+
+    def __init__(self, project: Project) -> None:
+        self.datasets, self.experiments = project.datasets(), project.experiments()
+        dataset = dg.StaticPartitionsDefinition(self.datasets.names())
+        self.experiment = dg.StaticPartitionsDefinition(self.experiments.names())
+        self.by: dict[Partitioning, dg.PartitionsDefinition] = {
+            "dataset": dataset,
+            "experiment": self.experiment,
+            "candidate": dg.MultiPartitionsDefinition(
+                {"decoding": dg.StaticPartitionsDefinition(list(DECODINGS)), "experiment": self.experiment}
+            ),
+        }
+
+    def from_datasets(self, needed: Callable[[Experiment], set[str]]) -> dg.StaticPartitionMapping:
+        """Each dataset -> the experiments that need it."""
+        experiments = self.experiments.experiments.items()
+        return _to_experiments(self.datasets.names(), {name: needed(each) for name, each in experiments})
 
 
-def read_experiments() -> ExperimentCatalogue:
-    """All experiments, as the files say now."""
-    return ExperimentCatalogue.read(data_directory() / "experiments", read_datasets().names())
+Mapper: TypeAlias = Callable[[Partitions], dg.StaticPartitionMapping]
 
 
-datasets = read_datasets()
-experiments = read_experiments()
-
-dataset_partitions = dg.StaticPartitionsDefinition(datasets.names())
-experiment_partitions = dg.StaticPartitionsDefinition(experiments.names())
-decoding_partitions = dg.StaticPartitionsDefinition(list(DECODINGS))
-candidate_partitions = dg.MultiPartitionsDefinition(
-    {"decoding": decoding_partitions, "experiment": experiment_partitions}
-)
-
-
-def named_in(*fields: str) -> dg.StaticPartitionMapping:
+def named_in(*fields: str) -> Mapper:
     """Each dataset -> the experiments whose files name it in one of the fields."""
-    named = {name: _named(each, fields) for name, each in experiments.experiments.items()}
-    return _to_experiments(datasets.names(), named)
+    return lambda partitions: partitions.from_datasets(lambda experiment: _named(experiment, fields))
 
 
-def seen_by_weights() -> dg.StaticPartitionMapping:
+def seen_by_weights(partitions: Partitions) -> dg.StaticPartitionMapping:
     """Each dataset -> the experiments whose weights were trained on it, also before they got them."""
-    trained = {
-        name: {dataset for each in experiments.history(name) for dataset in _named(each, ["train"])}
-        for name in experiments.experiments
-    }
-    return _to_experiments(datasets.names(), trained)
+    history = partitions.experiments.history
+    return partitions.from_datasets(
+        lambda experiment: {name for each in history(experiment.name) for name in _named(each, ["train"])}
+    )
 
 
-def history_of_weights() -> dg.StaticPartitionMapping:
+def history_of_weights(partitions: Partitions) -> dg.StaticPartitionMapping:
     """Each experiment -> itself, and those whose weights went through its training."""
-    histories = {name: {each.name for each in experiments.history(name)} for name in experiments.experiments}
-    return _to_experiments(experiments.names(), histories)
+    catalogue = partitions.experiments
+    histories = {name: {each.name for each in catalogue.history(name)} for name in catalogue.experiments}
+    return _to_experiments(catalogue.names(), histories)
 
 
 def _named(experiment: Experiment, fields: Iterable[str]) -> set[str]:
@@ -60,11 +63,6 @@ def _named(experiment: Experiment, fields: Iterable[str]) -> set[str]:
 def _to_experiments(upstream: Iterable[str], needed: Mapping[str, Collection[str]]) -> dg.StaticPartitionMapping:
     """Each upstream partition -> the experiments that need it."""
     return dg.StaticPartitionMapping({each: [name for name in needed if each in needed[name]] for each in upstream})
-
-
-def candidate_key(experiment: str, decoding: str) -> dg.MultiPartitionKey:
-    """The partition key of one experiment at one decoding."""
-    return dg.MultiPartitionKey({"experiment": experiment, "decoding": decoding})
 
 
 def partition_path(key: str | None) -> str:

@@ -16,14 +16,14 @@ import pyarrow as pa
 from arc_pipeline.arc.augmentation.checks import Verdict, summary
 from arc_pipeline.arc.experiment import Experiment, ExperimentCatalogue
 from arc_pipeline.arc.prediction.questions import DECODINGS
-from arc_pipeline.defs.asset_code import definitions_of
 from arc_pipeline.defs.column_docs import column_schema
 from arc_pipeline.defs.config_versions import config_version
-from arc_pipeline.defs.data_dir import data_directory
-from arc_pipeline.defs.partitions import partition_path, read_experiments
+from arc_pipeline.defs.declare import definitions_of
+from arc_pipeline.defs.partitions import partition_path
 from arc_pipeline.defs.upkeep.dead_runs import tag_with_process
 from arc_pipeline.errors import ArcPipelineError, MissingArtefact
-from arc_pipeline.store.artefact import Artefact, Lineage, Store, hash_tables, read_table, write_table
+from arc_pipeline.project import Project
+from arc_pipeline.store.artefact import Artefact, Lineage, hash_tables, read_table, write_table
 from arc_pipeline.store.environment import environment
 from arc_pipeline.uncounted import uncounted
 
@@ -34,8 +34,9 @@ DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 class Making:
     """One artefact while it is being made."""
 
-    def __init__(self, context: dg.AssetExecutionContext, store: Store, directory: Path) -> None:
-        self._context, self._store, self.directory = context, store, directory
+    def __init__(self, context: dg.AssetExecutionContext, project: Project, directory: Path) -> None:
+        self._context, self.project, self.directory = context, project, directory
+        self._store = project.store
         key = context.partition_key if context.has_partition_key else None
         self.artefact = Artefact(context.asset_key.to_user_string(), partition_path(key))
         self.upstream: dict[str, str] = {}
@@ -58,7 +59,7 @@ class Making:
 
     @cached_property
     def _experiments(self) -> ExperimentCatalogue:
-        return read_experiments()
+        return self.project.experiments()
 
     def history(self) -> list[Experiment]:
         """The experiment of this partition, then those whose checkpoints it goes on from, as their files say now."""
@@ -68,11 +69,6 @@ class Making:
                 f"{history[-1].name} goes on from {start}, whose file cannot be used; mend that first"
             )
         return history
-
-    @property
-    def temperature(self) -> float:
-        """The temperature of this partition's decoding."""
-        return DECODINGS[self.artefact.partition.split("/")[1]]
 
     def configured(self, asset: str, of: Experiment | None = None) -> Experiment:
         """The experiment, or another, after its file was compared with what the config asset has recorded of it."""
@@ -113,7 +109,7 @@ class Making:
 
     def experiments_with(self, asset: str) -> list[str]:
         """The experiments, as their files are there now, of which another asset has been materialized."""
-        return [name for name in read_experiments().names() if self.exists(asset, name)]
+        return [name for name in self._experiments.names() if self.exists(asset, name)]
 
     def present(self, asset: str, experiment: str) -> list[str]:
         """The decodings at which an experiment has been materialized, in their order."""
@@ -225,17 +221,14 @@ def _is_plain(value: Any) -> bool:
 
 
 class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The data directory of this project; `ARC_PIPELINE_DATA` names another one."""
+    """A project, by its data directory."""
+
+    directory: str
 
     @property
-    def data(self) -> Path:
-        """The data directory."""
-        return data_directory()
-
-    @property
-    def store(self) -> Store:
-        """Everything that was materialized."""
-        return Store(self.data / "store")
+    def project(self) -> Project:
+        """The project."""
+        return Project(Path(self.directory))
 
     @contextmanager
     def making(self, context: dg.AssetExecutionContext) -> Iterator[Making]:
@@ -244,14 +237,14 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
         key = context.partition_key if context.has_partition_key else None
         artefact = Artefact(context.asset_key.to_user_string(), partition_path(key))
         try:
-            with self.store.writing(artefact) as directory:
-                yield Making(context, self.store, directory)
+            with self.project.store.writing(artefact) as directory:
+                yield Making(context, self.project, directory)
         except ArcPipelineError as error:
             raise dg.Failure(description=f"{artefact}: {error}", allow_retries=False) from error
         except OSError as error:
             words = f"{artefact}: {error}"
             if error.errno in DISK_ERRORS:
-                words += f" ({shutil.disk_usage(self.data).free / 1e9:.1f} GB free on its disk)"
+                words += f" ({shutil.disk_usage(self.directory).free / 1e9:.1f} GB free on its disk)"
             raise dg.Failure(description=words) from error
 
 

@@ -5,19 +5,18 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.tasks.catalogue import Catalogue
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.bench import data, training
 from arc_pipeline.bench.data import compare, refuse_differences
-from arc_pipeline.defs.data_dir import data_directory
 from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.project import Project
 
 DATASET = "arc-agi-1-training"
 
 
 @pytest.fixture(scope="module")
 def tasks() -> Mapping[str, Sequence[Task]]:
-    return {DATASET: Catalogue.read(data_directory()).load(DATASET)}
+    return {DATASET: Project.current().datasets().load(DATASET)}
 
 
 def test_rates_of_examples_in_all_augmentations(

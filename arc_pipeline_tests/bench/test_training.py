@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from arc_pipeline.arc.tasks.catalogue import Catalogue
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.bench import cases, training
 from arc_pipeline.bench.training import Case, packing_row, rates
-from arc_pipeline.defs.data_dir import data_directory
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.model.weights.loading import TINY_CONFIG
+from arc_pipeline.project import Project
 
 
 @pytest.fixture
@@ -24,7 +23,7 @@ def case(monkeypatch: pytest.MonkeyPatch) -> Case:
 
 
 def tasks() -> Sequence[Task]:
-    return Catalogue.read(data_directory()).load("arc-agi-1-training")
+    return Project.current().datasets().load("arc-agi-1-training")
 
 
 def test_both_ways_are_equal_and_timed_by_turns(case: Case) -> None:

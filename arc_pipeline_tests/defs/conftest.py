@@ -1,16 +1,23 @@
-"""A project of its own for each test: a data directory with two small tasks, and its code location loaded anew."""
+"""A project of its own for each test: a data directory with two small tasks, and definitions built from it."""
 
 import hashlib
-import importlib
 import json
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 import yaml
+
+from arc_pipeline.arc.prediction import questions
+from arc_pipeline.definitions import build_definitions
+from arc_pipeline.defs.instance import prepare
+from arc_pipeline.defs.upkeep.refresh import Batch
+from arc_pipeline.defs.upkeep.session import Session
+from arc_pipeline.defs.upkeep.staleness import Node
+from arc_pipeline.project import Project
 
 PAIRS = [([[1, 2]], [[2, 1]]), ([[3, 4]], [[4, 3]]), ([[5, 6]], [[6, 5]])]
 EXPERIMENT = {
@@ -25,7 +32,7 @@ EXPERIMENT = {
 DECODINGS = {"t0.0": 0.0, "t1.0": 1.0}
 
 
-class Project:
+class SmallProject:
     """Files of a project, and sessions on it."""
 
     def __init__(self, data: Path, patch: pytest.MonkeyPatch) -> None:
@@ -42,30 +49,32 @@ class Project:
         tasks = {name: {"train": pairs[:2], "test": [test]} for name in names}
         (self.data / "raw" / f"{dataset}.json").write_text(json.dumps(tasks))
 
-    def load(self) -> Any:
+    def load(self) -> Session:
         """A session on the files as they are now."""
-        for name in list(sys.modules):
-            if name.startswith("arc_pipeline.def"):
-                del sys.modules[name]
-        importlib.import_module("arc_pipeline.defs.instance").prepare()
-        definitions = importlib.import_module("arc_pipeline.definitions").defs
+        project = Project(self.data)
+        prepare(project)
         if self.faked:
             self.patch.setattr("arc_pipeline.defs.assets.training.run_group", fake_training)
             self.patch.setattr("arc_pipeline.model.prediction.requests.answer", fake_answer)
-        return importlib.import_module("arc_pipeline.defs.upkeep.session").Session.of(definitions)
+        return Session(project, build_definitions(project))
+
+    def set_decodings(self, decodings: dict[str, float]) -> None:
+        """Has these ways of decoding instead of all; undone in the order in which they were."""
+        for name in reversed(list(questions.DECODINGS)):
+            self.patch.delitem(questions.DECODINGS, name)
+        for name, temperature in decodings.items():
+            self.patch.setitem(questions.DECODINGS, name, temperature)
 
     def edit_record(self, artefact: str, **changes: Any) -> None:
         """Changes the record of an artefact, as if another version of the code had written it."""
         record = self.data / "store" / artefact / "current" / "lineage.json"
         record.write_text(json.dumps(json.loads(record.read_text()) | changes))
 
-    def batch(self, partition_key: str, *assets: str) -> Any:
+    def batch(self, partition_key: str, *assets: str) -> Batch:
         """A run of some assets of one partition."""
-        refresh = importlib.import_module("arc_pipeline.defs.upkeep.refresh")
-        node = importlib.import_module("arc_pipeline.defs.upkeep.staleness").Node
-        partitions = importlib.import_module("arc_pipeline.defs.partitions")
-        key = partitions.candidate_key(*reversed(partition_key.split("|"))) if "|" in partition_key else partition_key
-        return refresh.Batch(key, [node(asset, key) for asset in assets])
+        decoding, _, experiment = partition_key.partition("|")
+        key = dg.MultiPartitionKey({"decoding": decoding, "experiment": experiment}) if experiment else partition_key
+        return Batch(key, [Node(asset, key) for asset in assets])
 
 
 def fake_training(context: Any, command: Sequence[str], *others: Any) -> None:
@@ -97,15 +106,16 @@ def fake_answer(checkpoint: Path, wanted: Sequence[Any], encoder: Any, *others: 
         yield each, Completion(answer if knows else "no grid", -1.0, 5)
 
 
-def a_project(data: Path, patch: pytest.MonkeyPatch) -> Project:
+def a_project(data: Path, patch: pytest.MonkeyPatch) -> SmallProject:
     """A project on a data directory, with two decodings."""
     patch.setenv("ARC_PIPELINE_DATA", str(data))
     patch.setenv("DAGSTER_HOME", str(data / "dagster_home"))
-    patch.setattr("arc_pipeline.arc.prediction.questions.DECODINGS", dict(DECODINGS))
-    return Project(data, patch)
+    project = SmallProject(data, patch)
+    project.set_decodings(DECODINGS)
+    return project
 
 
-def with_files(project: Project) -> Project:
+def with_files(project: SmallProject) -> SmallProject:
     """The same, with the dataset `mirror` and no experiment."""
     for name in ("raw", "experiments"):
         (project.data / name).mkdir(parents=True)
@@ -115,13 +125,13 @@ def with_files(project: Project) -> Project:
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallProject:
     """A project with the dataset `mirror` and no experiment."""
     return with_files(a_project(tmp_path, monkeypatch))
 
 
 @pytest.fixture
-def faked(project: Project) -> Project:
+def faked(project: SmallProject) -> SmallProject:
     """The same, with a model that trains and answers in no time."""
     project.faked = True
     return project
@@ -141,7 +151,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def two(made_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+def two(made_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallProject:
     """A copy of those two experiments."""
     shutil.copytree(made_once, tmp_path / "data", symlinks=True)
     project = a_project(tmp_path / "data", monkeypatch)

@@ -3,7 +3,6 @@
 One process runs the code location's runs (see test_launcher), so a SIGKILLed run worker is a SIGKILLed step worker.
 """
 
-import importlib
 import os
 import re
 import signal
@@ -18,6 +17,7 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 
+from arc_pipeline.defs.assets import training
 from arc_pipeline.model.training.states import seal, state_path
 
 ROOT = Path(__file__).parents[2]
@@ -26,13 +26,17 @@ LONG = {"max_steps": 2000, "batch_size": 1, "save_steps": SAVE_STEPS, "logging_s
 # two schedules made alike that tick together: what the first launches, the second must see
 EVERY_MINUTE = """
 import dagster as dg
-import arc_pipeline.definitions
+from arc_pipeline.definitions import build_definitions
 from arc_pipeline.defs.upkeep.queue import training_queue
+from arc_pipeline.project import Project
 
-project = arc_pipeline.definitions.defs
-schedules = [training_queue(project, name, "* * * * *") for name in ("first", "second")]
-all_of_it = dg.Definitions.merge(project, dg.Definitions(schedules=schedules))
-del project
+@dg.definitions
+def all_of_it():
+    project = Project.current()
+    built = build_definitions(project)
+    job = next(job for job in built.jobs if job.name == "training_job")
+    schedules = [training_queue(project, built, job, name, "* * * * *") for name in ("first", "second")]
+    return dg.Definitions.merge(built, dg.Definitions(schedules=schedules))
 """
 
 
@@ -170,7 +174,6 @@ def test_a_finished_checkpoint_is_kept_and_a_crashed_program_tried_again(
 ) -> None:
     watched.write("one")
     session = watched.load()
-    training = importlib.import_module("arc_pipeline.defs.assets.training")
     commands = [["false"]]
     real = training.accelerate_command
     monkeypatch.setattr(training, "accelerate_command", lambda *args: commands.pop() if commands else real(*args))
@@ -205,7 +208,6 @@ def test_only_crashes_without_progress_count(
 ) -> None:
     faked.write("one")
     session = faked.load()
-    training = importlib.import_module("arc_pipeline.defs.assets.training")
     train, left = training.run_group, list(saved)
 
     def crashing(context: dg.AssetExecutionContext, command: list[str], log: Path, *others: object) -> None:

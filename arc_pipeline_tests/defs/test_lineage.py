@@ -1,6 +1,5 @@
 """Trace, diff and history answer from the files; the job and the sensor of the UI do what the command line does."""
 
-import importlib
 import shutil
 
 import dagster as dg
@@ -68,8 +67,7 @@ def test_a_version_that_is_not_kept_is_named(two) -> None:
 def test_the_job_of_the_ui_lists_first_and_makes_on_demand(two) -> None:
     two.write("straight", learning_rate=0.5)
     session = two.load()
-    definitions = importlib.import_module("arc_pipeline.definitions").defs
-    job = definitions.resolve_job_def("refresh_job")
+    job = session.definitions.resolve_job_def("refresh_job")
     dry = job.execute_in_process(instance=session.instance)
     assert dry.success
     assert "training_config[straight]" in names(session.plan())
@@ -85,9 +83,8 @@ def names(statuses) -> set[str]:
 def test_the_sensor_proposes_each_training_once_and_only_stale_ones(two) -> None:
     two.write("straight", learning_rate=0.5)
     session = two.load()
-    definitions = importlib.import_module("arc_pipeline.definitions").defs
-    sensor = definitions.resolve_sensor_def("training_proposals_sensor")
-    context = dg.build_sensor_context(instance=session.instance, definitions=definitions)
+    sensor = session.definitions.resolve_sensor_def("training_proposals_sensor")
+    context = dg.build_sensor_context(instance=session.instance, definitions=session.definitions)
     requests = sensor.evaluate_tick(context).run_requests
     assert [request.partition_key for request in requests] == ["straight"]
     assert {key.to_user_string() for key in requests[0].asset_selection} >= {"checkpoint", "training_config"}
@@ -95,8 +92,7 @@ def test_the_sensor_proposes_each_training_once_and_only_stale_ones(two) -> None
 
 
 def test_nothing_trains_or_predicts_by_itself(two) -> None:
-    two.load()
-    graph = importlib.import_module("arc_pipeline.definitions").defs.resolve_asset_graph()
+    graph = two.load().graph
     automatic = {key.to_user_string() for key in graph.get_all_asset_keys() if graph.get(key).automation_condition}
     assert not {"checkpoint", "predictions", "arc_source"} & automatic
     assert {"tasks", "augmented_examples", "metrics", "results_table"} <= automatic
@@ -104,8 +100,7 @@ def test_nothing_trains_or_predicts_by_itself(two) -> None:
 
 def test_the_same_data_again_starts_nothing(two) -> None:
     session = two.load()
-    definitions = importlib.import_module("arc_pipeline.definitions").defs
-    first = dg.evaluate_automation_conditions(definitions, session.instance)
+    first = dg.evaluate_automation_conditions(session.definitions, session.instance)
     session.run(two.batch("mirror", "tasks"))
-    second = dg.evaluate_automation_conditions(definitions, session.instance, cursor=first.cursor)
+    second = dg.evaluate_automation_conditions(session.definitions, session.instance, cursor=first.cursor)
     assert second.total_requested == 0

@@ -7,8 +7,10 @@ import dagster as dg
 import pytest
 
 import arc_pipeline
-from arc_pipeline.definitions import defs
+from arc_pipeline.definitions import build_definitions
+from arc_pipeline.project import Project
 
+defs = build_definitions(Project.current())
 SPECS = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
 PACKAGE = Path(arc_pipeline.__file__).parent
 TABLES = [name for name, spec in SPECS.items() if "parquet" in spec.kinds]

@@ -1,6 +1,5 @@
 """A training that cannot go on from states that are there says so, and why."""
 
-import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,7 @@ def an_unfinished_training(data: Path, identity: str, experiment: dict[str, Any]
 def test_other_states_are_named_with_what_changed(faked) -> None:
     faked.write("one")
     session = faked.load()
-    partitions: Any = importlib.import_module("arc_pipeline.defs.partitions")
-    fields = partitions.read_experiments().get("one").model_dump(mode="json")
+    fields = session.project.experiments().get("one").model_dump(mode="json")
     faster = an_unfinished_training(faked.data, "a", fields | {"learning_rate": 0.5})
     of_other_code = an_unfinished_training(faked.data, "b", fields)
     (faked.data / "store" / "training" / "one" / "c").mkdir()

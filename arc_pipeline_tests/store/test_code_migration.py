@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from arc_pipeline.definitions import defs  # noqa: F401  (fills CODE)
-from arc_pipeline.defs.asset_code import CODE
+from arc_pipeline.definitions import STAGES  # noqa: F401  (declares all assets)
+from arc_pipeline.defs.declare import asset_code
 from arc_pipeline.store.artefact import Artefact, Store
 from arc_pipeline.store.code_migration import changed_code, former_version, is_former, migrated, migrations
 
@@ -45,7 +45,7 @@ def test_stale_says_what_that_commit_said_and_names_only_code_that_was_written_s
     done = command(data, "stale", "--json")
     rows = {(row["asset"], row["partition"]): row for row in json.loads(done.stdout)}
     written_since = {
-        asset for asset, each in migrations().items() if asset in CODE and CODE[asset].version != each.version
+        asset for asset, each in migrations().items() if (code := asset_code(asset)) and code.version != each.version
     }
     more = {key for key, row in rows.items() if row["causes"] != SAVED.get(key, {}).get("causes")}
     assert SAVED.keys() <= rows.keys()

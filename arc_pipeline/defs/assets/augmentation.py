@@ -13,36 +13,26 @@ from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.arc.tasks.task_table import tasks_from_table
-from arc_pipeline.defs.asset_code import asset_code
+from arc_pipeline.defs import declare
 from arc_pipeline.defs.assets.configs import augmentation_config
 from arc_pipeline.defs.assets.tasks import tasks
-from arc_pipeline.defs.partitions import experiment_partitions, named_in
-from arc_pipeline.defs.upkeep.automation import FOLLOWS_ITS_DATA
+from arc_pipeline.defs.partitions import named_in
 from arc_pipeline.defs.workspace import Workspace, markdown_table
 from arc_pipeline.report.data_uris import markdown_images
 from arc_pipeline.report.grids.augmented import augmented_board, on_a_page, rows_of_task, telling_task
 from arc_pipeline.report.grids.drawing import draw_board
 from arc_pipeline.uncounted import uncounted
 
-EXAMPLE_CHECKS = RECIPE_CHECKS | {
-    check.__name__: check.__doc__ or "" for check in (datasets_are_mixed_by_weight, only_demonstrations_are_trained_on)
-}
+EXAMPLE_CHECKS = RECIPE_CHECKS | declare.facts(datasets_are_mixed_by_weight, only_demonstrations_are_trained_on)
 NOTHING_IS_MIXED = Verdict(True, "not applicable: each task has an adapter of its own")
 
 
-@dg.asset(
-    partitions_def=experiment_partitions,
-    deps=[dg.AssetDep(tasks, partition_mapping=named_in("train")), augmentation_config],
-    check_specs=[
-        dg.AssetCheckSpec(
-            name, asset="augmented_examples", description=fact, blocking=True, partitions_def=experiment_partitions
-        )
-        for name, fact in EXAMPLE_CHECKS.items()
-    ],
-    group_name="augmentation",
-    kinds={"parquet"},
-    code_version=asset_code("augmented_examples", __name__),
-    automation_condition=FOLLOWS_ITS_DATA,
+@declare.asset(
+    group="augmentation",
+    by="experiment",
+    deps=[tasks.mapped(named_in("train")), augmentation_config],
+    checks=EXAMPLE_CHECKS,
+    blocking=True,
 )
 def augmented_examples(context: dg.AssetExecutionContext, workspace: Workspace):
     """The training examples as recipes, one row each, and the ledger of the draws that were too long.

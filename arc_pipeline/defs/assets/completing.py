@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from dagster._core.definitions.partitions.utils.multi import MULTIPARTITION_KEY_DELIMITER
 
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.completions import Shards, completion_key
 from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.prediction.questions import DECODINGS, Completion, Question
-from arc_pipeline.defs.partitions import candidate_partitions, partition_path
-from arc_pipeline.defs.upkeep.refresh import DECODINGS_TAG
+from arc_pipeline.defs.partitions import partition_path
+from arc_pipeline.defs.policy import DECODINGS_TAG
 from arc_pipeline.defs.workspace import Making
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.machine.accelerator import accelerator
@@ -153,7 +154,5 @@ def _in_backfill(context: dg.AssetExecutionContext, experiment: str) -> Iterator
     backfill = context.instance.get_backfill(context.run.tags.get(BACKFILL_TAG, ""))
     if backfill and backfill.asset_backfill_data:
         subset = backfill.asset_backfill_data.target_subset.get_partitions_subset(context.asset_key)
-        keys = map(candidate_partitions.get_partition_key_from_str, subset.get_partition_keys())
-        yield from (
-            decoding for name, decoding in (partition_path(key).split("/") for key in keys) if name == experiment
-        )
+        parts = (key.split(MULTIPARTITION_KEY_DELIMITER) for key in subset.get_partition_keys())
+        yield from (decoding for decoding, name in parts if name == experiment)

@@ -2,13 +2,13 @@
 
 import dagster as dg
 
+from arc_pipeline.defs import declare
 from arc_pipeline.defs.config_versions import CONFIG_FIELDS, config_version
-from arc_pipeline.defs.partitions import experiment_partitions
 from arc_pipeline.defs.workspace import Workspace
 
 
-def _config(name: str, group: str, kind: str, description: str) -> dg.AssetsDefinition:
-    @dg.asset(name=name, partitions_def=experiment_partitions, group_name=group, kinds={kind}, description=description)
+def _config(name: str, group: str, kind: str, description: str) -> declare.DeclaredAsset:
+    @declare.asset(group, "experiment", kinds={kind}, automation=None, entry=None, name=name, description=description)
     def config(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
         with workspace.making(context) as making:
             experiment, start = making.experiment, ""

@@ -6,12 +6,10 @@ import pyarrow as pa
 from arc_pipeline.arc.evaluation.breakdown import breakdown as broken_down
 from arc_pipeline.arc.evaluation.prediction_curve import by_predictions
 from arc_pipeline.arc.prediction.questions import DECODINGS
-from arc_pipeline.defs.asset_code import asset_code
+from arc_pipeline.defs import declare
 from arc_pipeline.defs.assets.configs import prediction_config
 from arc_pipeline.defs.assets.evaluation import metrics
 from arc_pipeline.defs.assets.prediction import evaluation_tasks, predictions, tasks_asked
-from arc_pipeline.defs.partitions import experiment_partitions
-from arc_pipeline.defs.upkeep.automation import FOLLOWS_ITS_DATA
 from arc_pipeline.defs.workspace import Workspace, markdown_metadata
 from arc_pipeline.report.charts.curves import draw_breakdowns, draw_over_predictions
 from arc_pipeline.report.data_uris import markdown_images
@@ -19,14 +17,7 @@ from arc_pipeline.report.data_uris import markdown_images
 Result = dg.MaterializeResult[None]
 
 
-@dg.asset(
-    partitions_def=experiment_partitions,
-    deps=[predictions, evaluation_tasks, prediction_config],
-    group_name="evaluation",
-    kinds={"parquet"},
-    code_version=asset_code("prediction_curve", __name__),
-    automation_condition=FOLLOWS_ITS_DATA,
-)
+@declare.asset(group="evaluation", by="experiment", deps=[predictions, evaluation_tasks, prediction_config])
 def prediction_curve(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """Do more predictions help: accuracy, pass_n and vote_2 of fewer candidates, subsampled, at each decoding."""
     with workspace.making(context) as making:
@@ -43,14 +34,7 @@ def prediction_curve(context: dg.AssetExecutionContext, workspace: Workspace) ->
         return making.save_tables({"prediction_curve": pa.Table.from_pylist(rows)}, metadata=shown)
 
 
-@dg.asset(
-    partitions_def=experiment_partitions,
-    deps=[metrics, evaluation_tasks],
-    group_name="evaluation",
-    kinds={"parquet"},
-    code_version=asset_code("breakdown", __name__),
-    automation_condition=FOLLOWS_ITS_DATA,
-)
+@declare.asset(group="evaluation", by="experiment", deps=[metrics, evaluation_tasks])
 def breakdown(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """Which tasks are hard: metrics by the size of grids and by the number of demonstrations, at each decoding."""
     with workspace.making(context) as making:

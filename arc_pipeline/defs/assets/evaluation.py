@@ -12,13 +12,11 @@ from arc_pipeline.arc.evaluation.voting import attempts_table, submission
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.prediction.questions import DECODINGS, candidates_table, questions
-from arc_pipeline.defs.asset_code import asset_code
+from arc_pipeline.defs import declare
 from arc_pipeline.defs.assets.completing import Asked, completions
 from arc_pipeline.defs.assets.configs import curve_config, prediction_config
 from arc_pipeline.defs.assets.prediction import contamination, evaluation_tasks, predictions, tasks_asked
 from arc_pipeline.defs.assets.training import checkpoint
-from arc_pipeline.defs.partitions import candidate_partitions, experiment_partitions
-from arc_pipeline.defs.upkeep.automation import FOLLOWS_ITS_DATA
 from arc_pipeline.defs.workspace import Making, Workspace, markdown_metadata
 from arc_pipeline.machine.accelerator import POOL
 from arc_pipeline.report.charts.curves import draw_over_steps
@@ -30,14 +28,7 @@ from arc_pipeline.uncounted import uncounted
 Result = dg.MaterializeResult[None]
 
 
-@dg.asset(
-    partitions_def=candidate_partitions,
-    deps=[predictions, evaluation_tasks],
-    group_name="evaluation",
-    kinds={"parquet", "json"},
-    code_version=asset_code("attempts", __name__),
-    automation_condition=FOLLOWS_ITS_DATA,
-)
+@declare.asset(group="evaluation", by="candidate", deps=[predictions, evaluation_tasks], kinds={"parquet", "json"})
 def attempts(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """Candidates ranked by votes, and for each dataset the submission.json that they make."""
     with workspace.making(context) as making:
@@ -49,14 +40,7 @@ def attempts(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
         return making.save_tables({"attempts": ranked}, metadata={"distinct_grids": ranked.num_rows})
 
 
-@dg.asset(
-    partitions_def=candidate_partitions,
-    deps=[predictions, attempts, evaluation_tasks, prediction_config],
-    group_name="evaluation",
-    kinds={"parquet"},
-    code_version=asset_code("metrics", __name__),
-    automation_condition=FOLLOWS_ITS_DATA,
-)
+@declare.asset(group="evaluation", by="candidate", deps=[predictions, attempts, evaluation_tasks, prediction_config])
 def metrics(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """accuracy, correct_pixels, correct_size, pass_n and vote_n: per test pair, per task, and per dataset."""
     with workspace.making(context) as making:
@@ -76,14 +60,7 @@ def plotted(rows: list[dict[str, Any]]) -> dict[str, float]:
     return {f"{row['dataset']}/{arc_metrics.column_title(name, row['n'])}": row[name] for row in rows for name in names}
 
 
-@dg.asset(
-    partitions_def=experiment_partitions,
-    deps=[metrics, checkpoint, contamination],
-    group_name="evaluation",
-    kinds={"parquet"},
-    code_version=asset_code("experiment_summary", __name__),
-    automation_condition=FOLLOWS_ITS_DATA,
-)
+@declare.asset(group="evaluation", by="experiment", deps=[metrics, checkpoint, contamination])
 def experiment_summary(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """The metrics of one experiment at all its decodings, one row for each dataset and decoding."""
     with workspace.making(context) as making:
@@ -106,13 +83,13 @@ def experiment_summary(context: dg.AssetExecutionContext, workspace: Workspace) 
         return making.save_tables(tables, metadata=markdown_metadata({"table": markdown(by_decoding(rows))}))
 
 
-@dg.asset(
-    partitions_def=experiment_partitions,
+@declare.asset(
+    group="evaluation",
+    by="experiment",
     deps=[checkpoint, evaluation_tasks, prediction_config, curve_config],
-    group_name="evaluation",
     kinds={"pytorch", "parquet"},
+    automation=None,
     pool=POOL,
-    code_version=asset_code("training_curve", __name__),
 )
 def training_curve(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """The metrics of an experiment at the steps `predict.at_steps` of its training, with greedy decoding."""

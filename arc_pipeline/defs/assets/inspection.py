@@ -10,12 +10,10 @@ from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.prediction.prompt_samples import prompt_samples_table
 from arc_pipeline.arc.tasks.task import Task
-from arc_pipeline.defs.asset_code import asset_code
+from arc_pipeline.defs import declare
 from arc_pipeline.defs.assets.configs import prediction_config
 from arc_pipeline.defs.assets.evaluation import attempts
 from arc_pipeline.defs.assets.prediction import evaluation_tasks, predictions, tasks_asked
-from arc_pipeline.defs.partitions import experiment_partitions
-from arc_pipeline.defs.upkeep.automation import FOLLOWS_ITS_DATA
 from arc_pipeline.defs.workspace import Workspace, markdown_table
 from arc_pipeline.report.data_uris import markdown_images
 from arc_pipeline.report.grids.gallery import AnsweredPair, answered_pairs, gallery, worth_a_look
@@ -27,14 +25,7 @@ Result = dg.MaterializeResult[None]
 MOST_PICTURES, MOST_LINES = 6, 30
 
 
-@dg.asset(
-    partitions_def=experiment_partitions,
-    deps=[predictions, attempts, evaluation_tasks],
-    group_name="evaluation",
-    kinds={"parquet"},
-    code_version=asset_code("failures", __name__),
-    automation_condition=FOLLOWS_ITS_DATA,
-)
+@declare.asset(group="evaluation", by="experiment", deps=[predictions, attempts, evaluation_tasks])
 def failures(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """Why each test pair failed at each decoding: wrong size, wrong pixels, undecodable, or found but outvoted."""
     with workspace.making(context) as making:
@@ -63,14 +54,7 @@ def describe(table: pa.Table, pairs: list[list[AnsweredPair]]) -> dict[str, Any]
     }
 
 
-@dg.asset(
-    partitions_def=experiment_partitions,
-    deps=[predictions, evaluation_tasks, prediction_config],
-    group_name="evaluation",
-    kinds={"parquet"},
-    code_version=asset_code("prompt_samples", __name__),
-    automation_condition=FOLLOWS_ITS_DATA,
-)
+@declare.asset(group="evaluation", by="experiment", deps=[predictions, evaluation_tasks, prediction_config])
 def prompt_samples(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """Prompts, right answers and what the model wrote, of a few tasks, to read."""
     with workspace.making(context) as making:

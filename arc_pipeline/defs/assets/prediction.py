@@ -12,19 +12,16 @@ from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.prediction.questions import DECODED, candidates_table, questions
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.arc.tasks.task_table import tasks_from_table
-from arc_pipeline.defs.asset_code import asset_code
+from arc_pipeline.defs import declare
 from arc_pipeline.defs.assets.completing import Asked, completions, temperatures_together
 from arc_pipeline.defs.assets.configs import augmentation_config, prediction_config
 from arc_pipeline.defs.assets.tasks import tasks
 from arc_pipeline.defs.assets.training import checkpoint
 from arc_pipeline.defs.partitions import (
-    candidate_partitions,
-    experiment_partitions,
     history_of_weights,
     named_in,
     seen_by_weights,
 )
-from arc_pipeline.defs.upkeep.automation import FOLLOWS_ITS_DATA
 from arc_pipeline.defs.workspace import Making, Workspace
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.machine.accelerator import POOL
@@ -32,13 +29,8 @@ from arc_pipeline.store.tables import apart, stacked
 from arc_pipeline.uncounted import uncounted
 
 
-@dg.asset(
-    partitions_def=experiment_partitions,
-    deps=[prediction_config, dg.AssetDep(tasks, partition_mapping=named_in("predict.datasets"))],
-    group_name="prediction",
-    kinds={"parquet"},
-    code_version=asset_code("evaluation_tasks", __name__),
-    automation_condition=FOLLOWS_ITS_DATA,
+@declare.asset(
+    group="prediction", by="experiment", deps=[prediction_config, tasks.mapped(named_in("predict.datasets"))]
 )
 def evaluation_tasks(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
     """The tasks that an experiment is asked, of all its prediction datasets: what its candidates are compared with."""
@@ -50,25 +42,15 @@ def evaluation_tasks(context: dg.AssetExecutionContext, workspace: Workspace) ->
         return making.save_tables({"evaluation_tasks": stacked("dataset", tables)})
 
 
-@dg.asset(
-    partitions_def=experiment_partitions,
+@declare.asset(
+    group="prediction",
+    by="experiment",
     deps=[
         evaluation_tasks,
-        dg.AssetDep(augmentation_config, partition_mapping=history_of_weights()),
-        dg.AssetDep(tasks, partition_mapping=seen_by_weights()),
+        augmentation_config.mapped(history_of_weights),
+        tasks.mapped(seen_by_weights),
     ],
-    check_specs=[
-        dg.AssetCheckSpec(
-            evaluation_pairs_are_not_in_training.__name__,
-            asset="contamination",
-            description=evaluation_pairs_are_not_in_training.__doc__,
-            partitions_def=experiment_partitions,
-        )
-    ],
-    group_name="prediction",
-    kinds={"parquet"},
-    code_version=asset_code("contamination", __name__),
-    automation_condition=FOLLOWS_ITS_DATA,
+    checks=declare.facts(evaluation_pairs_are_not_in_training),
 )
 def contamination(context: dg.AssetExecutionContext, workspace: Workspace):
     """The test pairs that an experiment is asked and that, up to augmentation, its weights were trained on as well: in
@@ -94,13 +76,13 @@ def tasks_asked(making: Making) -> dict[str, list[Task]]:
     return {dataset: tasks_from_table(each) for dataset, each in apart("dataset", table).items()}
 
 
-@dg.asset(
-    partitions_def=candidate_partitions,
+@declare.asset(
+    group="prediction",
+    by="candidate",
     deps=[checkpoint, prediction_config, evaluation_tasks],
-    group_name="prediction",
     kinds={"pytorch", "parquet"},
+    automation=None,
     pool=POOL,
-    code_version=asset_code("predictions", __name__),
 )
 def predictions(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
     """Candidates for every test pair: prompts under augmentation, completed, decoded, the augmentation undone.

@@ -17,9 +17,8 @@ from arc_pipeline.arc.evaluation.results import (
     same_experiment,
     with_best,
 )
-from arc_pipeline.defs.asset_code import asset_code
+from arc_pipeline.defs import declare
 from arc_pipeline.defs.assets.evaluation import experiment_summary
-from arc_pipeline.defs.upkeep.automation import FOLLOWS_ITS_DATA
 from arc_pipeline.defs.workspace import Making, Workspace, markdown_metadata
 from arc_pipeline.errors import MissingArtefact
 from arc_pipeline.report.charts.curves import draw_capacity_and_duration
@@ -45,13 +44,7 @@ def per_task(making: Making) -> pa.Table:
     return stacked("experiment", {name: making.table("experiment_summary", name, PER_TASK) for name in present})
 
 
-@dg.asset(
-    deps=[experiment_summary],
-    group_name="evaluation",
-    kinds={"parquet"},
-    code_version=asset_code("results_table", __name__),
-    automation_condition=FOLLOWS_ITS_DATA,
-)
+@declare.asset(group="evaluation", deps=[experiment_summary])
 def results_table(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """All experiments x datasets x decodings with all metrics, their intervals, counts and trace ids; for test-time
     training, what it gained on its start."""
@@ -61,13 +54,7 @@ def results_table(context: dg.AssetExecutionContext, workspace: Workspace) -> Re
         return making.save_tables({"results_table": table}, metadata=describe("models", table))
 
 
-@dg.asset(
-    deps=[experiment_summary],
-    group_name="evaluation",
-    kinds={"parquet"},
-    code_version=asset_code("temperature_table", __name__),
-    automation_condition=FOLLOWS_ITS_DATA,
-)
+@declare.asset(group="evaluation", deps=[experiment_summary])
 def temperature_table(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """Does the temperature matter: accuracy, pass_n and vote_2 of each experiment at each temperature."""
     with workspace.making(context) as making:
@@ -75,13 +62,7 @@ def temperature_table(context: dg.AssetExecutionContext, workspace: Workspace) -
         return making.save_tables({"temperature_table": table}, metadata=describe("temperatures", table))
 
 
-@dg.asset(
-    deps=[experiment_summary],
-    group_name="evaluation",
-    kinds={"parquet"},
-    code_version=asset_code("duration_table", __name__),
-    automation_condition=FOLLOWS_ITS_DATA,
-)
+@declare.asset(group="evaluation", deps=[experiment_summary])
 def duration_table(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """Does longer training or more capacity help: steps x tuning, greedy decoding."""
     with workspace.making(context) as making:

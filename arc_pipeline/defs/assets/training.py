@@ -12,13 +12,13 @@ from pydantic import Field
 from arc_pipeline.arc.augmentation.test_time import examples_of_each
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.training.validation import validation_loss_follows_training
-from arc_pipeline.defs.asset_code import asset_code
+from arc_pipeline.defs import declare
 from arc_pipeline.defs.assets.augmentation import EXAMPLE_CHECKS, augmented_examples
 from arc_pipeline.defs.assets.configs import initial_weights, training_config
 from arc_pipeline.defs.assets.tasks import tasks
 from arc_pipeline.defs.cost import observe_cost
 from arc_pipeline.defs.launcher import ProgramCrashed, accelerate_command, run_group
-from arc_pipeline.defs.partitions import experiment_partitions, named_in
+from arc_pipeline.defs.partitions import named_in
 from arc_pipeline.defs.unfinished import warn_of_unfinished
 from arc_pipeline.defs.workspace import Making, Workspace, markdown_table
 from arc_pipeline.errors import ArcPipelineError
@@ -43,26 +43,20 @@ class Training(dg.Config):
     retrain: bool = Field(False, description="Train again though neither the inputs nor the code have changed.")
 
 
-@dg.asset(
-    partitions_def=experiment_partitions,
+@declare.asset(
+    group="training",
+    by="experiment",
     deps=[
         augmented_examples,
         training_config,
         initial_weights,
-        dg.AssetDep(tasks, partition_mapping=named_in("validation")),
+        tasks.mapped(named_in("validation")),
     ],
-    check_specs=[
-        dg.AssetCheckSpec(
-            validation_loss_follows_training.__name__,
-            asset="checkpoint",
-            description=validation_loss_follows_training.__doc__,
-            partitions_def=experiment_partitions,
-        )
-    ],
-    group_name="training",
     kinds={"pytorch", "huggingface"},
+    automation=None,
+    checks=declare.facts(validation_loss_follows_training),
+    entry=("arc_pipeline.model.training.program", "run"),
     pool=POOL,
-    code_version=asset_code("checkpoint", "arc_pipeline.model.training.program", "run"),
 )
 def checkpoint(context: dg.AssetExecutionContext, config: Training, workspace: Workspace):
     """The fine-tuned model: weights, tokenizer and log in one directory, named by the hash of the weights. Test-time
@@ -72,18 +66,18 @@ def checkpoint(context: dg.AssetExecutionContext, config: Training, workspace: W
     Refuses examples whose checks did not pass, also in a later run and in a backfill.
     """
     with workspace.making(context) as making:
-        job = training_job(making, workspace.store.root / UNFINISHED)
+        job = training_job(making, making.root / UNFINISHED)
         refuse_missing(job.experiment)
         refuse_failed_checks(making)
         refuse_other_examples(job)
         if record := None if config.retrain else finished(making):
             return keep(making, record)
-        with accelerator(workspace.store.root, context.log.info) as held:
+        with accelerator(making.root, context.log.info) as held:
             # whoever had to wait may find the work done
             if record := None if config.retrain else finished(making):
                 return keep(making, record)
             warn_of_unfinished(context, job)
-            observe_cost(context, job, workspace.store.root)
+            observe_cost(context, job, making.root)
             return train(context, making, job, held)
 
 

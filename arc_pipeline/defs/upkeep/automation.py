@@ -7,19 +7,8 @@ import dagster as dg
 from arc_pipeline.defs.upkeep.dead_runs import tag_with_process
 from arc_pipeline.defs.upkeep.session import Session
 from arc_pipeline.defs.upkeep.staleness import Status
+from arc_pipeline.project import Project
 from arc_pipeline.store.artefact import hash_json
-
-# for stages that cost seconds. `eager` alone would follow an upstream that was made again with the same data.
-FOLLOWS_ITS_DATA = (
-    dg.AutomationCondition.eager()
-    .replace(
-        "any_deps_updated",
-        dg.AutomationCondition.any_deps_match(
-            dg.AutomationCondition.data_version_changed() | dg.AutomationCondition.will_be_requested()
-        ),
-    )
-    .with_label("follows its data")
-)
 
 
 class RefreshConfig(dg.Config):
@@ -29,13 +18,13 @@ class RefreshConfig(dg.Config):
     dry_run: bool = True
 
 
-def refresh_job(assets: dg.Definitions) -> dg.JobDefinition:
+def refresh_job(project: Project, assets: dg.Definitions) -> dg.JobDefinition:
     """`arc-pipeline refresh` for the UI; `assets` has what there is to make."""
 
     @dg.op(description="Lists what is missing or stale with its causes; makes it, upstream first, if no dry run.")
     def refresh_stale(context: dg.OpExecutionContext, config: RefreshConfig) -> None:
         tag_with_process(context.instance, context.run_id)
-        session = Session.of(assets, context.instance)
+        session = Session(project, assets, context.instance)
         planned = session.plan(config.select)
         context.add_output_metadata({"planned": dg.MetadataValue.md(_listed(planned)), "count": len(planned)})
         for status in planned:
@@ -69,7 +58,7 @@ def _listed(planned: list[Status]) -> str:
     return "\n".join(lines) or "nothing is missing or stale"
 
 
-def training_proposals(assets: dg.Definitions) -> dg.SensorDefinition:
+def training_proposals(project: Project, assets: dg.Definitions) -> dg.SensorDefinition:
     """Proposes trainings; each state of an experiment once. The preview of a tick lists the proposals."""
 
     @dg.sensor(
@@ -80,7 +69,7 @@ def training_proposals(assets: dg.Definitions) -> dg.SensorDefinition:
         description="Proposes a training for each experiment whose checkpoint is missing or stale; off by default.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        planned = Session.of(assets, context.instance).plan(["checkpoint"])
+        planned = Session(project, assets, context.instance).plan(["checkpoint"])
         proposed = [status for status in planned if status.node.key == "checkpoint"]
         if not proposed:
             yield dg.SkipReason("every checkpoint is fresh")

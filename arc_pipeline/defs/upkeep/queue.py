@@ -5,10 +5,10 @@ Only decides and asks; what it asks for runs like any other run. Knows nothing o
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import dagster as dg
 from dagster import DagsterInstance
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 
 from arc_pipeline.arc.names import did_you_mean_or_all
@@ -16,48 +16,53 @@ from arc_pipeline.arc.tasks.documents import TypedLoader, parse_yaml, read_bytes
 from arc_pipeline.defs.assets.augmentation import augmented_examples
 from arc_pipeline.defs.assets.configs import augmentation_config, initial_weights, training_config
 from arc_pipeline.defs.assets.training import checkpoint
-from arc_pipeline.defs.data_dir import data_directory
-from arc_pipeline.defs.partitions import experiment_partitions, read_experiments
+from arc_pipeline.defs.partitions import Partitions
 from arc_pipeline.defs.upkeep.dead_runs import end_dead_runs
 from arc_pipeline.defs.upkeep.on_hold import on_request
 from arc_pipeline.defs.upkeep.staleness import FRESH, MISSING, UNRECORDED, Node, Scanner, Status
 from arc_pipeline.errors import ArcPipelineError, Fault, FaultyInput
-from arc_pipeline.store.artefact import Store
+from arc_pipeline.project import Project
 
-QUEUE_FILE = "training_queue.yaml"
 EVERY_EVENING = "0 20 * * *"
 # what one run can make: the stages of one experiment up to its checkpoint
 STAGES = (augmentation_config, augmented_examples, training_config, initial_weights, checkpoint)
-STAGE_NAMES = frozenset(each.key.to_user_string() for each in STAGES)
+STAGE_NAMES = [each.name for each in STAGES]
 USABLE = frozenset({FRESH, UNRECORDED})
 PARTITION_TAG = "dagster/partition"
 RETRIED_WITHIN = timedelta(minutes=5)
 FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 
-training_job = dg.define_asset_job(
-    "training_job",
-    selection=dg.AssetSelection.assets(*STAGES),
-    partitions_def=experiment_partitions,
-    description="One experiment from its file to its checkpoint; the tasks of its datasets must be there.",
-)
+
+def training_job(partitions: Partitions) -> UnresolvedAssetJobDefinition:
+    """The job of the runs that the queue launches."""
+    return dg.define_asset_job(
+        "training_job",
+        selection=dg.AssetSelection.assets(*STAGE_NAMES),
+        partitions_def=partitions.experiment,
+        description="One experiment from its file to its checkpoint; the tasks of its datasets must be there.",
+    )
 
 
 def training_queue(
-    definitions: dg.Definitions, name: str = "training_queue_schedule", cron: str = EVERY_EVENING
+    project: Project,
+    assets: dg.Definitions,
+    job: UnresolvedAssetJobDefinition,
+    name: str = "training_queue_schedule",
+    cron: str = EVERY_EVENING,
 ) -> dg.ScheduleDefinition:
-    """A schedule that launches the next training of the queue; `definitions` has the assets to look at."""
+    """A schedule that launches the next training of the queue; `assets` has those to look at."""
 
     @dg.schedule(
         name=name,
-        job=training_job,
+        job=job,
         cron_schedule=cron,
         default_status=dg.DefaultScheduleStatus.STOPPED,
         description="Launches the next experiment of data/training_queue.yaml whose checkpoint is missing or stale.",
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        scanner = Scanner(definitions.resolve_asset_graph(), context.instance, Store(data_directory() / "store"))
+        scanner = Scanner(project, assets.resolve_asset_graph(), context.instance)
         try:
-            return next_training(scanner, context.instance, read_queue(data_directory() / QUEUE_FILE))
+            return next_training(scanner, context.instance, read_queue(project))
         except ArcPipelineError as error:
             return dg.SkipReason(str(error))
 
@@ -74,12 +79,12 @@ def dead_runs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     return dg.SkipReason("it looks after runs and launches none")
 
 
-def read_queue(path: Path) -> list[str]:
+def read_queue(project: Project) -> list[str]:
     """The experiments in the order in which to train them: the file's, or by name all but those made on request."""
-    catalogue = read_experiments()
+    catalogue, path = project.experiments(), project.queue_file
     known = catalogue.names()
     if not path.exists():
-        requestable = on_request(catalogue, Store(path.parent / "store"))
+        requestable = on_request(catalogue, project.store)
         return [name for name in known if name not in requestable]
     names = parse_yaml(path.name, read_bytes(path.name, path), TypedLoader)
     if not isinstance(names, list):
@@ -132,7 +137,7 @@ def _failed_last(instance: DagsterInstance, experiment: str) -> bool:
 
 def stages_to_make(scanner: Scanner, experiment: str) -> list[Status]:
     """The stages of an experiment that its checkpoint needs made, itself included, upstream first."""
-    statuses = [scanner.status(Node(each.key.to_user_string(), experiment)) for each in STAGES]
+    statuses = [scanner.status(Node(name, experiment)) for name in STAGE_NAMES]
     return [each for each in statuses if each.status not in USABLE] if statuses[-1].status not in USABLE else []
 
 

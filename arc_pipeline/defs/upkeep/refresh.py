@@ -9,6 +9,7 @@ import dagster as dg
 from dagster import DagsterInstance
 
 from arc_pipeline.arc.names import did_you_mean_or_all
+from arc_pipeline.defs.policy import DECODINGS_TAG
 from arc_pipeline.defs.upkeep.dead_runs import PROCESS_TAG, process_name
 from arc_pipeline.defs.upkeep.on_hold import without
 from arc_pipeline.defs.upkeep.staleness import DATA_VERSION_TAG, FAN_IN, FRESH, OF_DATASETS, Node, Scanner, Status
@@ -17,8 +18,6 @@ from arc_pipeline.store.artefact import Store
 
 PREDICTIONS = "predictions"
 QUIET = {"loggers": {"progress": {}}}
-# the decodings, with commas, of which a run of `predictions` computes the completions: others of the refresh come after
-DECODINGS_TAG = "arc_pipeline/decodings"
 CODE_VERSION_TAG = "dagster/code_version"
 FAILURE_REASON_TAG = "dagster/failure_reason"
 

@@ -6,47 +6,42 @@ from fnmatch import fnmatch
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
-from arc_pipeline.defs.asset_code import CODE, definitions_of
-from arc_pipeline.defs.data_dir import data_directory
+from arc_pipeline.defs.declare import asset_code, definitions_of
 from arc_pipeline.defs.instance import locked
-from arc_pipeline.defs.partitions import read_datasets, read_experiments
 from arc_pipeline.defs.upkeep import refresh
 from arc_pipeline.defs.upkeep.dead_runs import end_dead_runs
 from arc_pipeline.defs.upkeep.on_hold import in_words, on_request, unnamed, waiting
 from arc_pipeline.defs.upkeep.staleness import UNRECORDED, Node, Scanner, Status
 from arc_pipeline.errors import ArcPipelineError, Fault, MissingArtefact, MissingWeights
-from arc_pipeline.store.artefact import Artefact, Lineage, Store
+from arc_pipeline.project import Project
+from arc_pipeline.store.artefact import Artefact, Lineage
 from arc_pipeline.store.code_migration import changed_code
 
 Report = Callable[[int, int, refresh.Batch], None]
 
 
 class Session:
-    """Call `instance.prepare` first."""
+    """On a prepared project: `definitions` has its assets, `instance` is that of DAGSTER_HOME unless given."""
 
-    def __init__(self, graph: AssetGraph, job: dg.JobDefinition, instance: dg.DagsterInstance) -> None:
-        self.graph, self.job, self.instance = graph, job, instance
-        self.store = Store(data_directory() / "store")
-
-    @classmethod
-    def of(cls, definitions: dg.Definitions, instance: dg.DagsterInstance | None = None) -> "Session":
-        """A session on the assets of some definitions, and on an instance or that of DAGSTER_HOME."""
-        job = definitions.resolve_implicit_global_asset_job_def()
-        return cls(definitions.resolve_asset_graph(), job, instance or dg.DagsterInstance.get())
+    def __init__(
+        self, project: Project, definitions: dg.Definitions, instance: dg.DagsterInstance | None = None
+    ) -> None:
+        self.project, self.definitions, self.store = project, definitions, project.store
+        self.graph, self.job = definitions.resolve_asset_graph(), definitions.resolve_implicit_global_asset_job_def()
+        self.instance = instance or dg.DagsterInstance.get()
 
     def experiments(self) -> list[str]:
         """The names of all experiments."""
-        return read_experiments().names()
+        return self.project.experiments().names()
 
     def misnamed(self) -> list[Fault]:
         """Files that are ignored because their names can be no partitions."""
-        return [*read_datasets().misnamed(), *read_experiments().misnamed()]
+        return [*self.project.datasets().misnamed(), *self.project.experiments().misnamed()]
 
     def scanner(self) -> Scanner:
         """A fresh look at what there is."""
-        return Scanner(self.graph, self.instance, self.store)
+        return Scanner(self.project, self.graph, self.instance)
 
     def plan(self, select: Sequence[str] = ()) -> list[Status]:
         """What a refresh would make now, upstream first."""
@@ -55,16 +50,16 @@ class Session:
 
     def waiting(self) -> dict[str, str]:
         """The experiments whose weights are not here, each with what to do."""
-        return waiting(read_experiments())
+        return waiting(self.project.experiments())
 
     def standing_back(self) -> set[str]:
         """The experiments of which a plan has only those that it names."""
-        catalogue = read_experiments()
+        catalogue = self.project.experiments()
         return {*waiting(catalogue), *on_request(catalogue, self.store)}
 
     def why_standing_back(self, select: Sequence[str] = ()) -> list[str]:
         """What a plan of these leaves out, in words for a person, a line for each cause."""
-        catalogue = read_experiments()
+        catalogue = self.project.experiments()
         found, requestable = waiting(catalogue), on_request(catalogue, self.store)
         reached = {node.experiment for node in self.scanner().nodes() if refresh.matches(node, select)}
         left_out = reached & unnamed({*found, *requestable}, select)
@@ -90,7 +85,8 @@ class Session:
         records = [self.store.lineage(node.artefact) for node in nodes]
         if len(nodes) == 1 and records[0] is None:
             raise MissingArtefact(f"{nodes[0].artefact} is not there yet, there is nothing to accept")
-        now = CODE[asset].version if asset in CODE else ""
+        code = asset_code(asset)
+        now = code.version if code else ""
         made = [(node, record) for node, record in zip(nodes, records, strict=True) if record]
         if not (other := [(node, record) for node, record in made if record.code_version != now]):
             raise ArcPipelineError(

@@ -12,11 +12,12 @@ import dagster as dg
 from dagster import DagsterEventType, DagsterInstance
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
-from arc_pipeline.defs.asset_code import definitions_of
 from arc_pipeline.defs.config_versions import CONFIG_FIELDS, config_version
-from arc_pipeline.defs.partitions import partition_path, read_datasets, read_experiments
+from arc_pipeline.defs.declare import definitions_of
+from arc_pipeline.defs.partitions import partition_path
 from arc_pipeline.errors import ArcPipelineError
-from arc_pipeline.store.artefact import Artefact, Lineage, Store
+from arc_pipeline.project import Project
+from arc_pipeline.store.artefact import Artefact, Lineage
 from arc_pipeline.store.code_migration import changed_code
 from arc_pipeline.store.differences import changed
 
@@ -67,9 +68,9 @@ class Status:
 class Scanner:
     """Walks the asset graph once; answers are kept, so make a new one after anything was materialized."""
 
-    def __init__(self, graph: AssetGraph, instance: DagsterInstance, store: Store) -> None:
-        self._instance, self._store = instance, store
-        self._datasets, self._experiments = read_datasets(), read_experiments()
+    def __init__(self, project: Project, graph: AssetGraph, instance: DagsterInstance) -> None:
+        self._instance, self._store = instance, project.store
+        self._datasets, self._experiments = project.datasets(), project.experiments()
         self._graph = graph
         self._known: dict[Node, Status] = {}
         self._visiting: list[Node] = []

@@ -3,21 +3,20 @@
 import dagster as dg
 from dagster._core.storage.tags import MULTIDIMENSIONAL_PARTITION_PREFIX, PARTITION_NAME_TAG
 
-from arc_pipeline.defs.partitions import read_experiments
-from arc_pipeline.store.artefact import Store
+from arc_pipeline.project import Project
 from arc_pipeline.store.pruning import Version, versions
 
 EXPERIMENT_TAG = f"{MULTIDIMENSIONAL_PARTITION_PREFIX}experiment"
 FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 
 
-def checkpoints(store: Store, instance: dg.DagsterInstance) -> list[Version]:
+def checkpoints(project: Project, instance: dg.DagsterInstance) -> list[Version]:
     """As the store and Dagster have them now."""
-    catalogue = read_experiments()
+    catalogue = project.experiments()
     starts = dict.fromkeys(catalogue.names()) | {
         name: each.initial_checkpoint for name, each in catalogue.experiments.items()
     }
-    return versions(store, experiments_in_progress(instance, starts))
+    return versions(project.store, experiments_in_progress(instance, starts))
 
 
 def experiments_in_progress(instance: dg.DagsterInstance, starts: dict[str, str | None]) -> set[str]:

@@ -106,12 +106,11 @@ def test_temperatures_together_are_asked_in_one_call_and_come_out_as_alone(count
     assert session.plan(TURNED) == []
 
 
-def test_only_the_new_ones_are_computed(counted: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_new_ones_are_computed(counted: SimpleNamespace) -> None:
     counted.session().refresh(TURNED[:1])
     greedy = len([each for each in asked(counted)[0] if each[2] == 0.0])
 
-    more = {"t0.0": 0.0, "t0.7": 0.7, "t1.0": 1.0}
-    monkeypatch.setattr("arc_pipeline.arc.prediction.questions.DECODINGS", more)
+    counted.set_decodings({"t0.0": 0.0, "t0.7": 0.7, "t1.0": 1.0})
     counted.session().refresh(TURNED[:1])
     (call,) = asked(counted)
     assert call == [("mirror", index, 0.7) for index in range(4)] * 2

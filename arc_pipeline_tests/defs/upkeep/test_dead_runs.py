@@ -18,7 +18,6 @@ import sys, time
 import dagster as dg
 from arc_pipeline.store.artefact import Store
 from arc_pipeline.cli.session import open_session
-from arc_pipeline.definitions import defs
 from arc_pipeline.defs.upkeep.session import Session
 
 def sleep(*_):
@@ -28,7 +27,7 @@ def sleep(*_):
 session = open_session()
 Store.commit = Session.plan = sleep
 if sys.argv[1] == "refresh_job":
-    defs.resolve_job_def("refresh_job").execute_in_process(instance=session.instance)
+    session.definitions.resolve_job_def("refresh_job").execute_in_process(instance=session.instance)
 else:
     selection = [dg.AssetKey(sys.argv[1])]
     session.job.execute_in_process(instance=session.instance, partition_key="mirror", asset_selection=selection)

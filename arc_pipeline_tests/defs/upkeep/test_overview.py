@@ -1,13 +1,13 @@
 """What a page says of the assets of a project: all of them, upstream first, each with the state of its partitions."""
 
-import importlib
+from arc_pipeline.defs.upkeep.overview import overview
 
 
 def test_every_asset_with_the_state_of_its_partitions(faked) -> None:
     faked.write("one")
     session = faked.load()
     session.refresh(["tasks"])
-    assets = importlib.import_module("arc_pipeline.defs.upkeep.overview").overview(session)
+    assets = overview(session)
     found = {asset.name: asset for asset in assets}
     assert found.keys() == {key.to_user_string() for key in session.graph.get_all_asset_keys()}
     assert all(asset.description for asset in assets)

@@ -1,6 +1,5 @@
 """What the training queue decides: from statuses written by hand, and from a project's own."""
 
-import importlib
 import socket
 from collections.abc import Iterator
 from datetime import timedelta
@@ -9,11 +8,14 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 
-from arc_pipeline.definitions import defs
+from arc_pipeline.definitions import build_definitions
 from arc_pipeline.defs.upkeep import queue
 from arc_pipeline.defs.upkeep.dead_runs import PROCESS_TAG
 from arc_pipeline.defs.upkeep.staleness import Node, Status
 from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.project import Project
+
+defs = build_definitions(Project.current())
 
 STAGES = ("augmentation_config", "augmented_examples", "training_config", "initial_weights", "checkpoint")
 
@@ -101,26 +103,26 @@ def test_the_order_is_the_file_s_or_alphabetical(project: SimpleNamespace) -> No
     for name in ("b", "a", "c"):
         project.write(name)
     project.write("on-request", on_request=True)
-    path = project.data / "training_queue.yaml"
-    assert queue.read_queue(path) == ["a", "b", "c"]
+    files = Project(project.data)
+    path = files.queue_file
+    assert queue.read_queue(files) == ["a", "b", "c"]
     path.write_text("- c\n- a\n")
-    assert queue.read_queue(path) == ["c", "a"]
+    assert queue.read_queue(files) == ["c", "a"]
     path.write_text("- d\n")
     with pytest.raises(ArcPipelineError, match=r"training_queue.yaml.*no such experiment"):
-        queue.read_queue(path)
+        queue.read_queue(files)
     path.write_text("a: 1\n")
     with pytest.raises(ArcPipelineError, match="must be a list of experiments"):
-        queue.read_queue(path)
+        queue.read_queue(files)
 
 
 def test_a_project_s_own_statuses(project: SimpleNamespace) -> None:
     project.write("a")
     session = project.load()
-    decide = importlib.import_module("arc_pipeline.defs.upkeep.queue").next_training
-    skipped = decide(session.scanner(), session.instance, ["a"])
+    skipped = queue.next_training(session.scanner(), session.instance, ["a"])
     assert skipped.skip_message == "a: tasks[mirror] is missing, materialize it first"
     session.refresh(["tasks"])
-    request = decide(session.scanner(), session.instance, ["a"])
+    request = queue.next_training(session.scanner(), session.instance, ["a"])
     assert request.partition_key == "a"
     assert {key.to_user_string() for key in request.asset_selection} == set(STAGES)
 
