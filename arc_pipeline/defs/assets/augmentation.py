@@ -16,8 +16,9 @@ from arc_pipeline.arc.tasks.task_table import tasks_from_table
 from arc_pipeline.defs import declare
 from arc_pipeline.defs.assets.configs import augmentation_config
 from arc_pipeline.defs.assets.tasks import tasks
+from arc_pipeline.defs.metadata import markdown_table
 from arc_pipeline.defs.partitions import named_in
-from arc_pipeline.defs.workspace import Workspace, markdown_table
+from arc_pipeline.defs.workspace import Workspace
 from arc_pipeline.report.data_uris import markdown_images
 from arc_pipeline.report.grids.augmented import augmented_board, on_a_page, rows_of_task, telling_task
 from arc_pipeline.report.grids.drawing import draw_board

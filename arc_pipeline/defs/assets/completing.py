@@ -17,9 +17,9 @@ from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.completions import Shards, completion_key
 from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.prediction.questions import DECODINGS, Completion, Question
+from arc_pipeline.defs.making import Making
 from arc_pipeline.defs.partitions import partition_path
 from arc_pipeline.defs.policy import DECODINGS_TAG
-from arc_pipeline.defs.workspace import Making
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.machine.accelerator import accelerator
 from arc_pipeline.model.training.job import duration

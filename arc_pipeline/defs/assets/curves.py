@@ -10,7 +10,8 @@ from arc_pipeline.defs import declare
 from arc_pipeline.defs.assets.configs import prediction_config
 from arc_pipeline.defs.assets.evaluation import metrics
 from arc_pipeline.defs.assets.prediction import evaluation_tasks, predictions, tasks_asked
-from arc_pipeline.defs.workspace import Workspace, markdown_metadata
+from arc_pipeline.defs.metadata import markdown_metadata
+from arc_pipeline.defs.workspace import Workspace
 from arc_pipeline.report.charts.curves import draw_breakdowns, draw_over_predictions
 from arc_pipeline.report.data_uris import markdown_images
 

@@ -17,7 +17,9 @@ from arc_pipeline.defs.assets.completing import Asked, completions
 from arc_pipeline.defs.assets.configs import curve_config, prediction_config
 from arc_pipeline.defs.assets.prediction import contamination, evaluation_tasks, predictions, tasks_asked
 from arc_pipeline.defs.assets.training import checkpoint
-from arc_pipeline.defs.workspace import Making, Workspace, markdown_metadata
+from arc_pipeline.defs.making import Making
+from arc_pipeline.defs.metadata import markdown_metadata
+from arc_pipeline.defs.workspace import Workspace
 from arc_pipeline.machine.accelerator import POOL
 from arc_pipeline.report.charts.curves import draw_over_steps
 from arc_pipeline.report.data_uris import markdown_images

@@ -14,7 +14,8 @@ from arc_pipeline.defs import declare
 from arc_pipeline.defs.assets.configs import prediction_config
 from arc_pipeline.defs.assets.evaluation import attempts
 from arc_pipeline.defs.assets.prediction import evaluation_tasks, predictions, tasks_asked
-from arc_pipeline.defs.workspace import Workspace, markdown_table
+from arc_pipeline.defs.metadata import markdown_table
+from arc_pipeline.defs.workspace import Workspace
 from arc_pipeline.report.data_uris import markdown_images
 from arc_pipeline.report.grids.gallery import AnsweredPair, answered_pairs, gallery, worth_a_look
 from arc_pipeline.report.prompts import draw_prompt

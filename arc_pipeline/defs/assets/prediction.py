@@ -17,12 +17,13 @@ from arc_pipeline.defs.assets.completing import Asked, completions, temperatures
 from arc_pipeline.defs.assets.configs import augmentation_config, prediction_config
 from arc_pipeline.defs.assets.tasks import tasks
 from arc_pipeline.defs.assets.training import checkpoint
+from arc_pipeline.defs.making import Making
 from arc_pipeline.defs.partitions import (
     history_of_weights,
     named_in,
     seen_by_weights,
 )
-from arc_pipeline.defs.workspace import Making, Workspace
+from arc_pipeline.defs.workspace import Workspace
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.machine.accelerator import POOL
 from arc_pipeline.store.tables import apart, stacked

@@ -19,7 +19,9 @@ from arc_pipeline.arc.evaluation.results import (
 )
 from arc_pipeline.defs import declare
 from arc_pipeline.defs.assets.evaluation import experiment_summary
-from arc_pipeline.defs.workspace import Making, Workspace, markdown_metadata
+from arc_pipeline.defs.making import Making
+from arc_pipeline.defs.metadata import markdown_metadata
+from arc_pipeline.defs.workspace import Workspace
 from arc_pipeline.errors import MissingArtefact
 from arc_pipeline.report.charts.curves import draw_capacity_and_duration
 from arc_pipeline.report.data_uris import markdown_images

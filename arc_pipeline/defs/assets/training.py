@@ -18,9 +18,11 @@ from arc_pipeline.defs.assets.configs import initial_weights, training_config
 from arc_pipeline.defs.assets.tasks import tasks
 from arc_pipeline.defs.cost import observe_cost
 from arc_pipeline.defs.launcher import ProgramCrashed, accelerate_command, run_group
+from arc_pipeline.defs.making import Making
+from arc_pipeline.defs.metadata import markdown_table
 from arc_pipeline.defs.partitions import named_in
 from arc_pipeline.defs.unfinished import warn_of_unfinished
-from arc_pipeline.defs.workspace import Making, Workspace, markdown_table
+from arc_pipeline.defs.workspace import Workspace
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.machine.accelerator import POOL, accelerator
 from arc_pipeline.machine.process import process_environment
