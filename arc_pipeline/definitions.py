@@ -40,7 +40,7 @@ def build_definitions(project: Project) -> dg.Definitions:
         executor=dg.in_process_executor,
         loggers={"console": dg.colored_console_logger, "progress": progress_logger},
     )
-    training_job = queue.training_job(partitions)
+    training_job = queue.checkpoint_job(partitions)
     upkeep = dg.Definitions(
         jobs=[automation.refresh_job(project, assets), training_job],
         schedules=[queue.training_queue(project, assets, training_job)],

@@ -19,7 +19,7 @@ from arc_pipeline.cli.show import pictures
 from arc_pipeline.errors import ArcPipelineError
 
 if TYPE_CHECKING:
-    from arc_pipeline.defs.upkeep.refresh import Batch, Outcome
+    from arc_pipeline.defs.upkeep.runs import Batch, Outcome
     from arc_pipeline.defs.upkeep.session import Session
     from arc_pipeline.defs.upkeep.staleness import Node, Status
 
@@ -81,7 +81,7 @@ def refresh(
     session = open_session()
     planned = session.plan(select)
     _say_who_stands_back(session, select)
-    session.refuse_waiting(planned)
+    session.refuse_missing_weights(planned)
     if dry_run or not planned:
         _show_statuses(planned, as_json)
         return
@@ -176,7 +176,7 @@ def _refresh(session: "Session", select: list[str]) -> "list[Outcome]":
 
 def _say_who_stands_back(session: "Session", select: list[str]) -> None:
     """Which experiments were left out because they stand back, and why."""
-    for line in session.why_standing_back(select):
+    for line in session.explain_on_hold(select):
         say(line, "yellow")
 
 

@@ -47,7 +47,7 @@ def report(output: Annotated[Path, typer.Option(help="The file to write.")] = Pa
 
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     contents = read_contents(session.store, session.experiments())
-    page = render(contents, overview(session), environment(), made, session.why_standing_back())
+    page = render(contents, overview(session), environment(), made, session.explain_on_hold())
     with writing("--output", output):
         output.write_text(page, encoding="utf-8")
     say(f"wrote {output} ({size(len(page))})")

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from arc_pipeline.arc.augmentation.test_time import examples_of_each
+from arc_pipeline.defs.unfinished import is_begun
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.model.training.job import TrainingJob, duration
 
@@ -19,7 +20,7 @@ def observe_cost(context: dg.AssetExecutionContext, job: TrainingJob, disk: Path
     """Records time, memory and disk of the whole training; TrainingDoesNotFit if it cannot fit the memory.
 
     Too little room on the disk is a warning alone: some may be freed meanwhile. Silent for a short training, and for
-    one that goes on: that was estimated when it began.
+    one that is resumed: that was estimated when it began.
     """
     from arc_pipeline.bench.estimate import TrainingDoesNotFit, estimate, too_little
 
@@ -48,10 +49,3 @@ def observe_cost(context: dg.AssetExecutionContext, job: TrainingJob, disk: Path
 def observed(found: dict[str, Any]) -> dict[str, Any]:
     """The estimate as metadata, numbers that Dagster plots over time."""
     return {f"estimated_{name}": found[name] for name in OBSERVED}
-
-
-def is_begun(job: TrainingJob) -> bool:
-    """Whether something is there from which the training will go on."""
-    from arc_pipeline.model.weights.checkpoint import TASK_ADAPTERS
-
-    return any(job.work.glob("checkpoint-*")) or (job.work / TASK_ADAPTERS).is_dir()

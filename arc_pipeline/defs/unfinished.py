@@ -1,4 +1,4 @@
-"""Unfinished trainings from which the one that begins cannot go on, since it is another one: said, never removed."""
+"""Unfinished trainings from which the one that begins cannot resume, since it is another one: said, never removed."""
 
 import json
 from collections.abc import Iterator
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import dagster as dg
 
-from arc_pipeline.defs.cost import is_begun
 from arc_pipeline.model.training.job import TrainingJob
 from arc_pipeline.store.differences import changed
 from arc_pipeline.store.pruning import JOB
@@ -21,15 +20,22 @@ def warn_of_unfinished(context: dg.AssetExecutionContext, job: TrainingJob) -> N
             context.log.warning(words)
 
 
+def is_begun(job: TrainingJob) -> bool:
+    """Whether something is there from which the training will resume."""
+    from arc_pipeline.model.weights.checkpoint import TASK_ADAPTERS
+
+    return any(job.work.glob("checkpoint-*")) or (job.work / TASK_ADAPTERS).is_dir()
+
+
 def unfinished(job: TrainingJob) -> Iterator[str]:
     """A sentence for each other training of the experiment that has states."""
     from arc_pipeline.model.training.states import states
 
     for work in sorted(job.work.parent.glob("*")):
-        if work != job.work and (found := states(work)):
+        if work != job.work and (saved := states(work)):
             yield (
-                f"this training begins at step 0 and does not go on from {found[0]}, for {_difference(work, job)} "
-                "changed; undo that to go on from there, or remove it with: arc-pipeline prune"
+                f"this training begins at step 0 and does not resume from {saved[0]}, for {_difference(work, job)} "
+                "changed; undo that to resume from there, or remove it with: arc-pipeline prune"
             )
 
 
@@ -40,5 +46,5 @@ def _difference(work: Path, job: TrainingJob) -> str:
         then = json.loads((work / JOB).read_bytes())["experiment"]
     except (OSError, ValueError, KeyError):  # of a version of this program that wrote it otherwise
         then = now
-    found = changed({name: then.get(name) for name in now}, now)
-    return "; ".join(found[:NAMED_FIELDS]) or "its code, its examples or its initial weights"
+    fields = changed({name: then.get(name) for name in now}, now)
+    return "; ".join(fields[:NAMED_FIELDS]) or "its code, its examples or its initial weights"

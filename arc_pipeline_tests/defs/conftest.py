@@ -14,7 +14,7 @@ import yaml
 from arc_pipeline.arc.prediction import questions
 from arc_pipeline.definitions import build_definitions
 from arc_pipeline.defs.instance import prepare
-from arc_pipeline.defs.upkeep.refresh import Batch
+from arc_pipeline.defs.upkeep.runs import Batch
 from arc_pipeline.defs.upkeep.session import Session
 from arc_pipeline.defs.upkeep.staleness import Node
 from arc_pipeline.project import Project

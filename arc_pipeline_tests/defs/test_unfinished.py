@@ -25,6 +25,6 @@ def test_other_states_are_named_with_what_changed(faked) -> None:
     (outcome,) = [each for each in session.refresh(["checkpoint"]) if "checkpoint" in {n.key for n in each.made}]
     said = [entry.user_message for entry in session.instance.all_logs(outcome.run_id)]
     first, second = [words for words in said if words.startswith("this training begins at step 0")]
-    assert f"does not go on from {faster}, for learning_rate: 0.5 -> " in first
-    assert f"does not go on from {of_other_code}, for its code, its examples or its initial weights changed" in second
+    assert f"does not resume from {faster}, for learning_rate: 0.5 -> " in first
+    assert f"does not resume from {of_other_code}, for its code, its examples or its initial weights changed" in second
     assert "arc-pipeline prune" in second

@@ -1,40 +1,39 @@
 """Runs whose process is gone: a tag on each run names its process. Knows nothing of what a run makes."""
 
+import os
 import socket
 from pathlib import Path
 
 import dagster as dg
+import psutil
 from dagster import DagsterInstance
 
 PROCESS_TAG = "arc_pipeline/process"
+FAILURE_REASON_TAG = "dagster/failure_reason"
 BOOT_FILE = Path("/proc/sys/kernel/random/boot_id")
-# the fields of /proc/PID/stat after the name, which may hold anything (man 5 proc)
-STATE, START_TIME = 0, 19
-ENDED = {"Z", "X"}
 
 
-def process_name(process: int | str = "self") -> str:
+def process_name(process: int | None = None) -> str:
     """A process of this machine among all machines that share the instance, and among all that had its number before.
 
-    Empty if it is gone, or where there is no /proc.
+    This one unless another is given. Empty if that is gone.
     """
     try:
-        stat = Path(f"/proc/{process}/stat").read_text()
-    except OSError:
+        found = psutil.Process(process)
+        if found.status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:  # which nobody may ever reap
+            return ""
+        # since the machine was started, in clock ticks: the clock may be set meanwhile
+        started = round((found.create_time() - psutil.boot_time()) * os.sysconf("SC_CLK_TCK"))
+    except psutil.NoSuchProcess:
         return ""
-    number, fields = stat.split()[0], stat.rpartition(")")[2].split()
-    # a zombie, which nobody may ever reap, is gone
-    return "" if fields[STATE] in ENDED else f"{socket.gethostname()}/{number}/{_boot()}/{fields[START_TIME]}"
-
-
-def _boot() -> str:
-    return BOOT_FILE.read_text().strip() if BOOT_FILE.exists() else ""
+    boot = BOOT_FILE.read_text().strip() if BOOT_FILE.exists() else ""
+    return f"{socket.gethostname()}/{found.pid}/{boot}/{started}"
 
 
 def tag_with_process(instance: DagsterInstance, run_id: str) -> None:
     """Says of a run that it is in this process. Each step does so: only the command line can before its run begins."""
     run, name = instance.get_run_by_id(run_id), process_name()
-    if run and name and run.tags.get(PROCESS_TAG) != name:
+    if run and run.tags.get(PROCESS_TAG) != name:
         instance.add_run_tags(run_id, {PROCESS_TAG: name})
 
 
@@ -46,11 +45,18 @@ def end_dead_runs(instance: DagsterInstance) -> None:
             instance.report_run_failed(run, "the process of this run was killed")
 
 
+def is_interrupted(instance: DagsterInstance, run_id: str) -> bool:
+    """Whether a run ended since its process was told to, as by Ctrl-C."""
+    run = instance.get_run_by_id(run_id)
+    return run is not None and run.tags.get(FAILURE_REASON_TAG) == "UNEXPECTED_TERMINATION"
+
+
 def _is_gone(name: str) -> bool:
     """Whether it names a process of this machine that is there no more; that of another one nobody here can see."""
     host, _, rest = name.partition("/")
+    number = rest.partition("/")[0]
     # by its beginning: the names that older versions of this program gave end after the number
-    return host == socket.gethostname() and not f"{process_name(rest.partition('/')[0])}/".startswith(f"{name}/")
+    return host == socket.gethostname() and not f"{process_name(int(number))}/".startswith(f"{name}/")
 
 
 def _process_of(instance: DagsterInstance, run: dg.DagsterRun) -> str:

@@ -1,64 +1,68 @@
-"""Experiments that stand back: what is made or listed without naming an experiment leaves them out.
+"""Experiments that are skipped unless they are selected by name.
 
-Those whose starting weights are not on this machine wait: nothing of them can be made before the weights are there, and
-they fail nothing. Others are made on request: they stand back until they have a checkpoint.
+Those whose initial weights are not on this machine: nothing of them can be made before the weights are there, and they
+fail nothing. And those that are made on request, as long as they have no checkpoint.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from fnmatch import fnmatch
+from dataclasses import dataclass
 
 from arc_pipeline.arc.experiment import ExperimentCatalogue
 from arc_pipeline.defs.config_versions import initial_weights_fields
-from arc_pipeline.defs.upkeep.staleness import Status
 from arc_pipeline.errors import MissingWeights
+from arc_pipeline.project import Project
 from arc_pipeline.store.artefact import Artefact, Store
 
 
-def waiting(catalogue: ExperimentCatalogue) -> dict[str, str]:
-    """What each waiting experiment waits for, also where another one that waits is its start."""
-    found: dict[str, str] = {}
+@dataclass(frozen=True)
+class OnHold:
+    """The experiments without weights, each with what to do about it, and those that nobody has requested yet."""
+
+    without_weights: Mapping[str, str]
+    unrequested: Sequence[str]
+
+    @classmethod
+    def of(cls, project: Project) -> "OnHold":
+        """Those of a project, as its files and store are now."""
+        catalogue = project.experiments()
+        return cls(without_weights(catalogue), unrequested(catalogue, project.store))
+
+    @property
+    def names(self) -> set[str]:
+        """All of them."""
+        return {*self.without_weights, *self.unrequested}
+
+    def explain(self, experiments: Collection[str]) -> list[str]:
+        """One line for each cause why some of the experiments are on hold."""
+        by_cause: dict[str, list[str]] = {}
+        for name, cause in self.without_weights.items():
+            if name in experiments:
+                by_cause.setdefault(cause, []).append(name)
+        lines = [f"{_listed(names)} cannot begin: {cause}" for cause, names in by_cause.items()]
+        if skipped := sorted({*self.unrequested} & {*experiments} - self.without_weights.keys()):
+            verb = "is" if len(skipped) == 1 else "are"
+            lines.append(f"{_listed(skipped)} {verb} skipped unless selected, as with --select {skipped[0]}")
+        return lines
+
+
+def without_weights(catalogue: ExperimentCatalogue) -> dict[str, str]:
+    """What each experiment without weights lacks, also where another one without them comes before it."""
+    lacking: dict[str, str] = {}
     for name in catalogue.experiments:
         first = catalogue.history(name)[-1]
         if not first.initial_checkpoint:
             try:
                 initial_weights_fields(first)
             except MissingWeights as error:
-                found[name] = str(error)
-    return found
+                lacking[name] = str(error)
+    return lacking
 
 
-def on_request(catalogue: ExperimentCatalogue, store: Store) -> list[str]:
-    """The experiments that nobody has asked for yet, and those that go on from one of them."""
-    asked = [name for name, each in catalogue.experiments.items() if each.on_request]
-    unmade = {name for name in asked if not store.lineage(Artefact("checkpoint", name))}
-    return [name for name in catalogue.experiments if unmade & {each.name for each in catalogue.history(name)}]
-
-
-def without(statuses: Sequence[Status], names: Collection[str], patterns: Sequence[str]) -> list[Status]:
-    """The statuses but those of the named experiments, except where a pattern names the experiment itself."""
-    silent = unnamed(names, patterns)
-    return [each for each in statuses if each.node.experiment not in silent]
-
-
-def unnamed(names: Collection[str], patterns: Sequence[str]) -> set[str]:
-    """The experiments that no pattern names."""
-    return {name for name in names if not any(_named(name, pattern) for pattern in patterns)}
-
-
-def _named(experiment: str, pattern: str) -> bool:
-    """By its name, or by that of one of its artefacts."""
-    return fnmatch(experiment, pattern) or f"[{experiment}]" in pattern or f"[{experiment}/" in pattern
-
-
-def in_words(found: Mapping[str, str], requestable: Sequence[str] = ()) -> list[str]:
-    """One line for each thing that is waited for, and one for those that are made on request."""
-    by_cause: dict[str, list[str]] = {}
-    for name, cause in found.items():
-        by_cause.setdefault(cause, []).append(name)
-    lines = [f"{_listed(names)} cannot begin: {cause}" for cause, names in by_cause.items()]
-    if requestable:
-        lines.append(f"{_listed(sorted(requestable))} will be made when named, as in --select {min(requestable)}")
-    return lines
+def unrequested(catalogue: ExperimentCatalogue, store: Store) -> list[str]:
+    """The experiments that are made on request and have no checkpoint, and those that are initialised from one."""
+    on_request = [name for name, experiment in catalogue.experiments.items() if experiment.on_request]
+    unmade = {name for name in on_request if not store.lineage(Artefact("checkpoint", name))}
+    return [name for name in catalogue.experiments if unmade & {before.name for before in catalogue.history(name)}]
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
 """The asset graph with the state of every partition, for a page."""
 
-from arc_pipeline.defs.upkeep.on_hold import without
+from arc_pipeline.defs.upkeep.selection import without
 from arc_pipeline.defs.upkeep.session import Session
 from arc_pipeline.defs.upkeep.staleness import Status
 from arc_pipeline.report.lineage_graph import Asset, Partition
@@ -8,8 +8,8 @@ from arc_pipeline.store.artefact import Artefact
 
 
 def overview(session: Session) -> list[Asset]:
-    """All assets, upstream first; experiments that stand back are left out."""
-    statuses = without(session.scanner().scan(), session.standing_back(), ())
+    """All assets, upstream first; experiments that are on hold are left out."""
+    statuses = without(session.scanner().scan(), session.on_hold().names, ())
     return [
         Asset(
             name=key.to_user_string(),

@@ -18,7 +18,7 @@ from arc_pipeline.defs.assets.configs import augmentation_config, initial_weight
 from arc_pipeline.defs.assets.training import checkpoint
 from arc_pipeline.defs.partitions import Partitions
 from arc_pipeline.defs.upkeep.dead_runs import end_dead_runs
-from arc_pipeline.defs.upkeep.on_hold import on_request
+from arc_pipeline.defs.upkeep.on_hold import unrequested
 from arc_pipeline.defs.upkeep.staleness import FRESH, MISSING, UNRECORDED, Node, Scanner, Status
 from arc_pipeline.errors import ArcPipelineError, Fault, FaultyInput
 from arc_pipeline.project import Project
@@ -33,7 +33,7 @@ RETRIED_WITHIN = timedelta(minutes=5)
 FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 
 
-def training_job(partitions: Partitions) -> UnresolvedAssetJobDefinition:
+def checkpoint_job(partitions: Partitions) -> UnresolvedAssetJobDefinition:
     """The job of the runs that the queue launches."""
     return dg.define_asset_job(
         "training_job",
@@ -84,8 +84,8 @@ def read_queue(project: Project) -> list[str]:
     catalogue, path = project.experiments(), project.queue_file
     known = catalogue.names()
     if not path.exists():
-        requestable = on_request(catalogue, project.store)
-        return [name for name in known if name not in requestable]
+        skipped = unrequested(catalogue, project.store)
+        return [name for name in known if name not in skipped]
     names = parse_yaml(path.name, read_bytes(path.name, path), TypedLoader)
     if not isinstance(names, list):
         raise FaultyInput([Fault(path.name, "", "must be a list of experiments", repr(names)[:60])])
@@ -142,7 +142,7 @@ def stages_to_make(scanner: Scanner, experiment: str) -> list[Status]:
 
 
 def obstacles(scanner: Scanner, needed: Sequence[Status]) -> Iterator[str]:
-    """Why a run of these stages could not succeed: what is not theirs to make, and what only a person can mend."""
+    """Why a run of these stages could not succeed: what is not theirs to make, and what only a person can fix."""
     for stage in needed:
         for parent in map(scanner.status, scanner.parents(stage.node)):
             own = parent.node.key in STAGE_NAMES and parent.node.partition_key == stage.node.partition_key

@@ -9,16 +9,18 @@ import dagster as dg
 
 from arc_pipeline.defs.declare import asset_code, definitions_of
 from arc_pipeline.defs.instance import locked
-from arc_pipeline.defs.upkeep import refresh
 from arc_pipeline.defs.upkeep.dead_runs import end_dead_runs
-from arc_pipeline.defs.upkeep.on_hold import in_words, on_request, unnamed, waiting
+from arc_pipeline.defs.upkeep.on_hold import OnHold
+from arc_pipeline.defs.upkeep.refresh import make_planned
+from arc_pipeline.defs.upkeep.runs import Batch, Outcome, report_again, run_batch
+from arc_pipeline.defs.upkeep.selection import matches, selected, unnamed
 from arc_pipeline.defs.upkeep.staleness import UNRECORDED, Node, Scanner, Status
 from arc_pipeline.errors import ArcPipelineError, Fault, MissingArtefact, MissingWeights
 from arc_pipeline.project import Project
 from arc_pipeline.store.artefact import Artefact, Lineage
 from arc_pipeline.store.code_migration import changed_code
 
-Report = Callable[[int, int, refresh.Batch], None]
+Report = Callable[[int, int, Batch], None]
 
 
 class Session:
@@ -46,33 +48,23 @@ class Session:
     def plan(self, select: Sequence[str] = ()) -> list[Status]:
         """What a refresh would make now, upstream first."""
         scanner = self.scanner()
-        return refresh.selected(scanner, scanner.scan(), select, self.standing_back())
+        return selected(scanner, scanner.scan(), select, self.on_hold().names)
 
-    def waiting(self) -> dict[str, str]:
-        """The experiments whose weights are not here, each with what to do."""
-        return waiting(self.project.experiments())
-
-    def standing_back(self) -> set[str]:
+    def on_hold(self) -> OnHold:
         """The experiments of which a plan has only those that it names."""
-        catalogue = self.project.experiments()
-        return {*waiting(catalogue), *on_request(catalogue, self.store)}
+        return OnHold.of(self.project)
 
-    def why_standing_back(self, select: Sequence[str] = ()) -> list[str]:
-        """What a plan of these leaves out, in words for a person, a line for each cause."""
-        catalogue = self.project.experiments()
-        found, requestable = waiting(catalogue), on_request(catalogue, self.store)
-        reached = {node.experiment for node in self.scanner().nodes() if refresh.matches(node, select)}
-        left_out = reached & unnamed({*found, *requestable}, select)
-        return in_words(
-            {name: cause for name, cause in found.items() if name in left_out},
-            [name for name in requestable if name in left_out - found.keys()],
-        )
+    def explain_on_hold(self, select: Sequence[str] = ()) -> list[str]:
+        """What a plan of these skips, a line for each cause."""
+        on_hold = self.on_hold()
+        reached = {node.experiment for node in self.scanner().nodes() if matches(node, select)}
+        return on_hold.explain(reached & unnamed(on_hold.names, select))
 
-    def refuse_waiting(self, planned: Sequence[Status]) -> None:
+    def refuse_missing_weights(self, planned: Sequence[Status]) -> None:
         """MissingWeights, in one line, if an experiment was named that cannot be made before its weights are here."""
-        named = {each.node.experiment for each in planned}
-        if found := {name: cause for name, cause in self.waiting().items() if name in named}:
-            raise MissingWeights("; ".join(in_words(found)))
+        lacking = OnHold(self.on_hold().without_weights, ())
+        if lines := lacking.explain({status.node.experiment for status in planned}):
+            raise MissingWeights("; ".join(lines))
 
     def accept(self, asset: str, partitions: str, reason: str) -> list[Lineage]:
         """Declares that a change of code does not change some artefacts; the reason is kept in their records.
@@ -102,7 +94,7 @@ class Session:
         update = {"code_version": now, "code": code, "accepted": [*record.accepted, note]}
         accepted = record.model_copy(update=update)
         self.store.rewrite(accepted)
-        refresh.report_again(self.instance, self.store, node)
+        report_again(self.instance, self.store, node)
         return accepted
 
     def unrecorded(self, entries: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -116,19 +108,19 @@ class Session:
             if entry.get("current") and known != entry["data_version"]
         ]
 
-    def run(self, batch: refresh.Batch) -> refresh.Outcome:
+    def run(self, batch: Batch) -> Outcome:
         """One Dagster run."""
-        return refresh.run_batch(self.job, self.instance, self.store, batch)
+        return run_batch(self.job, self.instance, self.store, batch)
 
-    def refresh(self, select: Sequence[str], report: Report = lambda *_: None) -> list[refresh.Outcome]:
+    def refresh(self, select: Sequence[str], report: Report = lambda *_: None) -> list[Outcome]:
         """Makes what is missing or stale among the selected; empty when nothing was."""
         with locked(self.store.root / ".refresh.lock", "another refresh of this data directory is running"):
             end_dead_runs(self.instance)
             planned = self.plan(select)
             for status in planned:
                 if status.status == UNRECORDED:
-                    refresh.report_again(self.instance, self.store, status.node)
-            return refresh.refresh(self.scanner, self.run, [status.node for status in planned], report)
+                    report_again(self.instance, self.store, status.node)
+            return make_planned(self.scanner, self.run, [status.node for status in planned], report)
 
 
 def _is_meant(node: Node, partitions: str) -> bool:

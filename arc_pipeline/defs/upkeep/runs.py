@@ -1,0 +1,86 @@
+"""The runs of a refresh: one makes a batch of nodes and says how it ended. Knows nothing of what is stale."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+from dagster import DagsterInstance
+
+from arc_pipeline.defs.policy import DECODINGS_TAG
+from arc_pipeline.defs.upkeep.dead_runs import PROCESS_TAG, is_interrupted, process_name
+from arc_pipeline.defs.upkeep.staleness import DATA_VERSION_TAG, Node
+from arc_pipeline.store.artefact import Store
+
+QUIET = {"loggers": {"progress": {}}}
+CODE_VERSION_TAG = "dagster/code_version"
+
+
+@dataclass
+class Batch:
+    """Nodes of one partition that one run makes together, in topological order.
+
+    `decodings`: those that can be made next of the same experiment; they share the work of predicting.
+    """
+
+    partition_key: str | None
+    nodes: list[Node] = field(default_factory=list)
+    decodings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the run of a batch ended: `made` nodes were materialized, `failed` says what went wrong."""
+
+    batch: Batch
+    run_id: str
+    made: tuple[Node, ...]
+    failed: str
+
+
+def run_batch(job: dg.JobDefinition, instance: DagsterInstance, store: Store, batch: Batch) -> Outcome:
+    """One Dagster run in this process, recorded on the instance like any other."""
+    before = {node: store.lineage(node.artefact) for node in batch.nodes}
+    result = job.execute_in_process(
+        instance=instance,
+        partition_key=batch.partition_key,
+        asset_selection=[dg.AssetKey(node.key) for node in batch.nodes],
+        raise_on_error=False,
+        run_config=QUIET,
+        tags={PROCESS_TAG: process_name()} | ({DECODINGS_TAG: ",".join(batch.decodings)} if batch.decodings else {}),
+    )
+    if is_interrupted(instance, result.run_id):
+        raise KeyboardInterrupt  # Dagster has recorded it and would let the next batch begin
+    made = tuple(node for node in batch.nodes if store.lineage(node.artefact) != before[node])
+    return Outcome(batch, result.run_id, made, "" if result.success else _reason(result))
+
+
+def report_again(instance: DagsterInstance, store: Store, node: Node) -> None:
+    """Tells Dagster's database of an artefact that is on disk: its work is not lost with the database."""
+    record = store.lineage(node.artefact)
+    if record is not None:
+        tags = {DATA_VERSION_TAG: record.data_version, CODE_VERSION_TAG: record.code_version}
+        event = dg.AssetMaterialization(node.key, partition=node.partition_key, metadata=record.metadata, tags=tags)
+        instance.report_runless_asset_event(event)
+
+
+def _reason(result: dg.ExecuteInProcessResult) -> str:
+    """What a failed run stumbled over: failed blocking checks first, then errors."""
+    checks = [f"its check {each.check_name} failed: {each.description}" for each in _failed_checks(result)]
+    failures = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    errors = [
+        str((each.user_failure_data and each.user_failure_data.description) or _innermost(each.error))
+        for each in failures
+    ]
+    # a blocking check makes its step fail with words that only say that it did
+    return "\n".join(checks or errors) or "failed without a message"
+
+
+def _failed_checks(result: dg.ExecuteInProcessResult) -> list[dg.AssetCheckEvaluation]:
+    evaluations = result.get_asset_check_evaluations()
+    return [each for each in evaluations if each.blocking and not each.passed and each.severity.value == "ERROR"]
+
+
+def _innermost(error: Any) -> str:
+    while error and error.cause:
+        error = error.cause
+    return error.message.strip() if error else "failed without a message"
