@@ -55,7 +55,7 @@ def presented(partitions: Partitions) -> list[dg.AssetsDefinition]:
     def owned(spec: dg.AssetSpec) -> dg.AssetSpec:
         return spec.replace_attributes(owners=[OWNERS.get(spec.group_name or "", OTHER_OWNER)])
 
-    declared = {each for stage in STAGES for each in vars(stage).values() if isinstance(each, DeclaredAsset)}
-    assets = [each.build(partitions) for each in sorted(declared, key=lambda each: each.name)]
+    declared = {value for stage in STAGES for value in vars(stage).values() if isinstance(value, DeclaredAsset)}
+    assets = [asset.build(partitions) for asset in sorted(declared, key=lambda asset: asset.name)]
     referenced = dg.with_source_code_references(assets)
-    return [each.map_asset_specs(owned) for each in referenced if isinstance(each, dg.AssetsDefinition)]
+    return [asset.map_asset_specs(owned) for asset in referenced if isinstance(asset, dg.AssetsDefinition)]

@@ -95,7 +95,9 @@ COLUMNS = {
 
 def column_schema(schema: pa.Schema) -> dg.TableSchema:
     """The columns with their types and meanings, as the UI lists them."""
-    columns = [dg.TableColumn(each.name, _type(each.type), description=COLUMNS.get(each.name)) for each in schema]
+    columns = [
+        dg.TableColumn(column.name, _type(column.type), description=COLUMNS.get(column.name)) for column in schema
+    ]
     return dg.TableSchema(columns)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.store.artefact import hash_json
+from arc_pipeline.store.artefact import Artefact, Store, hash_json
 
 
 def augmentation_fields(experiment: Experiment) -> dict[str, Any]:
@@ -32,6 +32,8 @@ CONFIG_FIELDS: dict[str, Callable[[Experiment], dict[str, Any]]] = {
 }
 
 
-def config_version(asset: str, experiment: Experiment, start_version: str = "") -> str:
-    """The data version that a config asset would have now; `start_version` is that of the checkpoint to start from."""
-    return hash_json([CONFIG_FIELDS[asset](experiment), start_version])
+def config_version(asset: str, experiment: Experiment, store: Store) -> str:
+    """The data version that a config asset would have now, also by the checkpoint that is there to start from."""
+    start = experiment.initial_checkpoint if asset == "initial_weights" else None
+    record = store.lineage(Artefact("checkpoint", start)) if start else None
+    return hash_json([CONFIG_FIELDS[asset](experiment), record.data_version if record else ""])

@@ -29,23 +29,23 @@ def observe_cost(context: dg.AssetExecutionContext, job: TrainingJob, disk: Path
         return
     tasks = job.training_tasks() | job.validated_tasks()
     try:
-        found = estimate(job.experiment, job.start, tasks, disk, BUDGET_SECONDS)
+        cost = estimate(job.experiment, job.start, tasks, disk, BUDGET_SECONDS)
     except TrainingDoesNotFit:
         raise
     except ArcPipelineError as error:
         context.log.warning(f"what the training will cost is not known: {error}")
         return
     context.log.info(
-        f"the whole training will take about {duration(found['seconds'])}, {found['memory_bytes'] / 1e9:.1f} GB of "
-        f"memory and {found['disk_bytes'] / 1e9:.2f} GB of disk ({found['measured_steps']} steps measured)"
+        f"the whole training will take about {duration(cost['seconds'])}, {cost['memory_bytes'] / 1e9:.1f} GB of "
+        f"memory and {cost['disk_bytes'] / 1e9:.2f} GB of disk ({cost['measured_steps']} steps measured)"
     )
-    for words in too_little(job.experiment, found):
+    for words in too_little(job.experiment, cost):
         context.log.warning(words)
     context.log_event(
-        dg.AssetObservation("checkpoint", partition=context.partition_key, metadata=observed(found)),
+        dg.AssetObservation("checkpoint", partition=context.partition_key, metadata=observed(cost)),
     )
 
 
-def observed(found: dict[str, Any]) -> dict[str, Any]:
+def observed(cost: dict[str, Any]) -> dict[str, Any]:
     """The estimate as metadata, numbers that Dagster plots over time."""
-    return {f"estimated_{name}": found[name] for name in OBSERVED}
+    return {f"estimated_{name}": cost[name] for name in OBSERVED}

@@ -48,7 +48,7 @@ class DeclaredAsset:
         return dg.asset(
             name=self.name,
             partitions_def=definition,
-            deps=[each.build(partitions) if isinstance(each, MappedAsset) else each.key for each in self.deps],
+            deps=[dep.build(partitions) if isinstance(dep, MappedAsset) else dep.key for dep in self.deps],
             check_specs=checks or None,
             code_version=code.version if code else None,
             **self.options,

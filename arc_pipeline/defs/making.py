@@ -71,9 +71,7 @@ class Making:
         """The experiment, or another, after its file was compared with what the config asset has recorded of it."""
         experiment = of or self.experiment
         self.read(asset, experiment.name)
-        start = experiment.initial_checkpoint
-        version = self.lineage("checkpoint", start).data_version if asset == "initial_weights" and start else ""
-        if config_version(asset, experiment, version) != self.lineage(asset, experiment.name).data_version:
+        if config_version(asset, experiment, self._store) != self.lineage(asset, experiment.name).data_version:
             raise ArcPipelineError(
                 f"{experiment.name}.yaml or its starting weights changed since {asset}[{experiment.name}] was "
                 f"materialized; materialize that first, or run: arc-pipeline refresh --select {experiment.name}"
@@ -143,7 +141,9 @@ class Making:
         record = Lineage(
             artefact=str(self.artefact),
             data_version=data_version,
-            checks={name: summary(each) | {"expected": name in expected} for name, each in (verdicts or {}).items()},
+            checks={
+                name: summary(verdict) | {"expected": name in expected} for name, verdict in (verdicts or {}).items()
+            },
             config=dict(config or {}),
             metadata={key: value for key, value in (metadata or {}).items() if is_plain(value)},
             **self._origin(),

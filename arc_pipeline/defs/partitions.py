@@ -30,7 +30,7 @@ class Partitions:
     def from_datasets(self, needed: Callable[[Experiment], set[str]]) -> dg.StaticPartitionMapping:
         """Each dataset -> the experiments that need it."""
         experiments = self.experiments.experiments.items()
-        return _to_experiments(self.datasets.names(), {name: needed(each) for name, each in experiments})
+        return _to_experiments(self.datasets.names(), {name: needed(experiment) for name, experiment in experiments})
 
 
 Mapper: TypeAlias = Callable[[Partitions], dg.StaticPartitionMapping]
@@ -45,14 +45,14 @@ def seen_by_weights(partitions: Partitions) -> dg.StaticPartitionMapping:
     """Each dataset -> the experiments whose weights were trained on it, also before they got them."""
     history = partitions.experiments.history
     return partitions.from_datasets(
-        lambda experiment: {name for each in history(experiment.name) for name in _named(each, ["train"])}
+        lambda experiment: {name for before in history(experiment.name) for name in _named(before, ["train"])}
     )
 
 
 def history_of_weights(partitions: Partitions) -> dg.StaticPartitionMapping:
     """Each experiment -> itself, and those whose weights went through its training."""
     catalogue = partitions.experiments
-    histories = {name: {each.name for each in catalogue.history(name)} for name in catalogue.experiments}
+    histories = {name: {before.name for before in catalogue.history(name)} for name in catalogue.experiments}
     return _to_experiments(catalogue.names(), histories)
 
 
@@ -62,7 +62,9 @@ def _named(experiment: Experiment, fields: Iterable[str]) -> set[str]:
 
 def _to_experiments(upstream: Iterable[str], needed: Mapping[str, Collection[str]]) -> dg.StaticPartitionMapping:
     """Each upstream partition -> the experiments that need it."""
-    return dg.StaticPartitionMapping({each: [name for name in needed if each in needed[name]] for each in upstream})
+    return dg.StaticPartitionMapping(
+        {partition: [name for name in needed if partition in needed[name]] for partition in upstream}
+    )
 
 
 def partition_path(key: str | None) -> str:

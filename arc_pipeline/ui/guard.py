@@ -30,8 +30,8 @@ class Hosts:
 
     def has(self, host: str) -> bool:
         """Whether a Host header names this server, at whatever port: a tunnel may lead to it from another one."""
-        found = _HOST.fullmatch(host)
-        name = found[1].lower().removesuffix(".") if found else ""
+        match = _HOST.fullmatch(host)
+        name = match[1].lower().removesuffix(".") if match else ""
         # another name may be made to point here by its owner (DNS rebinding); an address cannot
         return name in self.names or (self.everywhere and _is_address(name))
 

@@ -45,8 +45,8 @@ def listen(host: str, port: int) -> list[socket.socket]:
     """Sockets on every address of a host, all with one port; port 0 is any free one."""
     bound: list[socket.socket] = []
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, address in dict.fromkeys((each[0], each[4][0]) for each in found):
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, address in dict.fromkeys((entry[0], entry[4][0]) for entry in addresses):
             port = bound[0].getsockname()[1] if bound else port
             bound.append(socket.create_server((str(address), port), family=family))
     except OSError as error:

@@ -11,13 +11,12 @@ def _config(name: str, group: str, kind: str, description: str) -> declare.Decla
     @declare.asset(group, "experiment", kinds={kind}, automation=None, entry=None, name=name, description=description)
     def config(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
         with workspace.making(context) as making:
-            experiment, start = making.experiment, ""
+            experiment = making.experiment
             if name == "initial_weights" and experiment.initial_checkpoint:
                 making.read("checkpoint", experiment.initial_checkpoint)
-                start = making.lineage("checkpoint", experiment.initial_checkpoint).data_version
             fields = CONFIG_FIELDS[name](experiment)
             metadata = {"fields": dg.MetadataValue.json(fields)}
-            return making.save(config_version(name, experiment, start), metadata=metadata, config=fields)
+            return making.save(config_version(name, experiment, making.project.store), metadata=metadata, config=fields)
 
     return config
 

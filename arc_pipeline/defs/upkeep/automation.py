@@ -49,12 +49,12 @@ def _make(context: dg.OpExecutionContext, session: Session, select: list[str]) -
     outcomes = session.refresh(select)
     for outcome in outcomes:
         context.log.info(f"run {outcome.run_id}: made {', '.join(str(node.artefact) for node in outcome.made)}")
-    if failed := [f"run {each.run_id}: {each.failed}" for each in outcomes if each.failed]:
+    if failed := [f"run {outcome.run_id}: {outcome.failed}" for outcome in outcomes if outcome.failed]:
         raise dg.Failure("\n".join(failed), allow_retries=False)
 
 
 def _listed(planned: list[Status]) -> str:
-    lines = [f"- **{each.node.artefact}** is {each.status}: {'; '.join(each.causes)}" for each in planned]
+    lines = [f"- **{status.node.artefact}** is {status.status}: {'; '.join(status.causes)}" for status in planned]
     return "\n".join(lines) or "nothing is missing or stale"
 
 
@@ -74,7 +74,9 @@ def training_proposals(project: Project, assets: dg.Definitions) -> dg.SensorDef
         if not proposed:
             yield dg.SkipReason("every checkpoint is fresh")
         for status in proposed:
-            yield _request(status, [each for each in planned if each.node.partition_key == status.node.partition_key])
+            yield _request(
+                status, [other for other in planned if other.node.partition_key == status.node.partition_key]
+            )
 
     return sensor
 
@@ -82,10 +84,10 @@ def training_proposals(project: Project, assets: dg.Definitions) -> dg.SensorDef
 def _request(checkpoint: Status, wanted: list[Status]) -> dg.RunRequest:
     """The run that makes a checkpoint and what is stale before it, of its own partition."""
     name = str(checkpoint.node.partition_key)
-    state = hash_json([[str(each.node.artefact), each.causes] for each in wanted])
+    state = hash_json([[str(status.node.artefact), status.causes] for status in wanted])
     return dg.RunRequest(
         run_key=f"{name}-{state[:12]}",
         partition_key=name,
-        asset_selection=[dg.AssetKey(each.node.key) for each in wanted],
+        asset_selection=[dg.AssetKey(status.node.key) for status in wanted],
         tags={"arc_pipeline/cause": "; ".join(checkpoint.causes)[:200]},
     )

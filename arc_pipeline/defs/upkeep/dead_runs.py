@@ -19,15 +19,15 @@ def process_name(process: int | None = None) -> str:
     This one unless another is given. Empty if that is gone.
     """
     try:
-        found = psutil.Process(process)
-        if found.status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:  # which nobody may ever reap
+        alive = psutil.Process(process)
+        if alive.status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:  # which nobody may ever reap
             return ""
         # since the machine was started, in clock ticks: the clock may be set meanwhile
-        started = round((found.create_time() - psutil.boot_time()) * os.sysconf("SC_CLK_TCK"))
+        started = round((alive.create_time() - psutil.boot_time()) * os.sysconf("SC_CLK_TCK"))
     except psutil.NoSuchProcess:
         return ""
     boot = BOOT_FILE.read_text().strip() if BOOT_FILE.exists() else ""
-    return f"{socket.gethostname()}/{found.pid}/{boot}/{started}"
+    return f"{socket.gethostname()}/{alive.pid}/{boot}/{started}"
 
 
 def tag_with_process(instance: DagsterInstance, run_id: str) -> None:

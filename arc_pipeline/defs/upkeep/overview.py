@@ -16,7 +16,9 @@ def overview(session: Session) -> list[Asset]:
             description=(session.graph.get(key).description or "").partition("\n\n")[0],
             group=session.graph.get(key).group_name,
             upstream=tuple(sorted(parent.to_user_string() for parent in session.graph.get(key).parent_keys)),
-            partitions=tuple(_partition(session, each) for each in statuses if each.node.key == key.to_user_string()),
+            partitions=tuple(
+                _partition(session, status) for status in statuses if status.node.key == key.to_user_string()
+            ),
         )
         for key in session.graph.toposorted_asset_keys
     ]

@@ -26,7 +26,7 @@ from arc_pipeline.project import Project
 EVERY_EVENING = "0 20 * * *"
 # what one run can make: the stages of one experiment up to its checkpoint
 STAGES = (augmentation_config, augmented_examples, training_config, initial_weights, checkpoint)
-STAGE_NAMES = [each.name for each in STAGES]
+STAGE_NAMES = [stage.name for stage in STAGES]
 USABLE = frozenset({FRESH, UNRECORDED})
 PARTITION_TAG = "dagster/partition"
 RETRIED_WITHIN = timedelta(minutes=5)
@@ -103,14 +103,14 @@ def next_training(scanner: Scanner, instance: DagsterInstance, queue: Sequence[s
         what = run.tags.get(PARTITION_TAG, "several")
         return dg.SkipReason(f"a training ({what}) is {run.status.value.lower()} in run {run.run_id}")
     passed_over = []
-    for name in sorted(queue, key=lambda each: _failed_last(instance, each)):
+    for name in sorted(queue, key=lambda name: _failed_last(instance, name)):
         needed = stages_to_make(scanner, name)
         if not needed:
             continue
         if obstacle := next(obstacles(scanner, needed), ""):
             passed_over.append(f"{name}: {obstacle}")
             continue
-        return dg.RunRequest(partition_key=name, asset_selection=[dg.AssetKey(each.node.key) for each in needed])
+        return dg.RunRequest(partition_key=name, asset_selection=[dg.AssetKey(stage.node.key) for stage in needed])
     return dg.SkipReason("; ".join(passed_over) or "every checkpoint of the queue is up to date")
 
 
@@ -138,7 +138,7 @@ def _failed_last(instance: DagsterInstance, experiment: str) -> bool:
 def stages_to_make(scanner: Scanner, experiment: str) -> list[Status]:
     """The stages of an experiment that its checkpoint needs made, itself included, upstream first."""
     statuses = [scanner.status(Node(name, experiment)) for name in STAGE_NAMES]
-    return [each for each in statuses if each.status not in USABLE] if statuses[-1].status not in USABLE else []
+    return [status for status in statuses if status.status not in USABLE] if statuses[-1].status not in USABLE else []
 
 
 def obstacles(scanner: Scanner, needed: Sequence[Status]) -> Iterator[str]:

@@ -65,11 +65,11 @@ def report_again(instance: DagsterInstance, store: Store, node: Node) -> None:
 
 def _reason(result: dg.ExecuteInProcessResult) -> str:
     """What a failed run stumbled over: failed blocking checks first, then errors."""
-    checks = [f"its check {each.check_name} failed: {each.description}" for each in _failed_checks(result)]
+    checks = [f"its check {check.check_name} failed: {check.description}" for check in _failed_checks(result)]
     failures = [event.step_failure_data for event in result.all_events if event.is_step_failure]
     errors = [
-        str((each.user_failure_data and each.user_failure_data.description) or _innermost(each.error))
-        for each in failures
+        str((failure.user_failure_data and failure.user_failure_data.description) or _innermost(failure.error))
+        for failure in failures
     ]
     # a blocking check makes its step fail with words that only say that it did
     return "\n".join(checks or errors) or "failed without a message"
@@ -77,7 +77,7 @@ def _reason(result: dg.ExecuteInProcessResult) -> str:
 
 def _failed_checks(result: dg.ExecuteInProcessResult) -> list[dg.AssetCheckEvaluation]:
     evaluations = result.get_asset_check_evaluations()
-    return [each for each in evaluations if each.blocking and not each.passed and each.severity.value == "ERROR"]
+    return [check for check in evaluations if check.blocking and not check.passed and check.severity.value == "ERROR"]
 
 
 def _innermost(error: Any) -> str:

@@ -100,11 +100,11 @@ class Session:
     def unrecorded(self, entries: Sequence[Mapping[str, Any]]) -> list[str]:
         """Where Dagster's database disagrees with a chain from the files, in words."""
         scanner = self.scanner()
-        found = [(entry, scanner.recorded(scanner.node(Artefact.parse(entry["artefact"])))) for entry in entries]
+        recorded = [(entry, scanner.recorded(scanner.node(Artefact.parse(entry["artefact"])))) for entry in entries]
         return [
             f"{entry['artefact']}: the file has version {entry['data_version'][:8]}, Dagster's database "
             + (f"has {known[:8]}" if known else "does not know it")
-            for entry, known in found
+            for entry, known in recorded
             if entry.get("current") and known != entry["data_version"]
         ]
 

@@ -104,11 +104,11 @@ class Scanner:
     @cached_property
     def _longest(self) -> dict[str, float]:
         """The most seconds that any partition of each asset took."""
-        found: dict[str, float] = {}
+        longest: dict[str, float] = {}
         for node in self.nodes():
             if record := self._store.lineage(node.artefact):
-                found[node.key] = max(record.seconds, found.get(node.key, 0.0))
-        return found
+                longest[node.key] = max(record.seconds, longest.get(node.key, 0.0))
+        return longest
 
     def recorded(self, node: Node) -> str:
         """The data version that Dagster's database has of a node, empty if it has none."""
@@ -120,11 +120,11 @@ class Scanner:
 
     def parents(self, node: Node) -> list[Node]:
         """The partitions that a node is made from, also the edge that Dagster forbids: a checkpoint to start from."""
-        found = self._graph.get_parents_partitions(dg.AssetKey(node.key), node.partition_key).parent_partitions
-        parents = [Node(each.asset_key.to_user_string(), each.partition_key) for each in found]
+        upstream = self._graph.get_parents_partitions(dg.AssetKey(node.key), node.partition_key).parent_partitions
+        parents = [Node(parent.asset_key.to_user_string(), parent.partition_key) for parent in upstream]
         if node.key == "initial_weights" and (start := self._start(node.partition_key)):
             parents.append(Node("checkpoint", start))
-        return sorted(parents, key=lambda each: (each.key, each.partition_key or ""))
+        return sorted(parents, key=lambda parent: (parent.key, parent.partition_key or ""))
 
     def _start(self, experiment: str | None) -> str | None:
         known = self._experiments.experiments.get(experiment or "")
@@ -134,7 +134,9 @@ class Scanner:
         """Whether a node is fresh; its upstream is looked at first."""
         if node not in self._known:
             if node in self._visiting:
-                raise ArcPipelineError(f"{node.artefact} starts from itself: {' <- '.join(map(_name, self._visiting))}")
+                raise ArcPipelineError(
+                    f"{node.artefact} starts from itself: {' <- '.join(str(node.artefact) for node in self._visiting)}"
+                )
             self._visiting.append(node)
             upstream = [self.status(parent) for parent in self.parents(node)]
             self._visiting.pop()
@@ -147,7 +149,9 @@ class Scanner:
             causes = ["was never materialized", *self._root_causes(node, None)]
             return Status(node, MISSING, causes, self.seconds(node))
         own = [*self._own_causes(node, record), *self._changed_upstream(node, record, upstream)]
-        inherited = [f"{each.node.artefact} is {each.status}" for each in upstream if not _tolerated(node, each)]
+        inherited = [
+            f"{parent.node.artefact} is {parent.status}" for parent in upstream if not _tolerated(node, parent)
+        ]
         if own or inherited:
             return Status(node, STALE, own + inherited, record.seconds, inherited=not own)
         if self._recorded.get(node) != record.data_version:
@@ -194,11 +198,7 @@ class Scanner:
             return self._datasets.source_hash(node.artefact.partition)
         if node.key not in CONFIG_FIELDS:
             return None
-        experiment, start = self._experiments.get(node.artefact.partition), ""
-        if node.key == "initial_weights" and experiment.initial_checkpoint:
-            checkpoint = self._store.lineage(Artefact("checkpoint", experiment.initial_checkpoint))
-            start = checkpoint.data_version if checkpoint else ""
-        return config_version(node.key, experiment, start)
+        return config_version(node.key, self._experiments.get(node.artefact.partition), self._store)
 
     def _changed_upstream(self, node: Node, record: Lineage, upstream: list[Status]) -> list[str]:
         causes = []
@@ -207,7 +207,7 @@ class Scanner:
             if current is not None and current.data_version != used:
                 causes.append(f"{name} has a new version ({used[:8]} -> {current.data_version[:8]})")
         if node.key in COUNTS_ITS_UPSTREAM:
-            present = {str(each.node.artefact) for each in upstream if each.status != MISSING}
+            present = {str(parent.node.artefact) for parent in upstream if parent.status != MISSING}
             causes += [f"{name} is new" for name in sorted(present - record.upstream.keys())]
             causes += [f"{name} is gone" for name in sorted(record.upstream.keys() - present)]
         return causes
@@ -224,20 +224,16 @@ class Scanner:
     def _versions(self, key: dg.AssetKey) -> dict[str | None, str]:
         if self._graph.get(key).partitions_def is None:
             event = self._instance.get_latest_materialization_event(key)
-            found = event.asset_materialization if event else None
-            return {None: (found.tags or {}).get(DATA_VERSION_TAG, "")} if found else {}
+            latest_one = event.asset_materialization if event else None
+            return {None: (latest_one.tags or {}).get(DATA_VERSION_TAG, "")} if latest_one else {}
         latest = self._instance.get_latest_storage_id_by_partition(key, DagsterEventType.ASSET_MATERIALIZATION)
         if not latest:
             return {}
         wanted = dg.AssetRecordsFilter(asset_key=key, storage_ids=list(latest.values()))
         records = self._instance.fetch_materializations(wanted, limit=len(latest)).records
         events = [record.asset_materialization for record in records]
-        return {each.partition: (each.tags or {}).get(DATA_VERSION_TAG, "") for each in events if each}
+        return {event.partition: (event.tags or {}).get(DATA_VERSION_TAG, "") for event in events if event}
 
 
 def _tolerated(node: Node, parent: Status) -> bool:
     return parent.status in {FRESH, UNRECORDED} or (parent.status == MISSING and node.key in FAN_IN)
-
-
-def _name(node: Node) -> str:
-    return str(node.artefact)

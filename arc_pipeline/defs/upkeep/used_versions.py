@@ -14,16 +14,16 @@ def checkpoints(project: Project, instance: dg.DagsterInstance) -> list[Version]
     """As the store and Dagster have them now."""
     catalogue = project.experiments()
     starts = dict.fromkeys(catalogue.names()) | {
-        name: each.initial_checkpoint for name, each in catalogue.experiments.items()
+        name: experiment.initial_checkpoint for name, experiment in catalogue.experiments.items()
     }
     return versions(project.store, experiments_in_progress(instance, starts))
 
 
 def experiments_in_progress(instance: dg.DagsterInstance, starts: dict[str, str | None]) -> set[str]:
     """Every experiment with an unfinished run, and the one it starts from; all of them if a run does not say which."""
-    found: set[str] = set()
+    names: set[str] = set()
     unfinished = [status for status in dg.DagsterRunStatus if status not in FINISHED]
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=unfinished)):
         name = run.tags.get(EXPERIMENT_TAG) or run.tags.get(PARTITION_NAME_TAG)
-        found |= {name} if name in starts else set(starts)
-    return found | {start for name in found if (start := starts[name])}
+        names |= {name} if name in starts else set(starts)
+    return names | {start for name in names if (start := starts[name])}
