@@ -1,4 +1,4 @@
-"""What holds for assets in general: when they are made by themselves, and the tags of their runs. Knows no asset."""
+"""What holds for assets in general: when they are made by themselves, tags and states of runs. Knows no asset."""
 
 import dagster as dg
 
@@ -15,5 +15,7 @@ FOLLOWS_ITS_DATA = (
 )
 # the decodings, with commas, of which a run of `predictions` computes the completions: others of the refresh come after
 DECODINGS_TAG = "arc_pipeline/decodings"
+_FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+UNFINISHED_RUNS = dg.RunsFilter(statuses=[status for status in dg.DagsterRunStatus if status not in _FINISHED])
 OWNERS = {"tasks": "team:data", "augmentation": "team:data"}
 OTHER_OWNER = "team:models"

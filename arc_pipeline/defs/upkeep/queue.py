@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 from dagster import DagsterInstance
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
-from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, PARTITION_NAME_TAG, WILL_RETRY_TAG
 
 from arc_pipeline.arc.names import did_you_mean_or_all
 from arc_pipeline.arc.tasks.documents import TypedLoader, parse_yaml, read_bytes
@@ -17,6 +17,7 @@ from arc_pipeline.defs.assets.augmentation import augmented_examples
 from arc_pipeline.defs.assets.configs import augmentation_config, initial_weights, training_config
 from arc_pipeline.defs.assets.training import checkpoint
 from arc_pipeline.defs.partitions import Partitions
+from arc_pipeline.defs.policy import UNFINISHED_RUNS
 from arc_pipeline.defs.upkeep.dead_runs import end_dead_runs
 from arc_pipeline.defs.upkeep.on_hold import unrequested
 from arc_pipeline.defs.upkeep.staleness import FRESH, MISSING, UNRECORDED, Node, Scanner, Status
@@ -28,9 +29,7 @@ EVERY_EVENING = "0 20 * * *"
 STAGES = (augmentation_config, augmented_examples, training_config, initial_weights, checkpoint)
 STAGE_NAMES = [stage.name for stage in STAGES]
 USABLE = frozenset({FRESH, UNRECORDED})
-PARTITION_TAG = "dagster/partition"
 RETRIED_WITHIN = timedelta(minutes=5)
-FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 
 
 def checkpoint_job(partitions: Partitions) -> UnresolvedAssetJobDefinition:
@@ -100,7 +99,7 @@ def next_training(scanner: Scanner, instance: DagsterInstance, queue: Sequence[s
     """What to launch now, or why nothing. Those whose last training failed come after all others."""
     if running := unfinished_trainings(instance):
         run = running[0]
-        what = run.tags.get(PARTITION_TAG, "several")
+        what = run.tags.get(PARTITION_NAME_TAG, "several")
         return dg.SkipReason(f"a training ({what}) is {run.status.value.lower()} in run {run.run_id}")
     passed_over = []
     for name in sorted(queue, key=lambda name: _failed_last(instance, name)):
@@ -117,7 +116,7 @@ def next_training(scanner: Scanner, instance: DagsterInstance, queue: Sequence[s
 def unfinished_trainings(instance: DagsterInstance) -> list[dg.DagsterRun]:
     """Runs that are queued, under way or about to be retried, and make a checkpoint; one that selects no assets makes
     all of its job's."""
-    runs = [*instance.get_runs(dg.RunsFilter(statuses=[*{*dg.DagsterRunStatus} - FINISHED])), *_to_be_retried(instance)]
+    runs = [*instance.get_runs(UNFINISHED_RUNS), *_to_be_retried(instance)]
     return [run for run in runs if run.asset_selection is None or checkpoint.key in run.asset_selection]
 
 
@@ -129,7 +128,7 @@ def _to_be_retried(instance: DagsterInstance) -> list[dg.DagsterRun]:
 
 
 def _failed_last(instance: DagsterInstance, experiment: str) -> bool:
-    of_experiment = dg.RunsFilter(tags={PARTITION_TAG: experiment})
+    of_experiment = dg.RunsFilter(tags={PARTITION_NAME_TAG: experiment})
     runs = (run for run in instance.get_runs(of_experiment) if checkpoint.key in (run.asset_selection or ()))
     last = next(runs, None)
     return last is not None and last.status == dg.DagsterRunStatus.FAILURE

@@ -3,11 +3,11 @@
 import dagster as dg
 from dagster._core.storage.tags import MULTIDIMENSIONAL_PARTITION_PREFIX, PARTITION_NAME_TAG
 
+from arc_pipeline.defs.policy import UNFINISHED_RUNS
 from arc_pipeline.project import Project
 from arc_pipeline.store.pruning import Version, versions
 
 EXPERIMENT_TAG = f"{MULTIDIMENSIONAL_PARTITION_PREFIX}experiment"
-FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 
 
 def checkpoints(project: Project, instance: dg.DagsterInstance) -> list[Version]:
@@ -22,8 +22,7 @@ def checkpoints(project: Project, instance: dg.DagsterInstance) -> list[Version]
 def experiments_in_progress(instance: dg.DagsterInstance, starts: dict[str, str | None]) -> set[str]:
     """Every experiment with an unfinished run, and the one it starts from; all of them if a run does not say which."""
     names: set[str] = set()
-    unfinished = [status for status in dg.DagsterRunStatus if status not in FINISHED]
-    for run in instance.get_runs(filters=dg.RunsFilter(statuses=unfinished)):
+    for run in instance.get_runs(UNFINISHED_RUNS):
         name = run.tags.get(EXPERIMENT_TAG) or run.tags.get(PARTITION_NAME_TAG)
         names |= {name} if name in starts else set(starts)
     return names | {start for name in names if (start := starts[name])}
