@@ -23,7 +23,8 @@ def trace(
 ) -> None:
     """The chain from a table cell down to the source bytes; works from the files alone."""
     from arc_pipeline.defs.data_dir import data_directory
-    from arc_pipeline.store.artefact import Artefact, Store, read_table
+    from arc_pipeline.store.artefact import Artefact, Store
+    from arc_pipeline.store.tables import read_table
     from arc_pipeline.store.trace import lines
     from arc_pipeline.store.trace import trace as follow
 
@@ -74,7 +75,8 @@ def history(
 ) -> None:
     """Every kept version of an experiment's metrics, oldest first: the table before and after a fix."""
     from arc_pipeline.defs.data_dir import data_directory
-    from arc_pipeline.store.artefact import Artefact, Store, read_table
+    from arc_pipeline.store.artefact import Artefact, Store
+    from arc_pipeline.store.tables import read_table
 
     store, artefact = Store(data_directory() / "store"), Artefact("metrics", f"{experiment}/{decoding}")
     versions = [(path, store.read_lineage(path)) for path in store.versions(artefact)]

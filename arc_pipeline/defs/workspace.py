@@ -23,8 +23,9 @@ from arc_pipeline.defs.data_dir import data_directory
 from arc_pipeline.defs.partitions import partition_path, read_experiments
 from arc_pipeline.defs.upkeep.dead_runs import tag_with_process
 from arc_pipeline.errors import ArcPipelineError, MissingArtefact
-from arc_pipeline.store.artefact import Artefact, Lineage, Store, hash_tables, read_table, write_table
+from arc_pipeline.store.artefact import Artefact, Lineage, Store
 from arc_pipeline.store.environment import environment
+from arc_pipeline.store.tables import hash_tables, read_table, write_table
 from arc_pipeline.uncounted import uncounted
 
 MOST_METADATA_ROWS = 50

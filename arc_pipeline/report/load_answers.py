@@ -7,8 +7,8 @@ from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.arc.tasks.task_table import tasks_from_table
 from arc_pipeline.report.grids.augmented import rows_of_task
 from arc_pipeline.report.grids.gallery import AnsweredPair, answered_pairs
-from arc_pipeline.store.artefact import Artefact, Store, read_table
-from arc_pipeline.store.tables import apart
+from arc_pipeline.store.artefact import Artefact, Store
+from arc_pipeline.store.tables import apart, read_table
 
 
 def asked_tasks(store: Store, experiment: str) -> dict[str, list[Task]]:

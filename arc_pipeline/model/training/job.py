@@ -11,7 +11,7 @@ from arc_pipeline.arc.augmentation.test_time import training_tasks
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.arc.tasks.task_table import tasks_from_table
-from arc_pipeline.store.artefact import read_table
+from arc_pipeline.store.tables import read_table
 
 # the key of the message by which the training program says that it refuses its job, so that none tries again
 REFUSAL = "refusal"
