@@ -9,13 +9,12 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from arc_pipeline.arc.names import NAME_RULE, did_you_mean_or_all, is_name
 from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.settings import AugmentationConfig, Prediction, Section, TrainingData, Tuning
-from arc_pipeline.arc.tasks.documents import TypedLoader, parse_yaml, read_bytes
+from arc_pipeline.arc.tasks.documents import TypedLoader, field_faults, parse_yaml, read_bytes
 from arc_pipeline.errors import Fault, FaultyInput
 from arc_pipeline.uncounted import uncounted
 
@@ -324,31 +323,4 @@ def read_experiment(path: Path, known: Mapping[str, Collection[str]] | None = No
     try:
         return Experiment.model_validate({**content, "name": path.stem}, context=known)
     except ValidationError as error:
-        raise FaultyInput([_fault(path.name, each) for each in error.errors()]) from error
-
-
-def _fault(file: str, error: ErrorDetails) -> Fault:
-    field = ".".join(map(str, error["loc"]))
-    if error["type"] == "extra_forbidden":
-        return Fault(file, field, f"unknown field{_hint(error['loc'])}", repr(error["input"])[:80])
-    value = "" if error["type"] == "missing" or not field else repr(error["input"])[:80]
-    return Fault(file, field, error["msg"].removeprefix("Value error, "), value)
-
-
-SECTIONS: Mapping[str, type[BaseModel]] = {
-    "tuning": Tuning,
-    "train": TrainingData,
-    "validation": TrainingData,
-    "augmentation": AugmentationConfig,
-    "predict": Prediction,
-}
-
-
-def _hint(place: Sequence[int | str]) -> str:
-    """What an unknown field may mean: one that its section has, or the same word in another section."""
-    word = str(place[-1])
-    fields = (SECTIONS[str(place[0])] if len(place) > 1 else Experiment).model_fields.keys() - {"name"}
-    elsewhere = [f"{name}.{word}" for name, section in SECTIONS.items() if word in section.model_fields]
-    if elsewhere and len(place) == 1:
-        return f"; did you mean {elsewhere[0]!r}?"
-    return did_you_mean_or_all(word, fields)
+        raise FaultyInput(field_faults(path.name, error, Experiment)) from error

@@ -129,8 +129,8 @@ def test_each_fault_says_what_is_allowed(tmp_path: Path, change: dict[Any, Any],
 
 def test_missing_fields_are_named(tmp_path: Path) -> None:
     assert faults(tmp_path, {"model": "tiny"}) == [
-        "x.yaml: max_steps: Field required",
-        "x.yaml: predict: Field required",
+        "x.yaml: max_steps: the field is missing",
+        "x.yaml: predict: the field is missing",
         f"x.yaml: train: {NO_TRAIN} (found [])",
     ]
 

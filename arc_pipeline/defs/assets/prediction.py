@@ -11,7 +11,7 @@ from arc_pipeline.arc.augmentation.test_time import seen_in_training
 from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.prediction.questions import DECODED, candidates_table, questions
 from arc_pipeline.arc.tasks.task import Task
-from arc_pipeline.arc.tasks.task_table import tasks_from_table
+from arc_pipeline.arc.tasks.task_table import read_evaluation_tasks, read_tasks
 from arc_pipeline.defs.asset_code import asset_code
 from arc_pipeline.defs.assets.completing import Asked, completions, temperatures_together
 from arc_pipeline.defs.assets.configs import augmentation_config, prediction_config
@@ -28,7 +28,7 @@ from arc_pipeline.defs.upkeep.automation import FOLLOWS_ITS_DATA
 from arc_pipeline.defs.workspace import Making, Workspace
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.machine.accelerator import POOL
-from arc_pipeline.store.tables import apart, stacked
+from arc_pipeline.store.tables import stacked
 from arc_pipeline.uncounted import uncounted
 
 
@@ -76,7 +76,7 @@ def contamination(context: dg.AssetExecutionContext, workspace: Workspace):
     with workspace.making(context) as making:
         history = [making.configured("augmentation_config", each) for each in making.history()]
         used = {name for each in history for name in each.datasets()["train"]}
-        found = {name: tasks_from_table(making.table("tasks", name)) for name in sorted(used)}
+        found = {name: read_tasks(making.read("tasks", name)) for name in sorted(used)}
         asked = tasks_asked(making)
         shared, names = seen_in_training(history, found, asked)
         said = labels(names, asked, shared)
@@ -90,8 +90,7 @@ def contamination(context: dg.AssetExecutionContext, workspace: Workspace):
 
 def tasks_asked(making: Making) -> dict[str, list[Task]]:
     """The tasks that the experiment of this partition is asked, by dataset."""
-    table = making.table("evaluation_tasks", making.experiment.name)
-    return {dataset: tasks_from_table(each) for dataset, each in apart("dataset", table).items()}
+    return read_evaluation_tasks(making.read("evaluation_tasks", making.experiment.name))
 
 
 @dg.asset(
