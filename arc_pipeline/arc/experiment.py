@@ -4,13 +4,13 @@ Each consumer's part of the file is a version of its own, so that a prediction s
 """
 
 import math
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from arc_pipeline.arc.augmentation.checks import CHECKS
 from arc_pipeline.arc.names import NAME_RULE, did_you_mean_or_all, is_name
 from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.settings import AugmentationConfig, Prediction, Section, TrainingData, Tuning
@@ -25,13 +25,13 @@ __all__ = ["AugmentationConfig", "Experiment", "ExperimentCatalogue", "Predictio
 SAVED_STATES = 50
 SAVED_AT_LEAST_EVERY = 50
 
-RecipeCheck = Literal[
-    "every_test_pair_is_a_target",
-    "every_pair_is_a_target_evenly",
-    "transforms_are_uniform",
-    "colour_maps_are_permutations",
-    "datasets_are_mixed_by_weight",
-]
+
+def _expected_violation(name: str) -> str:
+    """A check that may fail where the file says so."""
+    expectable = [check.name for check in CHECKS.values() if check.may_be_expected]
+    if name not in expectable:
+        raise ValueError(f"no check that may be expected to fail{did_you_mean_or_all(name, expectable)}")
+    return name
 
 
 class Experiment(Section):
@@ -67,7 +67,7 @@ class Experiment(Section):
     report_to: list[Literal["tensorboard", "wandb"]] = []
     initial_checkpoint: str | None = None
     predict: Prediction
-    expected_violations: list[RecipeCheck] = []
+    expected_violations: list[Annotated[str, AfterValidator(_expected_violation)]] = []
     on_request: bool = False
 
     @field_validator("grid_encoder")
@@ -157,13 +157,6 @@ class Experiment(Section):
     def training_data(self) -> list[TrainingData]:
         """Where examples come from: at test time from the tasks that are asked."""
         return self.train or [TrainingData(dataset=name) for name in self.predict.datasets]
-
-    @property
-    def drawing(self) -> AugmentationConfig:
-        """How examples are drawn: at test time all other demonstrations are shown, unless the file says how many."""
-        if not self.test_time or self.augmentation.max_demonstrations:
-            return self.augmentation
-        return self.augmentation.model_copy(update={"max_demonstrations": sys.maxsize})
 
     def augmentation_fields(self) -> dict[str, Any]:
         """What `augmented_examples` reads."""

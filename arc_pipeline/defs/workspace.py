@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from arc_pipeline.arc.augmentation.checks import Verdict, summary
+from arc_pipeline.arc.augmentation.verdict import Verdict
 from arc_pipeline.arc.experiment import Experiment, ExperimentCatalogue
 from arc_pipeline.arc.prediction.questions import DECODINGS
 from arc_pipeline.defs.asset_code import definitions_of
@@ -156,7 +156,7 @@ class Making:
             code_version=self.code_version,
             code=definitions_of(self.artefact.asset),
             upstream=self.upstream,
-            checks={name: summary(each) | {"expected": name in expected} for name, each in verdicts.items()},
+            checks={name: verdict.as_json() | {"expected": name in expected} for name, verdict in verdicts.items()},
             config=dict(config or {}),
             metadata={key: value for key, value in (metadata or {}).items() if _is_plain(value)},
             run_id=self._context.run_id,

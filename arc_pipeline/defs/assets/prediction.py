@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from arc_pipeline.arc.augmentation.contamination import evaluation_pairs_are_not_in_training, labels
+from arc_pipeline.arc.augmentation.contamination import contamination_labels, evaluation_pairs_are_not_in_training
 from arc_pipeline.arc.augmentation.test_time import seen_in_training
 from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.prediction.questions import DECODED, candidates_table, questions
@@ -79,10 +79,10 @@ def contamination(context: dg.AssetExecutionContext, workspace: Workspace):
         found = {name: read_tasks(making.read("tasks", name)) for name in sorted(used)}
         asked = tasks_asked(making)
         shared, names = seen_in_training(history, found, asked)
-        said = labels(names, asked, shared)
+        labels = contamination_labels(names, asked, shared)
         verdict = evaluation_pairs_are_not_in_training(names, asked, shared)
-        table = pa.Table.from_pylist([{"dataset": name, "label": label} for name, label in said.items()])
-        metadata = {"shared_test_pairs": shared.num_rows, "labels": dg.MetadataValue.json(said)}
+        table = pa.Table.from_pylist([{"dataset": name, "label": label} for name, label in labels.items()])
+        metadata = {"shared_test_pairs": shared.num_rows, "labels": dg.MetadataValue.json(labels)}
         tables = {"contamination": table, "shared_pairs": shared}
         warned = [evaluation_pairs_are_not_in_training.__name__]
         return making.save_tables(tables, metadata=metadata, verdicts={warned[0]: verdict}, warnings=warned)

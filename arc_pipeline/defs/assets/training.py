@@ -9,11 +9,12 @@ import dagster as dg
 import yaml
 from pydantic import Field
 
+from arc_pipeline.arc.augmentation.checks import CHECKS
 from arc_pipeline.arc.augmentation.test_time import examples_of_each
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.training.validation import validation_loss_follows_training
 from arc_pipeline.defs.asset_code import asset_code
-from arc_pipeline.defs.assets.augmentation import EXAMPLE_CHECKS, augmented_examples
+from arc_pipeline.defs.assets.augmentation import augmented_examples
 from arc_pipeline.defs.assets.configs import initial_weights, training_config
 from arc_pipeline.defs.assets.tasks import tasks
 from arc_pipeline.defs.cost import observe_cost
@@ -184,7 +185,7 @@ def refuse_failed_checks(making: Making) -> None:
     record = making.lineage("augmented_examples", making.artefact.partition)
     failed = [
         f"{name}: {record.checks[name]['description']}" if name in record.checks else f"{name}: was never evaluated"
-        for name in EXAMPLE_CHECKS
+        for name in CHECKS
         if not (name in record.checks and (record.checks[name]["passed"] or record.checks[name]["expected"]))
     ]
     if failed:
