@@ -35,8 +35,8 @@ def _expected_violation(name: str) -> str:
 
 
 class Experiment(Section):
-    """Everything that the seed's command line said, with its defaults. One that is made `on_request` is left out of
-    what is made without naming it, until it was made once."""
+    """All settings of one experiment, with their defaults. One with `on_request` is skipped unless it is selected by
+    name, until it was made once."""
 
     name: str
     model: str = "tiny"
@@ -93,7 +93,7 @@ class Experiment(Section):
         known = (info.context or {}).get("experiments")
         others = [name for name in known or () if name != info.data.get("name")]
         if known and start is not None and start not in others:
-            raise ValueError(f"not another experiment{did_you_mean_or_all(start, others)}")
+            raise ValueError(f"must name a different experiment{did_you_mean_or_all(start, others)}")
         return start
 
     @model_validator(mode="after")
@@ -114,11 +114,11 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _test_time(self) -> "Experiment":
-        """At test time the data is given by what is asked, and the start by what was trained before."""
+        """At test time the evaluation tasks give the data, and an earlier training the start."""
         wrong = {
             "must not look at test outputs: leave out validation": self.validation,
             "shows no test pair: leave out augmentation.target": self.augmentation.target != "any",
-            "begins with a trained model: name it as initial_checkpoint": self.initial_checkpoint is None,
+            "starts from a trained model: name it as initial_checkpoint": self.initial_checkpoint is None,
         }
         wrong_of_task = {
             "trains adapters: tuning must be {method: lora}": self.tuning.method != "lora",
@@ -127,9 +127,9 @@ class Experiment(Section):
             or self.predict.at_steps,
         }
         if self.test_time == "task":
-            wrong = wrong | {f"task {each}": is_wrong for each, is_wrong in wrong_of_task.items()}
-        if self.test_time and (words := [each for each, is_wrong in wrong.items() if is_wrong]):
-            raise ValueError(f"test_time {'; '.join(words)}")
+            wrong = wrong | {f"task {problem}": is_wrong for problem, is_wrong in wrong_of_task.items()}
+        if self.test_time and (problems := [problem for problem, is_wrong in wrong.items() if is_wrong]):
+            raise ValueError(f"test_time {'; '.join(problems)}")
         return self
 
     @model_validator(mode="after")
@@ -155,13 +155,13 @@ class Experiment(Section):
 
     @property
     def training_data(self) -> list[TrainingData]:
-        """Where examples come from: at test time from the tasks that are asked."""
+        """Where examples come from: at test time from the evaluation tasks."""
         return self.train or [TrainingData(dataset=name) for name in self.predict.datasets]
 
     def augmentation_fields(self) -> dict[str, Any]:
         """What `augmented_examples` reads."""
         fields = self.model_dump(include={"chat", "vocabulary", "grid_encoder", "augmentation", "max_seq_len", "seed"})
-        fields |= {"train": [each.model_dump() for each in self.training_data], **self._scope()}
+        fields |= {"train": [data.model_dump() for data in self.training_data], **self._scope()}
         return fields | {"n_examples": self.n_examples, "checks": self.expected_violations}
 
     def _scope(self) -> dict[str, Any]:
@@ -198,8 +198,8 @@ class Experiment(Section):
 
     def datasets(self) -> dict[str, list[str]]:
         """The datasets it names, by the field that names them."""
-        trained = [each.dataset for each in self.training_data]
-        validated = [each.dataset for each in self.validation]
+        trained = [data.dataset for data in self.training_data]
+        validated = [data.dataset for data in self.validation]
         return {"train": trained, "validation": validated, "predict.datasets": list(self.predict.datasets)}
 
 
@@ -223,7 +223,7 @@ class ExperimentCatalogue:
             except FaultyInput as error:
                 faults[name] = list(error.faults)
         wrong = _other_starts(experiments) | _cycles(experiments)
-        good = {name: each for name, each in experiments.items() if name not in wrong}
+        good = {name: experiment for name, experiment in experiments.items() if name not in wrong}
         return cls(good, faults | wrong)
 
     def names(self) -> list[str]:
@@ -243,25 +243,25 @@ class ExperimentCatalogue:
         raise FaultyInput(known if name in self.faults else [missing])
 
     def history(self, name: str) -> list[Experiment]:
-        """The experiment of that name, then those whose checkpoints it goes on from, the latest first.
+        """The experiment of that name, then those whose checkpoints it starts from, the latest first.
 
         Ends before one that is faulty: the last one then still has an `initial_checkpoint`.
         """
-        found: list[Experiment] = []
+        history: list[Experiment] = []
         start: str | None = name
         while start in self.experiments:
-            found.append(self.experiments[start])
-            start = found[-1].initial_checkpoint
-        return found
+            history.append(self.experiments[start])
+            start = history[-1].initial_checkpoint
+        return history
 
 
 def experiment_files(directory: Path) -> dict[str, list[Path]]:
     """The files of each name, below any folder; more than one file of a name is a fault."""
-    found: dict[str, list[Path]] = {}
-    for path in sorted(directory.rglob("*.yaml"), key=lambda each: (each.stem, each)):
+    files: dict[str, list[Path]] = {}
+    for path in sorted(directory.rglob("*.yaml"), key=lambda path: (path.stem, path)):
         if not any(part.startswith(".") for part in path.relative_to(directory).parts):
-            found.setdefault(path.stem, []).append(path)
-    return found
+            files.setdefault(path.stem, []).append(path)
+    return files
 
 
 def _the_one(directory: Path, places: Sequence[Path]) -> Path:
@@ -273,7 +273,7 @@ def _the_one(directory: Path, places: Sequence[Path]) -> Path:
 
 def _cycles(experiments: Mapping[str, Experiment]) -> dict[str, list[Fault]]:
     """A fault for every experiment that would start from its own checkpoint, by way of others."""
-    starts = {name: each.initial_checkpoint for name, each in experiments.items()}
+    starts = {name: experiment.initial_checkpoint for name, experiment in experiments.items()}
     faults = {}
     for name in starts:
         path = [name]
@@ -286,20 +286,23 @@ def _cycles(experiments: Mapping[str, Experiment]) -> dict[str, list[Fault]]:
 
 
 def _other_starts(experiments: Mapping[str, Experiment]) -> dict[str, list[Fault]]:
-    """Faults of experiments that go on from the checkpoint of one whose model reads other tokens, or that has many."""
+    """Faults of experiments that start from one whose model reads other tokens, or that has many checkpoints."""
     faults = {}
-    for name, each in experiments.items():
-        if start := experiments.get(each.initial_checkpoint or ""):
+    for name, experiment in experiments.items():
+        if start := experiments.get(experiment.initial_checkpoint or ""):
             if start.test_time == "task":
-                problem = f"{start.name} has an adapter for each task, and none can go on from all of them"
+                problem = f"{start.name} has an adapter for each task, and no training can start from all of them"
                 faults[name] = [Fault(f"{name}.yaml", "initial_checkpoint", problem, repr(start.name))]
                 continue
-            fields = ("model", "chat", "vocabulary", *(["grid_encoder"] if each.vocabulary == "used" else []))
-            problem = f"goes on from {start.name}'s checkpoint, so it must be as there: "
-            found = [(field, getattr(each, field), getattr(start, field)) for field in fields]
-            differing = [(field, ours, problem + repr(theirs)) for field, ours, theirs in found if ours != theirs]
-            faults[name] = [Fault(f"{name}.yaml", field, words, repr(ours)) for field, ours, words in differing]
-    return {name: found for name, found in faults.items() if found}
+            fields = ("model", "chat", "vocabulary", *(["grid_encoder"] if experiment.vocabulary == "used" else []))
+            problem = f"starts from {start.name}'s checkpoint, so it must be the same as there: "
+            values = [(field, getattr(experiment, field), getattr(start, field)) for field in fields]
+            faults[name] = [
+                Fault(f"{name}.yaml", field, problem + repr(theirs), repr(ours))
+                for field, ours, theirs in values
+                if ours != theirs
+            ]
+    return {name: of_file for name, of_file in faults.items() if of_file}
 
 
 def read_experiment(path: Path, known: Mapping[str, Collection[str]] | None = None) -> Experiment:

@@ -25,11 +25,10 @@ def trace(
     from arc_pipeline.defs.data_dir import data_directory
     from arc_pipeline.store.artefact import Artefact, Store
     from arc_pipeline.store.tables import read_table
-    from arc_pipeline.store.trace import lines
-    from arc_pipeline.store.trace import trace as follow
+    from arc_pipeline.store.trace import chain_lines, lineage_chain
 
     store, artefact = Store(data_directory() / "store"), Artefact("metrics", f"{experiment}/{decoding}")
-    entries = follow(store, artefact, version)
+    entries = lineage_chain(store, artefact, version)
     rows = read_table(store.version(artefact, entries[0]["data_version"]) or store.current(artefact), "metrics")
     cell = _cell_of(rows.to_pylist(), dataset, metric)
     for warning in open_session().unrecorded(entries):
@@ -38,7 +37,7 @@ def trace(
         print(json.dumps([{**cell, "experiment": experiment, "decoding": decoding}, *entries]))
     else:
         print(f"{experiment} {decoding} {cell['dataset']}: {metric} = {cell['value']:.4f}")
-        print("\n".join(f"  {line}" for line in lines(entries)))
+        print("\n".join(f"  {line}" for line in chain_lines(entries)))
 
 
 def _cell_of(rows: list[dict[str, Any]], dataset: str, metric: str) -> dict[str, Any]:

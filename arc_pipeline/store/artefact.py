@@ -98,11 +98,11 @@ class Store:
 
     def versions(self, artefact: Artefact) -> list[Path]:
         """The directories of all versions that are kept, oldest first."""
-        found = [path.parent for path in self.place(artefact).glob(f"*/{LINEAGE}") if not path.parent.is_symlink()]
-        return sorted(found, key=lambda path: path.stat().st_ctime)
+        kept = [path.parent for path in self.place(artefact).glob(f"*/{LINEAGE}") if not path.parent.is_symlink()]
+        return sorted(kept, key=lambda path: path.stat().st_ctime)
 
     def version(self, artefact: Artefact, data_version: str) -> Path | None:
-        """The directory of a version, given by the beginning of its data version: the current one if that fits."""
+        """The directory of a version, given by the first digits of its data version: the current one if that fits."""
         link = self.place(artefact) / CURRENT
         candidates = [*reversed(self.versions(artefact)), *([link.resolve()] if link.exists() else [])]
         fitting = [path for path in candidates if path.name.startswith(data_version[:16])]

@@ -75,7 +75,7 @@ def test_all_faults_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
         "x.yaml: expected_violations.0: no check that may be expected to fail; did you mean 'transforms_are_uniform'? "
         "(found 'transforms_are_unifrom')",
         f"x.yaml: grid_encoder: unknown encoder 'Minimal', allowed: {encoders} (found 'RowNumberEncoder(Minimal())')",
-        "x.yaml: initial_checkpoint: not another experiment; there are: none (found 'y')",
+        "x.yaml: initial_checkpoint: must name a different experiment; there are: none (found 'y')",
         "x.yaml: learning_rate: Input should be a valid number, unable to parse string as a number (found 'fast')",
         "x.yaml: max_step: unknown field; did you mean 'max_steps'? (found 10)",
         "x.yaml: max_steps: Input should be greater than or equal to 1 (found -1)",
@@ -111,7 +111,10 @@ def test_all_faults_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
             "augmentation.background_probability: Input should be less th",
         ),
         ({"micro_batch_size": 3}, "batch_size must be a multiple of micro_batch_size x processes, 3 x 1, found 16"),
-        ({"initial_checkpoint": "x"}, "initial_checkpoint: not another experiment; there are: none (found 'x')"),
+        (
+            {"initial_checkpoint": "x"},
+            "initial_checkpoint: must name a different experiment; there are: none (found 'x')",
+        ),
         ({"predict": {"datasets": ["val_rs7", "val_rs7"]}}, "each dataset is predicted once, repeated: val_rs7 (found"),
         ({"name": "y"}, "an experiment is a mapping of fields; its name is the file's (found {'max_steps': 10, "),
         ({1: 2}, "x.yaml: 1: Keys should be strings (found 1)"),
@@ -217,7 +220,7 @@ def test_a_checkpoint_whose_model_reads_other_tokens_is_no_start(tmp_path: Path)
     files = {name: each | {"initial_checkpoint": "base"} for name, each in files.items()}
     catalogue = ExperimentCatalogue.read(write(tmp_path, base=base, **files), DATASETS)
     assert list(catalogue.experiments) == ["base", "same"]
-    words = "goes on from base's checkpoint, so it must be as there:"
+    words = "starts from base's checkpoint, so it must be the same as there:"
     encoder = catalogue.experiments["base"].grid_encoder
     assert {name: list(map(str, found)) for name, found in catalogue.faults.items()} == {
         "whole": [f"whole.yaml: vocabulary: {words} 'used' (found 'full')"],
@@ -346,7 +349,7 @@ def test_the_shortest_test_time_training() -> None:
             {"train": [{"dataset": "val_rs7"}]},
             "train: name what to train on, [{dataset: ...}], unless test_time is giv",
         ),
-        ({"initial_checkpoint": None}, "test_time begins with a trained model: name it as initial_checkpoint"),
+        ({"initial_checkpoint": None}, "test_time starts from a trained model: name it as initial_checkpoint"),
         ({"validation": [{"dataset": "val_rs7"}]}, "test_time must not look at test outputs: leave out validation"),
         ({"augmentation": {"target": "test-only"}}, "test_time shows no test pair: leave out augmentation.target"),
     ],
@@ -375,7 +378,7 @@ def test_faults_of_an_adapter_for_each_task(tmp_path: Path, change: dict[str, An
 def test_none_goes_on_from_an_adapter_for_each_task(tmp_path: Path) -> None:
     write(tmp_path, base=LEAST, adapted=AT_TEST_TIME | {"test_time": "task", "tuning": {"method": "lora"}})
     [fault] = faults(tmp_path, LEAST | {"initial_checkpoint": "adapted"})
-    assert "adapted has an adapter for each task, and none can go on from all of them" in fault
+    assert "adapted has an adapter for each task, and no training can start from all of them" in fault
 
 
 def test_weights_have_a_history(tmp_path: Path) -> None:

@@ -52,8 +52,8 @@ def parse_json(file: str, content: bytes) -> object:
         return json.loads(content, object_pairs_hook=_object)
     except json.JSONDecodeError as exc:
         place = f"line {exc.lineno}, column {exc.colno}"
-        found = repr(exc.doc[exc.pos : exc.pos + 20]) if exc.pos < len(exc.doc) else "the end of the file"
-        raise FaultyInput([Fault(file, place, f"broken JSON: {exc.msg}", found)]) from exc
+        value = repr(exc.doc[exc.pos : exc.pos + 20]) if exc.pos < len(exc.doc) else "the end of the file"
+        raise FaultyInput([Fault(file, place, f"broken JSON: {exc.msg}", value)]) from exc
     except (ValueError, RecursionError) as exc:  # not UTF-8, a number of thousands of digits, absurd nesting
         raise FaultyInput([Fault(file, "", "broken JSON", str(exc))]) from exc
 
