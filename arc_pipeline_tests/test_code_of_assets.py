@@ -27,7 +27,7 @@ USED_BY = {
     "arc/augmentation/exposure.py": "augmented_examples",
     "arc/augmentation/recipes.py": "augmented_examples checkpoint predictions prompt_samples training_curve",
     "arc/augmentation/test_time.py": "augmented_examples checkpoint contamination",
-    "arc/augmentation/verdict.py": "augmented_examples checkpoint contamination",
+    "arc/augmentation/verdict.py": "augmented_examples",
     "arc/evaluation/bootstrap.py": f"breakdown metrics prediction_curve training_curve {TABLES}",
     "arc/evaluation/breakdown.py": "breakdown",
     "arc/evaluation/comparison.py": TABLES,

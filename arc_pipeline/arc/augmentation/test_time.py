@@ -34,7 +34,7 @@ def training_tasks(experiment: Experiment, tasks: Tasks) -> dict[str, list[Task]
     return {dataset: [replace(task, test=()) for task in given] for dataset, given in tasks.items()}
 
 
-def drawn_examples(
+def examples_to_check(
     experiment: Experiment, recipes: pa.Table, ledger: pa.Table, tasks: Tasks, measure: Measure
 ) -> DrawnExamples:
     """What the checks of an experiment's examples look at."""

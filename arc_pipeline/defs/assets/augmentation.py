@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from arc_pipeline.arc.augmentation.checks import CHECKS, DrawnExamples, check_examples
 from arc_pipeline.arc.augmentation.recipes import RECIPE_SCHEMA, Measure
-from arc_pipeline.arc.augmentation.test_time import draw_training, drawn_examples
+from arc_pipeline.arc.augmentation.test_time import draw_training, examples_to_check
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.tasks.task import Task
@@ -58,7 +58,7 @@ def augmented_examples(context: dg.AssetExecutionContext, workspace: Workspace):
         tokenizer = load_tokenizer(experiment.model, experiment)
         measure = measured_by(tokenizer, parse_encoder(experiment.grid_encoder))
         recipes, ledger = draw_tables(experiment, given, measure)
-        drawn = drawn_examples(experiment, recipes, ledger, given, measure)
+        drawn = examples_to_check(experiment, recipes, ledger, given, measure)
         return making.save_tables(
             {"augmented_examples": recipes, "too_long": ledger},
             metadata=examples_metadata(experiment, drawn),

@@ -16,8 +16,8 @@ from arc_pipeline.arc.augmentation.recipes import RECIPE_SCHEMA, Recipe
 from arc_pipeline.arc.augmentation.test_time import (
     draw_training,
     drawing_config,
-    drawn_examples,
     examples_of_each,
+    examples_to_check,
     n_trainings,
     seen_in_training,
     training_tasks,
@@ -48,7 +48,7 @@ def draw(of: Experiment, tasks: Tasks) -> pa.Table:
 
 
 def verdict(recipes: pa.Table, tasks: Tasks, of: Experiment | None = None) -> Verdict:
-    drawn = drawn_examples(of or experiment(), recipes, recipes.slice(0, 0), tasks, measure)
+    drawn = examples_to_check(of or experiment(), recipes, recipes.slice(0, 0), tasks, measure)
     return only_demonstrations_are_trained_on(drawn)
 
 
