@@ -1,4 +1,4 @@
-"""The errors a user can mend. Every message names the file, the place in it and the value, and says what to do.
+"""The errors a user can fix. Every message names the file, the place in it and the value, and says what to do.
 
 ArcPipelineError
 ├── FaultyInput          files that cannot be used: every fault of every file, at once
@@ -31,12 +31,13 @@ class Fault:
 
 
 class FaultyInput(ArcPipelineError):
-    """Carries every fault that was found, so that one look is enough to mend them all."""
+    """Carries every fault that was found, so that all can be fixed at once."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(sorted(faults))
         lines = "\n".join(f"  {fault}" for fault in self.faults)
-        super().__init__(f"{len(self.faults)} fault(s) in the input:\n{lines}")
+        count = f"{len(self.faults)} problem{'s' if len(self.faults) > 1 else ''} found"
+        super().__init__(f"{count}:\n{lines}")
 
 
 class UndecodableGrid(ArcPipelineError):

@@ -4,18 +4,17 @@ Each consumer's part of the file is a version of its own, so that a prediction s
 """
 
 import math
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from arc_pipeline.arc.augmentation.checks import CHECKS
 from arc_pipeline.arc.names import NAME_RULE, did_you_mean_or_all, is_name
 from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.settings import AugmentationConfig, Prediction, Section, TrainingData, Tuning
-from arc_pipeline.arc.tasks.documents import TypedLoader, parse_yaml, read_bytes
+from arc_pipeline.arc.tasks.documents import TypedLoader, field_faults, parse_yaml, read_bytes
 from arc_pipeline.errors import Fault, FaultyInput
 from arc_pipeline.uncounted import uncounted
 
@@ -26,18 +25,18 @@ __all__ = ["AugmentationConfig", "Experiment", "ExperimentCatalogue", "Predictio
 SAVED_STATES = 50
 SAVED_AT_LEAST_EVERY = 50
 
-RecipeCheck = Literal[
-    "every_test_pair_is_a_target",
-    "every_pair_is_a_target_evenly",
-    "transforms_are_uniform",
-    "colour_maps_are_permutations",
-    "datasets_are_mixed_by_weight",
-]
+
+def _expected_violation(name: str) -> str:
+    """A check that may fail where the file says so."""
+    expectable = [check.name for check in CHECKS.values() if check.may_be_expected]
+    if name not in expectable:
+        raise ValueError(f"no check that may be expected to fail{did_you_mean_or_all(name, expectable)}")
+    return name
 
 
 class Experiment(Section):
-    """Everything that the seed's command line said, with its defaults. One that is made `on_request` is left out of
-    what is made without naming it, until it was made once."""
+    """All settings of one experiment, with their defaults. One with `on_request` is skipped unless it is selected by
+    name, until it was made once."""
 
     name: str
     model: str = "tiny"
@@ -68,7 +67,7 @@ class Experiment(Section):
     report_to: list[Literal["tensorboard", "wandb"]] = []
     initial_checkpoint: str | None = None
     predict: Prediction
-    expected_violations: list[RecipeCheck] = []
+    expected_violations: list[Annotated[str, AfterValidator(_expected_violation)]] = []
     on_request: bool = False
 
     @field_validator("grid_encoder")
@@ -94,7 +93,7 @@ class Experiment(Section):
         known = (info.context or {}).get("experiments")
         others = [name for name in known or () if name != info.data.get("name")]
         if known and start is not None and start not in others:
-            raise ValueError(f"not another experiment{did_you_mean_or_all(start, others)}")
+            raise ValueError(f"must name a different experiment{did_you_mean_or_all(start, others)}")
         return start
 
     @model_validator(mode="after")
@@ -115,11 +114,11 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _test_time(self) -> "Experiment":
-        """At test time the data is given by what is asked, and the start by what was trained before."""
+        """At test time the evaluation tasks give the data, and an earlier training the start."""
         wrong = {
             "must not look at test outputs: leave out validation": self.validation,
             "shows no test pair: leave out augmentation.target": self.augmentation.target != "any",
-            "begins with a trained model: name it as initial_checkpoint": self.initial_checkpoint is None,
+            "starts from a trained model: name it as initial_checkpoint": self.initial_checkpoint is None,
         }
         wrong_of_task = {
             "trains adapters: tuning must be {method: lora}": self.tuning.method != "lora",
@@ -128,9 +127,9 @@ class Experiment(Section):
             or self.predict.at_steps,
         }
         if self.test_time == "task":
-            wrong = wrong | {f"task {each}": is_wrong for each, is_wrong in wrong_of_task.items()}
-        if self.test_time and (words := [each for each, is_wrong in wrong.items() if is_wrong]):
-            raise ValueError(f"test_time {'; '.join(words)}")
+            wrong = wrong | {f"task {problem}": is_wrong for problem, is_wrong in wrong_of_task.items()}
+        if self.test_time and (problems := [problem for problem, is_wrong in wrong.items() if is_wrong]):
+            raise ValueError(f"test_time {'; '.join(problems)}")
         return self
 
     @model_validator(mode="after")
@@ -156,20 +155,13 @@ class Experiment(Section):
 
     @property
     def training_data(self) -> list[TrainingData]:
-        """Where examples come from: at test time from the tasks that are asked."""
+        """Where examples come from: at test time from the evaluation tasks."""
         return self.train or [TrainingData(dataset=name) for name in self.predict.datasets]
-
-    @property
-    def drawing(self) -> AugmentationConfig:
-        """How examples are drawn: at test time all other demonstrations are shown, unless the file says how many."""
-        if not self.test_time or self.augmentation.max_demonstrations:
-            return self.augmentation
-        return self.augmentation.model_copy(update={"max_demonstrations": sys.maxsize})
 
     def augmentation_fields(self) -> dict[str, Any]:
         """What `augmented_examples` reads."""
         fields = self.model_dump(include={"chat", "vocabulary", "grid_encoder", "augmentation", "max_seq_len", "seed"})
-        fields |= {"train": [each.model_dump() for each in self.training_data], **self._scope()}
+        fields |= {"train": [data.model_dump() for data in self.training_data], **self._scope()}
         return fields | {"n_examples": self.n_examples, "checks": self.expected_violations}
 
     def _scope(self) -> dict[str, Any]:
@@ -206,8 +198,8 @@ class Experiment(Section):
 
     def datasets(self) -> dict[str, list[str]]:
         """The datasets it names, by the field that names them."""
-        trained = [each.dataset for each in self.training_data]
-        validated = [each.dataset for each in self.validation]
+        trained = [data.dataset for data in self.training_data]
+        validated = [data.dataset for data in self.validation]
         return {"train": trained, "validation": validated, "predict.datasets": list(self.predict.datasets)}
 
 
@@ -231,7 +223,7 @@ class ExperimentCatalogue:
             except FaultyInput as error:
                 faults[name] = list(error.faults)
         wrong = _other_starts(experiments) | _cycles(experiments)
-        good = {name: each for name, each in experiments.items() if name not in wrong}
+        good = {name: experiment for name, experiment in experiments.items() if name not in wrong}
         return cls(good, faults | wrong)
 
     def names(self) -> list[str]:
@@ -251,25 +243,25 @@ class ExperimentCatalogue:
         raise FaultyInput(known if name in self.faults else [missing])
 
     def history(self, name: str) -> list[Experiment]:
-        """The experiment of that name, then those whose checkpoints it goes on from, the latest first.
+        """The experiment of that name, then those whose checkpoints it starts from, the latest first.
 
         Ends before one that is faulty: the last one then still has an `initial_checkpoint`.
         """
-        found: list[Experiment] = []
+        history: list[Experiment] = []
         start: str | None = name
         while start in self.experiments:
-            found.append(self.experiments[start])
-            start = found[-1].initial_checkpoint
-        return found
+            history.append(self.experiments[start])
+            start = history[-1].initial_checkpoint
+        return history
 
 
 def experiment_files(directory: Path) -> dict[str, list[Path]]:
     """The files of each name, below any folder; more than one file of a name is a fault."""
-    found: dict[str, list[Path]] = {}
-    for path in sorted(directory.rglob("*.yaml"), key=lambda each: (each.stem, each)):
+    files: dict[str, list[Path]] = {}
+    for path in sorted(directory.rglob("*.yaml"), key=lambda path: (path.stem, path)):
         if not any(part.startswith(".") for part in path.relative_to(directory).parts):
-            found.setdefault(path.stem, []).append(path)
-    return found
+            files.setdefault(path.stem, []).append(path)
+    return files
 
 
 def _the_one(directory: Path, places: Sequence[Path]) -> Path:
@@ -281,7 +273,7 @@ def _the_one(directory: Path, places: Sequence[Path]) -> Path:
 
 def _cycles(experiments: Mapping[str, Experiment]) -> dict[str, list[Fault]]:
     """A fault for every experiment that would start from its own checkpoint, by way of others."""
-    starts = {name: each.initial_checkpoint for name, each in experiments.items()}
+    starts = {name: experiment.initial_checkpoint for name, experiment in experiments.items()}
     faults = {}
     for name in starts:
         path = [name]
@@ -294,20 +286,23 @@ def _cycles(experiments: Mapping[str, Experiment]) -> dict[str, list[Fault]]:
 
 
 def _other_starts(experiments: Mapping[str, Experiment]) -> dict[str, list[Fault]]:
-    """Faults of experiments that go on from the checkpoint of one whose model reads other tokens, or that has many."""
+    """Faults of experiments that start from one whose model reads other tokens, or that has many checkpoints."""
     faults = {}
-    for name, each in experiments.items():
-        if start := experiments.get(each.initial_checkpoint or ""):
+    for name, experiment in experiments.items():
+        if start := experiments.get(experiment.initial_checkpoint or ""):
             if start.test_time == "task":
-                problem = f"{start.name} has an adapter for each task, and none can go on from all of them"
+                problem = f"{start.name} has an adapter for each task, and no training can start from all of them"
                 faults[name] = [Fault(f"{name}.yaml", "initial_checkpoint", problem, repr(start.name))]
                 continue
-            fields = ("model", "chat", "vocabulary", *(["grid_encoder"] if each.vocabulary == "used" else []))
-            problem = f"goes on from {start.name}'s checkpoint, so it must be as there: "
-            found = [(field, getattr(each, field), getattr(start, field)) for field in fields]
-            differing = [(field, ours, problem + repr(theirs)) for field, ours, theirs in found if ours != theirs]
-            faults[name] = [Fault(f"{name}.yaml", field, words, repr(ours)) for field, ours, words in differing]
-    return {name: found for name, found in faults.items() if found}
+            fields = ("model", "chat", "vocabulary", *(["grid_encoder"] if experiment.vocabulary == "used" else []))
+            problem = f"starts from {start.name}'s checkpoint, so it must be the same as there: "
+            values = [(field, getattr(experiment, field), getattr(start, field)) for field in fields]
+            faults[name] = [
+                Fault(f"{name}.yaml", field, problem + repr(theirs), repr(ours))
+                for field, ours, theirs in values
+                if ours != theirs
+            ]
+    return {name: of_file for name, of_file in faults.items() if of_file}
 
 
 def read_experiment(path: Path, known: Mapping[str, Collection[str]] | None = None) -> Experiment:
@@ -324,31 +319,4 @@ def read_experiment(path: Path, known: Mapping[str, Collection[str]] | None = No
     try:
         return Experiment.model_validate({**content, "name": path.stem}, context=known)
     except ValidationError as error:
-        raise FaultyInput([_fault(path.name, each) for each in error.errors()]) from error
-
-
-def _fault(file: str, error: ErrorDetails) -> Fault:
-    field = ".".join(map(str, error["loc"]))
-    if error["type"] == "extra_forbidden":
-        return Fault(file, field, f"unknown field{_hint(error['loc'])}", repr(error["input"])[:80])
-    value = "" if error["type"] == "missing" or not field else repr(error["input"])[:80]
-    return Fault(file, field, error["msg"].removeprefix("Value error, "), value)
-
-
-SECTIONS: Mapping[str, type[BaseModel]] = {
-    "tuning": Tuning,
-    "train": TrainingData,
-    "validation": TrainingData,
-    "augmentation": AugmentationConfig,
-    "predict": Prediction,
-}
-
-
-def _hint(place: Sequence[int | str]) -> str:
-    """What an unknown field may mean: one that its section has, or the same word in another section."""
-    word = str(place[-1])
-    fields = (SECTIONS[str(place[0])] if len(place) > 1 else Experiment).model_fields.keys() - {"name"}
-    elsewhere = [f"{name}.{word}" for name, section in SECTIONS.items() if word in section.model_fields]
-    if elsewhere and len(place) == 1:
-        return f"; did you mean {elsewhere[0]!r}?"
-    return did_you_mean_or_all(word, fields)
+        raise FaultyInput(field_faults(path.name, error, Experiment)) from error

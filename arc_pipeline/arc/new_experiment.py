@@ -1,4 +1,4 @@
-"""New experiment files that begin as another one: its text as it is, or its test-time training."""
+"""New experiment files made from another one: a copy of its text, or its test-time training."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +10,7 @@ from arc_pipeline.arc.names import NAME_RULE, did_you_mean_or_all, is_name
 from arc_pipeline.arc.tasks.documents import TypedLoader
 from arc_pipeline.errors import ArcPipelineError
 
-# by these the training that it goes on from fits into memory, so its test-time training does too
+# with these the training that it starts from fits into memory, so its test-time training does too
 IN_MEMORY = ("micro_batch_size", "gradient_checkpointing", "precision", "packing")
 # what the two have in common, as far as that file says it
 SHARED = ("model", "chat", "vocabulary", "grid_encoder", "supervise", "batch_size", *IN_MEMORY, "max_seq_len", "seed")
@@ -31,7 +31,7 @@ def adapt_experiment(directory: Path, source: str, name: str, scope: Scope = "da
     base, content = read_experiment(file), yaml.load(file.read_bytes(), TypedLoader)
     if base.test_time == "task":
         raise ArcPipelineError(
-            f"{source} has an adapter for each task, and none can go on from all of them; begin with "
+            f"{source} has an adapter for each task, and no training can start from all of them; start from "
             f"{base.initial_checkpoint}, as {source} does"
         )
     fields: dict[str, Any] = {"initial_checkpoint": source, "test_time": scope}
@@ -41,15 +41,15 @@ def adapt_experiment(directory: Path, source: str, name: str, scope: Scope = "da
     if base.processes > 1:  # this one is a single process, and takes no more at once than each of those
         fields["micro_batch_size"] = base.micro_batch_size or base.batch_size // base.processes
     shown = {key: value for key, value in content.get("augmentation", {}).items() if key != "target"}
-    asked = {key: value for key, value in content["predict"].items() if key != "at_steps"}
-    fields |= ({"augmentation": shown} if shown else {}) | {"predict": asked}
+    predict = {key: value for key, value in content["predict"].items() if key != "at_steps"}
+    fields |= ({"augmentation": shown} if shown else {}) | {"predict": predict}
     Experiment.model_validate({"name": name, **fields})
-    words = f"# Test-time training of {source} on the demonstrations of the tasks that it is asked.\n"
-    return _write(directory, name, (words + yaml.safe_dump(fields, sort_keys=False)).encode())
+    comment = f"# Test-time training of {source} on the demonstrations of its evaluation tasks.\n"
+    return _write(directory, name, (comment + yaml.safe_dump(fields, sort_keys=False)).encode())
 
 
 def _file(directory: Path, source: str, name: str) -> Path:
-    known = {each: paths[0] for each, paths in experiment_files(directory).items() if is_name(each)}
+    known = {known_name: paths[0] for known_name, paths in experiment_files(directory).items() if is_name(known_name)}
     if not is_name(name):
         raise ArcPipelineError(f"{name!r} cannot name an experiment: {NAME_RULE}")
     if source not in known:

@@ -37,7 +37,7 @@ class TrainingData(Section):
 
 
 class AugmentationConfig(Section):
-    """How examples are drawn from tasks. `legacy-swap` reproduces the bug of the seed on purpose."""
+    """How examples are drawn from tasks. `legacy-swap` reproduces the bug of the original study on purpose."""
 
     geometric: bool = True
     colours: bool = True
@@ -58,11 +58,11 @@ class Tuning(Section):
 
 
 class Prediction(Section):
-    """What the trained model is asked: `predictions` candidates of every test pair of the datasets.
+    """How the trained model is evaluated: `predictions` candidates for every test pair of the datasets.
 
-    `constrain` holds answers to grids: what the encoding determines is not left to the model. `batch_size` answers at
+    `constrain` limits decoding to valid grids: what the encoding determines is not sampled. `batch_size` answers at
     most are computed at once, fewer where their keys and values would not fit into `cache_gigabytes` (by default 2, or
-    a share of the GPU's free memory). `engine: transformers` is the plain way, for comparison.
+    a share of the GPU's free memory). `engine: transformers` is the reference implementation.
     """
 
     datasets: list[DatasetName] = Field(min_length=1)

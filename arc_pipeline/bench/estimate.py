@@ -27,7 +27,7 @@ from arc_pipeline.model.training.states import KEPT
 from arc_pipeline.model.weights.known_architectures import SHAPES
 from arc_pipeline.model.weights.loading import initial_version
 from arc_pipeline.model.weights.tokenization import load_tokenizer, measured_by, tiny_tokenizer
-from arc_pipeline.store.artefact import write_table
+from arc_pipeline.store.tables import write_table
 
 SHARE_OF_MEMORY = 0.97
 BYTES_OF_A_NUMBER = 4

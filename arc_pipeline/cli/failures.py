@@ -27,7 +27,8 @@ def failures(
 ) -> None:
     """Why test pairs failed: wrong size, wrong pixels and how many, undecodable, found but outvoted."""
     from arc_pipeline.arc.evaluation.failures import sorted_rows
-    from arc_pipeline.store.artefact import Artefact, read_table
+    from arc_pipeline.store.artefact import Artefact
+    from arc_pipeline.store.tables import read_table
 
     store, _ = open_store(experiment)
     with saying_how_to_make(experiment):

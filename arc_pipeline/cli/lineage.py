@@ -23,12 +23,12 @@ def trace(
 ) -> None:
     """The chain from a table cell down to the source bytes; works from the files alone."""
     from arc_pipeline.project import Project
-    from arc_pipeline.store.artefact import Artefact, read_table
-    from arc_pipeline.store.trace import lines
-    from arc_pipeline.store.trace import trace as follow
+    from arc_pipeline.store.artefact import Artefact
+    from arc_pipeline.store.tables import read_table
+    from arc_pipeline.store.trace import chain_lines, lineage_chain
 
     store, artefact = Project.current().store, Artefact("metrics", f"{experiment}/{decoding}")
-    entries = follow(store, artefact, version)
+    entries = lineage_chain(store, artefact, version)
     rows = read_table(store.version(artefact, entries[0]["data_version"]) or store.current(artefact), "metrics")
     cell = _cell_of(rows.to_pylist(), dataset, metric)
     for warning in open_session().unrecorded(entries):
@@ -37,7 +37,7 @@ def trace(
         print(json.dumps([{**cell, "experiment": experiment, "decoding": decoding}, *entries]))
     else:
         print(f"{experiment} {decoding} {cell['dataset']}: {metric} = {cell['value']:.4f}")
-        print("\n".join(f"  {line}" for line in lines(entries)))
+        print("\n".join(f"  {line}" for line in chain_lines(entries)))
 
 
 def _cell_of(rows: list[dict[str, Any]], dataset: str, metric: str) -> dict[str, Any]:
@@ -73,7 +73,8 @@ def history(
 ) -> None:
     """Every kept version of an experiment's metrics, oldest first: the table before and after a fix."""
     from arc_pipeline.project import Project
-    from arc_pipeline.store.artefact import Artefact, read_table
+    from arc_pipeline.store.artefact import Artefact
+    from arc_pipeline.store.tables import read_table
 
     store, artefact = Project.current().store, Artefact("metrics", f"{experiment}/{decoding}")
     versions = [(path, store.read_lineage(path)) for path in store.versions(artefact)]

@@ -58,7 +58,8 @@ def table_rows(table: str) -> list[Row]:
     from arc_pipeline.arc.evaluation.results import TABLES
     from arc_pipeline.arc.names import did_you_mean_or_all
     from arc_pipeline.project import Project
-    from arc_pipeline.store.artefact import Artefact, read_table
+    from arc_pipeline.store.artefact import Artefact
+    from arc_pipeline.store.tables import read_table
 
     if table not in TABLES:
         raise ArcPipelineError(f"--table {table!r} is no table{did_you_mean_or_all(table, TABLES)}")

@@ -44,7 +44,7 @@ def show(
 
 def task_board_of(task_id: str, dataset: str) -> "Board":
     """A task of any dataset."""
-    from arc_pipeline.arc.tasks.lookup import find_task
+    from arc_pipeline.arc.tasks.catalogue import find_task
     from arc_pipeline.report.grids.gallery import task_board
 
     found, task = find_task(prepared_project().datasets(), task_id, dataset)
@@ -53,7 +53,7 @@ def task_board_of(task_id: str, dataset: str) -> "Board":
 
 def answers_board_of(experiment: str, decoding: str, task_id: str, dataset: str, top: int) -> "Board":
     """What an experiment answered to the test pairs of a task."""
-    from arc_pipeline.arc.tasks.lookup import task_among
+    from arc_pipeline.arc.tasks.catalogue import task_among
     from arc_pipeline.report.grids.gallery import answers_board
     from arc_pipeline.report.load_answers import answers_of
 
@@ -69,7 +69,7 @@ def answers_board_of(experiment: str, decoding: str, task_id: str, dataset: str,
 
 def augmented_board_of(experiment: str, task_id: str, dataset: str) -> "Board":
     """The examples of a task that an experiment is trained on."""
-    from arc_pipeline.arc.tasks.lookup import task_among
+    from arc_pipeline.arc.tasks.catalogue import task_among
     from arc_pipeline.report.grids.augmented import augmented_board, on_a_page
     from arc_pipeline.report.load_answers import recipes_of, trained_tasks
 
@@ -83,7 +83,7 @@ def augmented_board_of(experiment: str, task_id: str, dataset: str) -> "Board":
 
 def _show_prompt(experiment: str, task_id: str, dataset: str, output: Path | None, picture: str) -> None:
     """The prompt of the first candidate of the first test pair, as the file of the experiment says now."""
-    from arc_pipeline.arc.tasks.lookup import task_among
+    from arc_pipeline.arc.tasks.catalogue import task_among
     from arc_pipeline.model.prediction.token_texts import asked_pieces
     from arc_pipeline.report.load_answers import asked_tasks
     from arc_pipeline.report.prompts import draw_prompt, print_prompt

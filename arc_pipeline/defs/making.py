@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from arc_pipeline.arc.augmentation.checks import Verdict, summary
+from arc_pipeline.arc.augmentation.verdict import Verdict
 from arc_pipeline.arc.experiment import Experiment, ExperimentCatalogue
 from arc_pipeline.arc.prediction.questions import DECODINGS
 from arc_pipeline.defs.config_versions import config_version
@@ -19,8 +19,9 @@ from arc_pipeline.defs.metadata import described_table, is_plain, report_of
 from arc_pipeline.defs.partitions import partition_path
 from arc_pipeline.errors import ArcPipelineError, MissingArtefact
 from arc_pipeline.project import Project
-from arc_pipeline.store.artefact import Artefact, Lineage, hash_tables, read_table, write_table
+from arc_pipeline.store.artefact import Artefact, Lineage
 from arc_pipeline.store.environment import environment
+from arc_pipeline.store.tables import hash_tables, read_table, write_table
 
 
 def artefact_of(context: dg.AssetExecutionContext) -> Artefact:
@@ -142,7 +143,7 @@ class Making:
             artefact=str(self.artefact),
             data_version=data_version,
             checks={
-                name: summary(verdict) | {"expected": name in expected} for name, verdict in (verdicts or {}).items()
+                name: verdict.as_json() | {"expected": name in expected} for name, verdict in (verdicts or {}).items()
             },
             config=dict(config or {}),
             metadata={key: value for key, value in (metadata or {}).items() if is_plain(value)},

@@ -4,17 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from arc_pipeline.arc.tasks.task import Task
-from arc_pipeline.arc.tasks.task_table import tasks_from_table
+from arc_pipeline.arc.tasks.task_table import read_evaluation_tasks, read_tasks
 from arc_pipeline.report.grids.augmented import rows_of_task
 from arc_pipeline.report.grids.gallery import AnsweredPair, answered_pairs
-from arc_pipeline.store.artefact import Artefact, Store, read_table
-from arc_pipeline.store.tables import apart
+from arc_pipeline.store.artefact import Artefact, Store
+from arc_pipeline.store.tables import read_table
 
 
 def asked_tasks(store: Store, experiment: str) -> dict[str, list[Task]]:
     """The tasks that an experiment is asked, by dataset; MissingArtefact if they are not there yet."""
-    table = read_table(store.current(Artefact("evaluation_tasks", experiment)), "evaluation_tasks")
-    return {dataset: tasks_from_table(each) for dataset, each in apart("dataset", table).items()}
+    return read_evaluation_tasks(store.current(Artefact("evaluation_tasks", experiment)))
 
 
 def answers_of(store: Store, experiment: str, decoding: str) -> list[AnsweredPair]:
@@ -28,7 +27,7 @@ def answers_of(store: Store, experiment: str, decoding: str) -> list[AnsweredPai
 
 def trained_tasks(store: Store, datasets: Sequence[str]) -> dict[str, list[Task]]:
     """The tasks of datasets as they were materialized; MissingArtefact names one that was not."""
-    return {name: tasks_from_table(read_table(store.current(Artefact("tasks", name)), "tasks")) for name in datasets}
+    return {name: read_tasks(store.current(Artefact("tasks", name))) for name in datasets}
 
 
 def recipes_of(store: Store, experiment: str, dataset: str, task_id: str) -> list[dict[str, Any]]:

@@ -11,14 +11,12 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from arc_pipeline.errors import MissingArtefact
@@ -100,11 +98,11 @@ class Store:
 
     def versions(self, artefact: Artefact) -> list[Path]:
         """The directories of all versions that are kept, oldest first."""
-        found = [path.parent for path in self.place(artefact).glob(f"*/{LINEAGE}") if not path.parent.is_symlink()]
-        return sorted(found, key=lambda path: path.stat().st_ctime)
+        kept = [path.parent for path in self.place(artefact).glob(f"*/{LINEAGE}") if not path.parent.is_symlink()]
+        return sorted(kept, key=lambda path: path.stat().st_ctime)
 
     def version(self, artefact: Artefact, data_version: str) -> Path | None:
-        """The directory of a version, given by the beginning of its data version: the current one if that fits."""
+        """The directory of a version, given by the first digits of its data version: the current one if that fits."""
         link = self.place(artefact) / CURRENT
         candidates = [*reversed(self.versions(artefact)), *([link.resolve()] if link.exists() else [])]
         fitting = [path for path in candidates if path.name.startswith(data_version[:16])]
@@ -160,7 +158,7 @@ class Store:
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(name)
         os.replace(fresh, link)
-        _fsync_directory(link.parent)
+        fsync_directory(link.parent)
 
 
 def _same_files(a: Path, b: Path) -> bool:
@@ -174,56 +172,16 @@ def _fsync(directory: Path) -> None:
         if path.is_file():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-    _fsync_directory(directory)
+    fsync_directory(directory)
 
 
-def _fsync_directory(directory: Path) -> None:
+def fsync_directory(directory: Path) -> None:
+    """Makes what was renamed in a directory last over a power failure."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def write_table(table: pa.Table, directory: Path, name: str) -> None:
-    """Writes `<name>.parquet`."""
-    pq.write_table(table, directory / f"{name}.parquet", compression="zstd")
-
-
-def write_whole(table: pa.Table, path: Path) -> None:
-    """Writes a Parquet file with checksums, under a temporary name first: it is there whole or not at all."""
-    temporary = path.with_name(f".tmp-{path.stem}")  # found by no *.parquet: a kill may leave it behind
-    try:
-        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _fsync_directory(path.parent)
-
-
-def read_table(directory: Path, name: str) -> pa.Table:
-    """Reads `<name>.parquet`."""
-    return pq.read_table(directory / f"{name}.parquet")
-
-
-def hash_tables(tables: Mapping[str, pa.Table], leave_out: Iterable[str] = ()) -> str:
-    """SHA-256 over the values: the order of rows and columns and the encoding of the files do not matter."""
-    digest = hashlib.sha256()
-    for name in sorted(tables):
-        table = tables[name]
-        columns = sorted(set(table.column_names) - set(leave_out))
-        digest.update(json.dumps([name, columns]).encode())
-        for row_hash in sorted(_row_hashes(table.select(columns))):
-            digest.update(row_hash)
-    return digest.hexdigest()
-
-
-def _row_hashes(table: pa.Table) -> Iterator[bytes]:
-    for batch in table.to_batches(max_chunksize=65536):
-        for row in batch.to_pylist():
-            yield hashlib.blake2b(json.dumps(list(row.values())).encode(), digest_size=16).digest()
 
 
 def hash_json(value: Any) -> str:

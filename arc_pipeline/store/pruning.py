@@ -28,7 +28,7 @@ NO_CURRENT = "no version is the current one, so any may be"
 NO_RECORD = "no record says what it is"
 IN_PROGRESS = "a run of this experiment is in progress"
 UNFINISHED, JOB = "training", "job.json"
-MAY_GO_ON = "the newest training of the experiment, which can go on from its states"
+MAY_RESUME = "the newest training of the experiment, which can resume from its states"
 
 
 @dataclass(frozen=True, order=True)
@@ -58,14 +58,14 @@ def versions(store: Store, in_progress: Collection[str] = ()) -> list[Version]:
     users = _users(store)
     for path in _started_from(store.root / UNFINISHED):
         users[path].add("a training that is not finished starts from it")
-    found = [
+    checkpoints = [
         Version(
             place.name, path.name, path, _size(path), tuple(sorted(users[path.resolve()] | _own(path, in_progress)))
         )
         for place in _subdirectories(store.root / CHECKPOINT)
         for path in _subdirectories(place)
     ]
-    return [*found, *_completions(store, in_progress), *_unfinished(store, in_progress)]
+    return [*checkpoints, *_completions(store, in_progress), *_unfinished(store, in_progress)]
 
 
 def _completions(store: Store, in_progress: Collection[str]) -> Iterator[Version]:
@@ -83,7 +83,7 @@ def _completions(store: Store, in_progress: Collection[str]) -> Iterator[Version
 
 
 def _unfinished(store: Store, in_progress: Collection[str]) -> Iterator[Version]:
-    """Trainings that were not finished. Of one whose code or inputs have changed since, nothing goes on."""
+    """Trainings that were not finished. One whose code or inputs have changed since is never resumed."""
     for place in _subdirectories(store.root / UNFINISHED):
         trainings = sorted(_subdirectories(place), key=_begun)
         checkpoint = store.lineage(Artefact(CHECKPOINT, place.name))
@@ -91,7 +91,7 @@ def _unfinished(store: Store, in_progress: Collection[str]) -> Iterator[Version]
         made = datetime.fromisoformat(when).timestamp() if when else 0.0
         for path in trainings:
             reasons = {
-                MAY_GO_ON: path == trainings[-1] and _begun(path) > made,
+                MAY_RESUME: path == trainings[-1] and _begun(path) > made,
                 IN_PROGRESS: place.name in in_progress,
             }
             why = tuple(reason for reason, holds in reasons.items() if holds)
@@ -186,7 +186,7 @@ def _subdirectories(place: Path) -> list[Path]:
     if not place.is_dir():
         return []
     return sorted(
-        each for each in place.iterdir() if each.is_dir() and not each.name.startswith(".") and each.name != CURRENT
+        path for path in place.iterdir() if path.is_dir() and not path.name.startswith(".") and path.name != CURRENT
     )
 
 

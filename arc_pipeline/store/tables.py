@@ -1,9 +1,66 @@
-"""Tables of one kind as one, with a column that says which each row is from, and apart again."""
+"""Tables as Parquet files, as a hash of their values, and stacked with a column that says which each row is from.
 
-from collections.abc import Mapping
+Knows nothing of what the tables contain.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from arc_pipeline.store.artefact import fsync_directory
+from arc_pipeline.uncounted import uncounted
+
+
+@uncounted("how a table is kept is no part of it")
+def write_table(table: pa.Table, directory: Path, name: str) -> None:
+    """Writes `<name>.parquet`."""
+    pq.write_table(table, directory / f"{name}.parquet", compression="zstd")
+
+
+@uncounted("how a table is kept is no part of it")
+def write_whole(table: pa.Table, path: Path) -> None:
+    """Writes a Parquet file with checksums, under a temporary name first: it is there whole or not at all."""
+    temporary = path.with_name(f".tmp-{path.stem}")  # found by no *.parquet: a kill may leave it behind
+    try:
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    fsync_directory(path.parent)
+
+
+@uncounted("how a table is kept is no part of it")
+def read_table(directory: Path, name: str) -> pa.Table:
+    """Reads `<name>.parquet`."""
+    return pq.read_table(directory / f"{name}.parquet")
+
+
+@uncounted("a hash of other values is another data version anyway")
+def hash_tables(tables: Mapping[str, pa.Table], leave_out: Iterable[str] = ()) -> str:
+    """SHA-256 over the values: the order of rows and columns and the encoding of the files do not matter."""
+    digest = hashlib.sha256()
+    for name in sorted(tables):
+        table = tables[name]
+        columns = sorted(set(table.column_names) - set(leave_out))
+        digest.update(json.dumps([name, columns]).encode())
+        for row_hash in sorted(_row_hashes(table.select(columns))):
+            digest.update(row_hash)
+    return digest.hexdigest()
+
+
+@uncounted("a hash of other values is another data version anyway")
+def _row_hashes(table: pa.Table) -> Iterator[bytes]:
+    for batch in table.to_batches(max_chunksize=65536):
+        for row in batch.to_pylist():
+            yield hashlib.blake2b(json.dumps(list(row.values())).encode(), digest_size=16).digest()
 
 
 def stacked(column: str, tables: Mapping[str, pa.Table]) -> pa.Table:

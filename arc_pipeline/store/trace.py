@@ -10,10 +10,10 @@ from arc_pipeline.errors import MissingArtefact
 from arc_pipeline.store.artefact import CURRENT, Artefact, Lineage, Store
 
 
-def trace(store: Store, artefact: Artefact, data_version: str = "") -> list[dict[str, Any]]:
+def lineage_chain(store: Store, artefact: Artefact, data_version: str = "") -> list[dict[str, Any]]:
     """One entry for each artefact that this one was made from, itself first, each before its own upstream.
 
-    `data_version` (its beginning) asks for an older version. MissingArtefact if that is not kept.
+    `data_version` (its first digits) selects an older version. MissingArtefact if that is not kept.
     """
     if store.lineage(artefact) is None:
         raise MissingArtefact(f"{artefact} is not there yet, materialize it first")
@@ -24,9 +24,11 @@ def trace(store: Store, artefact: Artefact, data_version: str = "") -> list[dict
 
 def records(store: Store, artefact: Artefact, data_version: str = "") -> dict[str, Lineage]:
     """The records of the same chain, by artefact, of the versions that are kept."""
-    kept = [entry for entry in trace(store, artefact, data_version) if entry["kept"]]
-    found = {each["artefact"]: _record(store, Artefact.parse(each["artefact"]), each["data_version"]) for each in kept}
-    return {name: record for name, record in found.items() if record is not None}
+    kept = [entry for entry in lineage_chain(store, artefact, data_version) if entry["kept"]]
+    read = {
+        entry["artefact"]: _record(store, Artefact.parse(entry["artefact"]), entry["data_version"]) for entry in kept
+    }
+    return {name: record for name, record in read.items() if record is not None}
 
 
 def _follow(store: Store, artefact: Artefact, wanted: str, seen: dict[tuple[str, str], dict[str, Any]]) -> None:
@@ -63,7 +65,7 @@ def _entry(record: Lineage, is_current: bool) -> dict[str, Any]:
     }
 
 
-def lines(entries: list[dict[str, Any]]) -> Iterator[str]:
+def chain_lines(entries: list[dict[str, Any]]) -> Iterator[str]:
     """The chain for a person, one line an artefact."""
     for entry in entries:
         if not entry["kept"]:
@@ -71,7 +73,7 @@ def lines(entries: list[dict[str, Any]]) -> Iterator[str]:
             continue
         marks = "" if entry["current"] else "  (not the current version)"
         marks += "".join(f"  check failed: {name}" for name, passed in entry["checks"].items() if not passed)
-        marks += "".join(f"  accepted: {each['reason']}" for each in entry["accepted"])
+        marks += "".join(f"  accepted: {acceptance['reason']}" for acceptance in entry["accepted"])
         commit = f"  commit {entry['git_commit'][:10]}" if entry.get("git_commit") else ""
         yield (
             f"{entry['artefact']}  version {entry['data_version'][:8]}  code {entry['code_version'][:8] or 'none'}"

@@ -96,7 +96,7 @@ def test_an_adapter_for_each_task_is_trained_for_fewer_steps(tmp_path: Path) -> 
     both = [read_experiment(adapt_experiment(tmp_path, "base", f"of-{each}", each)) for each in scopes]
     assert [each.test_time for each in both] == ["dataset", "task"]
     assert both[1].max_steps < both[0].max_steps
-    with pytest.raises(ArcPipelineError, match="begin with base, as of-task does"):
+    with pytest.raises(ArcPipelineError, match="start from base, as of-task does"):
         adapt_experiment(tmp_path, "of-task", "further")
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from arc_pipeline.arc.evaluation.results import RESULT_FIELDS
 from arc_pipeline.arc.tasks.catalogue import Catalogue
-from arc_pipeline.store.artefact import Artefact, Lineage, Store, write_table
+from arc_pipeline.store.artefact import Artefact, Lineage, Store
+from arc_pipeline.store.tables import write_table
 
 DATA = Path(__file__).parents[2] / "data"
 

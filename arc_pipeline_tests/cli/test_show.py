@@ -18,7 +18,8 @@ from arc_pipeline.arc.settings import AugmentationConfig, TrainingData
 from arc_pipeline.arc.tasks.task import Pair, Task
 from arc_pipeline.arc.tasks.task_table import tasks_table
 from arc_pipeline.cli.app import app
-from arc_pipeline.store.artefact import Artefact, Lineage, Store, write_table
+from arc_pipeline.store.artefact import Artefact, Lineage, Store
+from arc_pipeline.store.tables import write_table
 
 PAIRS = (Pair(((1, 2),), ((2, 1),)), Pair(((3, 4),), ((4, 3),)), Pair(((5, 6),), ((6, 5),)))
 TASKS = [Task("00aa11", PAIRS[:2], PAIRS[2:]), Task("00aa12", PAIRS[1:], PAIRS[:1])]

@@ -8,7 +8,7 @@ import pytest
 from arc_pipeline.arc.evaluation.diff import Side, diff, lines
 from arc_pipeline.errors import MissingArtefact
 from arc_pipeline.store.artefact import Artefact, Store
-from arc_pipeline.store.trace import trace
+from arc_pipeline.store.trace import lineage_chain
 
 CELL = Artefact("metrics", "straight/t0.0")
 
@@ -19,7 +19,7 @@ def store_of(project) -> Store:
 
 def test_a_cell_is_traced_to_the_bytes_without_the_database(two) -> None:
     shutil.rmtree(two.data / "dagster_home")
-    entries = {entry["artefact"]: entry for entry in trace(store_of(two), CELL)}
+    entries = {entry["artefact"]: entry for entry in lineage_chain(store_of(two), CELL)}
     chain = ["metrics[straight/t0.0]", "predictions[straight/t0.0]", "checkpoint[straight]"]
     assert next(iter(entries)) == chain[0]
     assert {*chain, "augmented_examples[straight]", "tasks[mirror]", "arc_source[mirror]"} <= entries.keys()
@@ -32,7 +32,7 @@ def test_a_cell_is_traced_to_the_bytes_without_the_database(two) -> None:
 
 def test_where_database_and_files_disagree_is_said(two) -> None:
     session = two.load()
-    entries = trace(session.store, CELL)
+    entries = lineage_chain(session.store, CELL)
     assert session.unrecorded(entries) == []
     record = session.store.lineage(CELL)
     session.instance.report_runless_asset_event(
@@ -56,12 +56,12 @@ def test_two_versions_of_one_experiment_are_compared(two) -> None:
     assert "config: learning_rate: 0.0001 -> 0.25" in list(lines(found))
     # the table before the change stays
     assert len(store.versions(CELL)) == 2
-    assert trace(store, CELL, before[:12])[0]["current"] is False
+    assert lineage_chain(store, CELL, before[:12])[0]["current"] is False
 
 
 def test_a_version_that_is_not_kept_is_named(two) -> None:
     with pytest.raises(MissingArtefact, match="has no version abc; there are: "):
-        trace(store_of(two), CELL, "abc")
+        lineage_chain(store_of(two), CELL, "abc")
 
 
 def test_the_job_of_the_ui_lists_first_and_makes_on_demand(two) -> None:

@@ -14,7 +14,7 @@ from arc_pipeline.arc.tasks.task import Pair, Task
 from arc_pipeline.arc.tasks.task_table import tasks_table
 from arc_pipeline.model.training.job import TrainingJob
 from arc_pipeline.model.weights.tokenization import encode_example, tiny_tokenizer, token_hash
-from arc_pipeline.store.artefact import write_table
+from arc_pipeline.store.tables import write_table
 
 DATA = Path(__file__).parents[2] / "data"
 ENCODER = parse_encoder("GridShapeEncoder(RowNumberEncoder(MinimalGridEncoder()))")

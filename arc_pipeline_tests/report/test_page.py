@@ -12,8 +12,9 @@ from arc_pipeline.report.contents import Contents, Picture, read_contents
 from arc_pipeline.report.lineage_graph import Asset, Partition
 from arc_pipeline.report.page import MOST_PARTITIONS, render
 from arc_pipeline.report.tables import Cell, Sheet
-from arc_pipeline.store.artefact import Artefact, Lineage, Store, write_table
+from arc_pipeline.store.artefact import Artefact, Lineage, Store
 from arc_pipeline.store.environment import environment
+from arc_pipeline.store.tables import write_table
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 SHEET = Sheet("ten, n = 10 tasks", ("experiment", "vote_2"), ((Cell("<one>"), Cell("75.0", "[50, 90]", True, "t@1")),))

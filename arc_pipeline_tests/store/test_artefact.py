@@ -1,14 +1,11 @@
-"""The store: a commit makes a version current, an interrupted write never reads as whole, hashes see only values."""
+"""The store: a commit makes a version current, an interrupted write never reads as whole, and what hashes ignore."""
 
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from arc_pipeline.errors import MissingArtefact
-from arc_pipeline.store.artefact import Artefact, Lineage, Store, hash_json, hash_tables, read_table, write_table
+from arc_pipeline.store.artefact import Artefact, Lineage, Store, hash_json
 
 ARTEFACT = Artefact("predictions", "base/t0.1")
 
@@ -97,48 +94,6 @@ def test_leftovers_of_a_killed_process_do_not_count(tmp_path: Path) -> None:
         store.current(ARTEFACT)
     write(store, "a" * 64, "whole")
     assert (store.current(ARTEFACT) / "data").read_text() == "whole"
-
-
-# --- tables and hashes
-
-tables = st.lists(st.tuples(st.integers(0, 3), st.text(max_size=2), st.lists(st.integers(0, 9), max_size=2)))
-
-
-def table(rows: list[tuple[int, str, list[int]]]) -> pa.Table:
-    schema = pa.schema([("a", pa.int64()), ("b", pa.string()), ("c", pa.list_(pa.int8()))])
-    return pa.Table.from_pylist([dict(zip("abc", row, strict=True)) for row in rows], schema)
-
-
-@settings(deadline=None, max_examples=50)
-@given(tables, st.data())
-def test_the_order_of_rows_and_columns_does_not_matter(
-    rows: list[tuple[int, str, list[int]]], data: st.DataObject
-) -> None:
-    shuffled = table(data.draw(st.permutations(rows))).select(["c", "a", "b"])
-    assert hash_tables({"x": table(rows)}) == hash_tables({"x": shuffled})
-
-
-@settings(deadline=None, max_examples=50)
-@given(tables, tables)
-def test_other_rows_have_another_hash(
-    first: list[tuple[int, str, list[int]]], second: list[tuple[int, str, list[int]]]
-) -> None:
-    equal = sorted(first) == sorted(second)
-    assert (hash_tables({"x": table(first)}) == hash_tables({"x": table(second)})) == equal
-
-
-def test_names_of_tables_and_columns_matter_but_not_what_is_left_out() -> None:
-    one = table([(1, "x", [2])])
-    assert hash_tables({"x": one}) != hash_tables({"y": one})
-    assert hash_tables({"x": one}) != hash_tables({"x": one.rename_columns(["a", "b", "d"])})
-    other = table([(5, "x", [2])])
-    assert hash_tables({"x": one}, ["a"]) == hash_tables({"x": other}, ["a"])
-
-
-def test_a_table_reads_back(tmp_path: Path) -> None:
-    one = table([(1, "x", [2]), (2, "", [])])
-    write_table(one, tmp_path, "recipes")
-    assert read_table(tmp_path, "recipes") == one
 
 
 def test_json_hashes_ignore_the_order_of_keys() -> None:

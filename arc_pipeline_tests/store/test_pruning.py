@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.store.artefact import Artefact, Lineage, Store
-from arc_pipeline.store.pruning import IN_PROGRESS, IS_CURRENT, MAY_GO_ON, remove, versions
+from arc_pipeline.store.pruning import IN_PROGRESS, IS_CURRENT, MAY_RESUME, remove, versions
 
 DECODINGS = ("greedy", "t0.5")
 HASHES = [character * 64 for character in "abc"]
@@ -76,7 +76,7 @@ def test_of_unfinished_trainings_the_newest_stays_until_there_is_a_newer_checkpo
     assert unused(store) == {old}
     assert unused(store, "one") == set()
     made = [each for each in versions(store) if each.path == new]
-    assert [(each.asset, each.experiment, each.used_by) for each in made] == [("training", "one", (MAY_GO_ON,))]
+    assert [(each.asset, each.experiment, each.used_by) for each in made] == [("training", "one", (MAY_RESUME,))]
     commit(store, "checkpoint[one]", HASHES[0], {})
     assert unused(store) == {old, new}
     remove(each for each in versions(store) if not each.used_by)

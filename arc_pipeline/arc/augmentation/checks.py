@@ -1,146 +1,83 @@
-"""Facts that must hold of a table of recipes, tested against the distribution that the experiment declares.
+"""Facts that must hold of the examples of an experiment, tested against the distribution that it declares.
 
-The seed's bug (no test pair was ever a target) is one such fact; none of them needs a model or a text.
+A check has its name, its rule and its words here and nowhere else: a function and its line in CHECKS. The bug of the
+original study (no test pair was ever a target) is one such fact; none of them needs a model.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
 
 import pyarrow as pa
 
-from arc_pipeline.arc.augmentation.augmentation import TRANSFORM_NAMES
-from arc_pipeline.arc.settings import AugmentationConfig
+from arc_pipeline.arc.augmentation.augmentation import IDENTITY_COLOURS, TRANSFORM_NAMES
+from arc_pipeline.arc.augmentation.exposure import EXPECTED_AT_LEAST, AllTestPairs, Exposure, exposures
+from arc_pipeline.arc.augmentation.recipes import Measure, Recipe, task_weight, usable_tasks
+from arc_pipeline.arc.augmentation.verdict import NAMED_AT_MOST, SIGNIFICANCE, Verdict, binomial
+from arc_pipeline.arc.settings import AugmentationConfig, TrainingData
 from arc_pipeline.arc.tasks.task import N_COLOURS, Task
 
-SIGNIFICANCE = 1e-6
-EXPECTED_AT_LEAST = 20
+Tasks = Mapping[str, Sequence[Task]]
+Source = tuple[str, str]
 EXPECTED_FOR_CHI_SQUARE = 5
-NAMED_AT_MOST = 20
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Whether a fact holds, in words, with the offending ids."""
+class DrawnExamples:
+    """What checks look at: the examples, the ledger of the draws that were too long, and what both should follow.
 
-    passed: bool
-    description: str
-    offenders: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Exposure:
-    """How often one pair was drawn as the target, and how often it was accepted (was not too long)."""
-
-    dataset: str
-    task_id: str
-    pair: int
-    is_test: bool
-    expected: float
-    drawn: int
-    accepted: int
-
-    @property
-    def name(self) -> str:
-        """Names the pair for a person."""
-        return f"{self.dataset}/{self.task_id} pair {self.pair}{' (test)' if self.is_test else ''}"
-
-    @property
-    def expected_accepted(self) -> float:
-        """What the declared target rule expects, less what the length ledger explains."""
-        return self.expected * (self.accepted / self.drawn if self.drawn else 1.0)
-
-
-def exposures(
-    recipes: pa.Table, ledger: pa.Table, tasks: Mapping[str, Sequence[Task]], config: AugmentationConfig
-) -> list[Exposure]:
-    """One entry for each pair that can be a target, or was one against the rule.
-
-    `expected` follows the rule `any`, or `test-only` if declared.
+    `tasks` are those of the files, `seen` are the same as the training may see them: at test time without test pairs.
     """
-    accepted = _targets(recipes)
-    drawn = accepted + _targets(ledger)
-    per_task: Counter[tuple[str, str]] = Counter()
-    for (dataset, task_id, _), count in drawn.items():
-        per_task[dataset, task_id] += count
-    return [
-        Exposure(dataset, task.task_id, pair, task.is_test(pair), share * per_task[dataset, task.task_id], *counts)
-        for dataset in tasks
-        for task in tasks[dataset]
-        for pair, share in _target_shares(task, config).items()
-        for counts in [(drawn[dataset, task.task_id, pair], accepted[dataset, task.task_id, pair])]
-        if share or any(counts)
-    ]
+
+    recipes: pa.Table
+    ledger: pa.Table
+    tasks: Tasks
+    seen: Tasks
+    train: Sequence[TrainingData]
+    config: AugmentationConfig
+    measure: Measure
+    test_time: Literal["dataset", "task"] | None = None
+
+    @cached_property
+    def draws(self) -> pa.Table:
+        """All draws; one that was too long is a draw, too, but no target."""
+        return pa.concat_tables([self.recipes, self.ledger])
+
+    @cached_property
+    def exposures(self) -> list[Exposure]:
+        """How often each pair was the target."""
+        return exposures(self.recipes, self.ledger, self.seen, self.config)
 
 
-def _targets(table: pa.Table) -> Counter[tuple[str, str, int]]:
-    grouped = table.group_by(["dataset", "task_id", "target"]).aggregate([([], "count_all")]).to_pylist()
-    return Counter({(row["dataset"], row["task_id"], row["target"]): row["count_all"] for row in grouped})
+# --- which pairs are targets
 
 
-def _target_shares(task: Task, config: AugmentationConfig) -> dict[int, float]:
-    only_test = config.target == "test-only" and bool(task.test)
-    allowed = [pair for pair in range(len(task.pairs)) if task.is_test(pair) or not only_test]
-    return {pair: (pair in allowed) / len(allowed) for pair in range(len(task.pairs))}
-
-
-@dataclass(frozen=True)
-class AllTestPairs:
-    """All test pairs together: enough to see the seed's bug in a table too short for any single pair."""
-
-    pairs: tuple[Exposure, ...]
-    drawn: int
-    expected: float
-    draws: int
-
-    @classmethod
-    def of(cls, found: Sequence[Exposure]) -> "AllTestPairs":
-        """The test pairs among `found`; `draws` are those of the tasks that have test pairs."""
-        tests = sorted((each for each in found if each.is_test), key=lambda each: each.drawn - each.expected)
-        tasks = {(each.dataset, each.task_id) for each in tests}
-        draws = sum(each.drawn for each in found if (each.dataset, each.task_id) in tasks)
-        return cls(tuple(tests), sum(each.drawn for each in tests), sum(each.expected for each in tests), draws)
-
-    @property
-    def never_drawn(self) -> bool:
-        """Whether all are missing though they are expected; draws that were too long would explain it."""
-        return not self.drawn and self.expected >= EXPECTED_AT_LEAST
-
-    @property
-    def p_value(self) -> float:
-        """Exact; it errs on the safe side where tasks have different shares of test pairs."""
-        return binomial(self.drawn, self.draws, min(1.0, self.expected / self.draws)) if self.draws else 1.0
-
-    def __str__(self) -> str:
-        return (
-            f"{len(self.pairs)} test pairs together: {self.drawn} of {self.draws} draws, {self.expected:.0f} expected"
-        )
-
-
-def every_test_pair_is_a_target(found: Sequence[Exposure]) -> Verdict:
+def every_test_pair_is_a_target(drawn: DrawnExamples) -> Verdict:
     """No test pair that is expected often enough to be seen is missing among the targets, nor are all together."""
-    tests, together = [each for each in found if each.is_test], AllTestPairs.of(found)
+    tests, together = [pair for pair in drawn.exposures if pair.is_test], AllTestPairs.of(drawn.exposures)
     if not tests:
         return Verdict(True, "not applicable: the training datasets have no test pairs")
-    missing = [each for each in tests if not each.accepted and each.expected_accepted >= EXPECTED_AT_LEAST]
+    missing = [pair for pair in tests if not pair.accepted and pair.expected_accepted >= EXPECTED_AT_LEAST]
     if together.never_drawn and not missing:
-        return Verdict(False, f"no test pair is ever a target; {together}", _names(together.pairs))
+        return Verdict(False, f"no test pair is ever a target; {together}", _counts(together.pairs))
     words = f"{len(missing)} of {len(tests)} test pairs, expected {EXPECTED_AT_LEAST} times or more, are never a target"
-    return Verdict(not missing, words, _names(missing))
+    return Verdict(not missing, words, _counts(missing))
 
 
-def every_pair_is_a_target_evenly(found: Sequence[Exposure]) -> Verdict:
+def every_pair_is_a_target_evenly(drawn: DrawnExamples) -> Verdict:
     """Pairs are drawn as targets as often as the target rule says: within each task, and all test pairs together."""
-    forbidden = [each for each in found if each.drawn and not each.expected]
-    absent = [each for each in found if not each.drawn and each.expected >= EXPECTED_AT_LEAST]
-    cells = _comparable(found)
-    freedom = len(cells) - len({(each.dataset, each.task_id) for each in cells})
-    p_value = (
-        _chi_square([each.drawn for each in cells], [each.expected for each in cells], freedom) if freedom else 1.0
-    )
-    uneven = sorted(cells, key=lambda each: -abs(each.drawn - each.expected)) if p_value < SIGNIFICANCE else []
-    together = AllTestPairs.of(found)
+    from scipy.stats import chi2
+
+    pairs, together = drawn.exposures, AllTestPairs.of(drawn.exposures)
+    forbidden = [pair for pair in pairs if pair.drawn and not pair.expected]
+    absent = [pair for pair in pairs if not pair.drawn and pair.expected >= EXPECTED_AT_LEAST]
+    cells = _comparable(pairs)
+    freedom = len(cells) - len({pair.task for pair in cells})
+    statistic = sum((pair.drawn - pair.expected) ** 2 / pair.expected for pair in cells)
+    p_value = float(chi2.sf(statistic, freedom)) if freedom else 1.0
+    uneven = sorted(cells, key=lambda pair: -abs(pair.drawn - pair.expected)) if p_value < SIGNIFICANCE else []
     offenders = forbidden or absent or uneven or (together.pairs if together.p_value < SIGNIFICANCE else ())
     if not (freedom or together.draws or offenders):
         often = f"expected {EXPECTED_FOR_CHI_SQUARE} times or more"
@@ -148,105 +85,198 @@ def every_pair_is_a_target_evenly(found: Sequence[Exposure]) -> Verdict:
     words = f"targets against the declared rule: p = {p_value:.2g} over {len(cells)} pairs"
     counts = f"{len(absent)} pairs never drawn, {len(forbidden)} drawn against the rule"
     pooled = f"; {together}: p = {together.p_value:.2g}" if together.pairs else ""
-    return Verdict(not offenders, f"{words}, {counts}{pooled}", _names(offenders))
+    return Verdict(not offenders, f"{words}, {counts}{pooled}", _counts(offenders))
 
 
-def _comparable(found: Sequence[Exposure]) -> list[Exposure]:
+def _comparable(pairs: Sequence[Exposure]) -> list[Exposure]:
     """The pairs that can be targets, of all tasks that were drawn often enough for a chi-square test."""
-    allowed = [each for each in found if each.expected]
-    groups = [group for group in _by_task(allowed) if min(each.expected for each in group) >= EXPECTED_FOR_CHI_SQUARE]
-    return [each for group in groups for each in group]
+    tasks: dict[tuple[str, str], list[Exposure]] = {}
+    for pair in pairs:
+        if pair.expected:
+            tasks.setdefault(pair.task, []).append(pair)
+    often = (task for task in tasks.values() if min(pair.expected for pair in task) >= EXPECTED_FOR_CHI_SQUARE)
+    return [pair for task in often for pair in task]
 
 
-def _by_task(found: Sequence[Exposure]) -> Iterator[list[Exposure]]:
-    groups: dict[tuple[str, str], list[Exposure]] = {}
-    for each in found:
-        groups.setdefault((each.dataset, each.task_id), []).append(each)
-    yield from groups.values()
+def _counts(pairs: Sequence[Exposure]) -> tuple[str, ...]:
+    words = [f"{pair.name}: {pair.drawn} drawn, {round(pair.expected, 1):g} expected" for pair in pairs]
+    return tuple(words[:NAMED_AT_MOST])
 
 
-def _names(found: Sequence[Exposure]) -> tuple[str, ...]:
-    names = [f"{each.name}: {each.drawn} drawn, {round(each.expected, 1):g} expected" for each in found]
-    return tuple(names[:NAMED_AT_MOST])
+# --- how they are augmented
 
 
-def _chi_square(observed: Sequence[int], expected: Sequence[float], freedom: int) -> float:
-    from scipy.stats import chi2
-
-    statistic = sum((seen - wanted) ** 2 / wanted for seen, wanted in zip(observed, expected, strict=True))
-    return float(chi2.sf(statistic, freedom))
-
-
-def binomial(seen: int, total: int, share: float) -> float:
-    """The probability of a count that is as unlikely as the seen one, or more (two-sided, exact)."""
-    from scipy.stats import binomtest
-
-    return float(binomtest(seen, total, share).pvalue)
-
-
-def transforms_are_uniform(draws: pa.Table, config: AugmentationConfig) -> Verdict:
+def transforms_are_uniform(drawn: DrawnExamples) -> Verdict:
     """All 8 transforms occur equally often, or only the identity where the experiment has no transforms."""
-    counts = Counter(draws["transform"].to_pylist())
-    declared = TRANSFORM_NAMES if config.geometric else ("identity",)
+    from scipy.stats import chisquare
+
+    counts = Counter(drawn.draws["transform"].to_pylist())
+    declared = TRANSFORM_NAMES if drawn.config.geometric else ("identity",)
     if others := tuple(f"{name}: {counts[name]}" for name in sorted(counts.keys() - {*declared})):
         return Verdict(False, f"{len(others)} transforms are not among those declared: {', '.join(declared)}", others)
-    if not config.geometric:
+    if not drawn.config.geometric:
         return Verdict(True, "no geometric transform is declared")
-    expected = draws.num_rows / len(TRANSFORM_NAMES)
+    expected = drawn.draws.num_rows / len(TRANSFORM_NAMES)
     observed = [counts[name] for name in TRANSFORM_NAMES]
-    p_value = _chi_square(observed, [expected] * len(observed), len(observed) - 1)
+    p_value = float(chisquare(observed).pvalue)
     passed = p_value >= SIGNIFICANCE and (all(observed) or expected < EXPECTED_AT_LEAST)
     words = f"8 transforms, each expected {expected:.0f} times: p = {p_value:.2g}"
     return Verdict(passed, words, () if passed else tuple(f"{name}: {counts[name]}" for name in TRANSFORM_NAMES))
 
 
-def colour_maps_are_permutations(draws: pa.Table, config: AugmentationConfig) -> Verdict:
+def colour_maps_are_permutations(drawn: DrawnExamples) -> Verdict:
     """Every colour map is a permutation of 0-9, and the background stays as often as declared."""
-    maps = Counter(tuple(each) for each in draws["colour_map"].to_pylist())
-    identity = tuple(range(N_COLOURS))
-    wrong = [each for each in maps if sorted(each) != list(identity) or not (config.colours or each == identity)]
-    if wrong or not config.colours:
-        words = (
-            "are no permutation of 0-9" if config.colours else "move a colour, and no colour permutation is declared"
-        )
-        offenders = tuple(str(list(each)) for each in wrong[:NAMED_AT_MOST])
+    declared = drawn.config.colours
+    maps = Counter(map(tuple, drawn.draws["colour_map"].to_pylist()))
+    wrong = [
+        colours
+        for colours in maps
+        if sorted(colours) != list(IDENTITY_COLOURS) or not (declared or colours == IDENTITY_COLOURS)
+    ]
+    if wrong or not declared:
+        words = "are no permutation of 0-9" if declared else "move a colour, and no colour permutation is declared"
+        offenders = tuple(str(list(colours)) for colours in wrong[:NAMED_AT_MOST])
         return Verdict(not wrong, f"{len(wrong)} of {len(maps)} colour maps {words}", offenders)
-    return _background(sum(count for each, count in maps.items() if each[0] == 0), draws.num_rows, config)
+    kept = sum(count for colours, count in maps.items() if colours[0] == 0)
+    return _background(kept, drawn.draws.num_rows, drawn.config)
 
 
 def _background(kept: int, total: int, config: AugmentationConfig) -> Verdict:
     share = 1 - config.background_probability * (1 - 1 / N_COLOURS)
-    p_value = binomial(kept, total, share) if total else 1.0
+    p_value = binomial(kept, total, share)
     words = f"background kept in {kept} of {total} maps, expected share {share:.3f}: p = {p_value:.2g}"
     return Verdict(p_value >= SIGNIFICANCE, words)
 
 
-def check_recipes(
-    recipes: pa.Table, ledger: pa.Table, tasks: Mapping[str, Sequence[Task]], config: AugmentationConfig
-) -> dict[str, Verdict]:
-    """All verdicts by the name of their fact; draws that were too long count as draws, not as targets."""
-    found = exposures(recipes, ledger, tasks, config)
-    draws = pa.concat_tables([recipes, ledger]).select(["transform", "colour_map"])
-    return {
-        "every_test_pair_is_a_target": every_test_pair_is_a_target(found),
-        "every_pair_is_a_target_evenly": every_pair_is_a_target_evenly(found),
-        "transforms_are_uniform": transforms_are_uniform(draws, config),
-        "colour_maps_are_permutations": colour_maps_are_permutations(draws, config),
+# --- where they come from
+
+
+def datasets_are_mixed_by_weight(drawn: DrawnExamples) -> Verdict:
+    """Each training dataset is drawn as often as its weight says, without weights as often as it has tasks."""
+    if drawn.test_time == "task":
+        return Verdict(True, "not applicable: each task has an adapter of its own")
+    shares, draws = declared_shares(drawn.train, drawn.seen, drawn.config), drawn.draws
+    counts = Counter(zip(draws["dataset"].to_pylist(), draws["prompt"].to_pylist(), strict=True))
+    sources = sorted(counts.keys() | shares.keys())
+    if len(sources) < 2:
+        return Verdict(True, "not applicable: there is one training dataset, with one prompt")
+    p_values = [binomial(counts[source], draws.num_rows, shares.get(source, 0.0)) for source in sources]
+    p_value = min(1.0, min(p_values) * len(p_values))
+    words = [
+        f"{' with '.join(source)}: {counts[source]} drawn, {shares.get(source, 0.0) * draws.num_rows:.0f} expected"
+        for source in sources
+    ]
+    failed = p_value < SIGNIFICANCE
+    return Verdict(not failed, f"{'; '.join(words)}: p = {p_value:.2g}", tuple(words) if failed else ())
+
+
+def declared_shares(train: Sequence[TrainingData], tasks: Tasks, config: AugmentationConfig) -> dict[Source, float]:
+    """The chance of each (dataset, prompt): its part of all weights, or of all usable tasks where none has a weight."""
+    parts: dict[Source, float] = {}
+    for data in train:
+        if usable := len(usable_tasks(tasks[data.dataset], config)):
+            source = data.dataset, data.prompt
+            parts[source] = parts.get(source, 0.0) + usable * task_weight(data, usable)
+    return {source: part / sum(parts.values()) for source, part in parts.items()}
+
+
+# --- what is hidden from them
+
+
+def only_demonstrations_are_trained_on(drawn: DrawnExamples) -> Verdict:
+    """At test time no example shows, asks or depends on a test pair of the evaluation tasks.
+
+    Every example must name train pairs alone, and have the same tokens where its task has no others. Knows nothing of
+    how test pairs are taken away before examples are drawn.
+    """
+    if not drawn.test_time:
+        return Verdict(True, "not applicable: nothing is trained at test time")
+    hidden = {
+        (dataset, task.task_id): replace(task, test=()) for dataset, tasks in drawn.tasks.items() for task in tasks
     }
+    offenders = [words for row in drawn.recipes.to_pylist() if (words := _leak(row, hidden, drawn.measure))]
+    # an adapter of one task is trained on nothing else
+    offenders += _leaks_between_tasks(drawn, hidden) if drawn.test_time == "dataset" else []
+    words = f"{drawn.recipes.num_rows} examples, {len(offenders)} problems; {_coincidences(drawn.tasks)}"
+    return Verdict(not offenders, words, tuple(offenders[:NAMED_AT_MOST]))
 
 
-# the name of each fact, and what it says
-RECIPE_CHECKS: dict[str, str] = {
-    check.__name__: check.__doc__ or ""
+def _leak(row: Mapping[str, Any], hidden: Mapping[tuple[str, str], Task], measure: Measure) -> str:
+    """What is wrong with one example, empty if nothing is."""
+    recipe = Recipe.from_row(row)
+    task = hidden[recipe.dataset, recipe.task_id]
+    place = f"example {row['example']}: {recipe.dataset}/{recipe.task_id}"
+    for pair, how in ((recipe.target, "asks"), *((pair, "shows") for pair in recipe.demonstrations)):
+        if pair >= len(task.train):
+            return f"{place} {how} test pair {pair - len(task.train)}"
+    if measure(recipe, task) != (row["n_tokens"], row["token_hash"]):
+        return f"{place} has other tokens than its train pairs {[*recipe.demonstrations, recipe.target]} make"
+    return ""
+
+
+def _leaks_between_tasks(drawn: DrawnExamples, hidden: Mapping[tuple[str, str], Task]) -> list[str]:
+    """Test pairs that another task demonstrates, of the same dataset or not, on which the same adapter is trained.
+
+    Not those that their own task demonstrates too: its prompt shows them anyway. Pairs that are the same only up to
+    augmentation are no fault, for they occur in ARC itself; the contamination of the results counts them.
+    """
+    recipes = drawn.recipes
+    trained = dict.fromkeys(zip(recipes["dataset"].to_pylist(), recipes["task_id"].to_pylist(), strict=True))
+    places = {pair: "/".join(name) for name in trained for pair in hidden[name].train}
+    return [
+        f"{dataset}/{task.task_id} test pair {number} is a train pair of {places[pair]}"
+        for dataset, task in _by_dataset(drawn.tasks)
+        for number, pair in enumerate(task.test)
+        if pair in places and pair not in task.train
+    ]
+
+
+def _coincidences(tasks: Tasks) -> str:
+    """A note: a task may demonstrate the output of a test pair as well."""
+    tests = [(task, pair) for _, task in _by_dataset(tasks) for pair in task.test]
+    alike = sum(pair.output in {shown.output for shown in task.train} for task, pair in tests)
+    return (
+        f"{alike} of {len(tests)} test outputs are outputs of a demonstration of their task too, as the files have it"
+    )
+
+
+def _by_dataset(tasks: Tasks) -> Iterator[tuple[str, Task]]:
+    return ((dataset, task) for dataset, of_dataset in tasks.items() for task in of_dataset)
+
+
+# --- all of them
+
+
+@dataclass(frozen=True)
+class Check:
+    """A fact by its rule; whether an experiment file may say, under `expected_violations`, that it does not hold."""
+
+    rule: Callable[[DrawnExamples], Verdict]
+    may_be_expected: bool = True
+
+    @property
+    def name(self) -> str:
+        return self.rule.__name__
+
+    @property
+    def fact(self) -> str:
+        return self.rule.__doc__ or ""
+
+
+# named one by one, for the code version of the examples follows references and sees no registration
+CHECKS: dict[str, Check] = {
+    check.name: check
     for check in (
-        every_test_pair_is_a_target,
-        every_pair_is_a_target_evenly,
-        transforms_are_uniform,
-        colour_maps_are_permutations,
+        Check(every_test_pair_is_a_target),
+        Check(every_pair_is_a_target_evenly),
+        Check(transforms_are_uniform),
+        Check(colour_maps_are_permutations),
+        Check(datasets_are_mixed_by_weight),
+        Check(only_demonstrations_are_trained_on, may_be_expected=False),
     )
 }
 
 
-def summary(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as JSON."""
-    return {"passed": verdict.passed, "description": verdict.description, "offenders": list(verdict.offenders)}
+def check_examples(drawn: DrawnExamples) -> dict[str, Verdict]:
+    """The verdicts of all checks, by name."""
+    return {name: check.rule(drawn) for name, check in CHECKS.items()}

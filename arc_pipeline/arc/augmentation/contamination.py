@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import pyarrow as pa
 
 from arc_pipeline.arc.augmentation.augmentation import TRANSFORMS
-from arc_pipeline.arc.augmentation.checks import NAMED_AT_MOST, Verdict
+from arc_pipeline.arc.augmentation.verdict import NAMED_AT_MOST, Verdict
 from arc_pipeline.arc.tasks.task import N_COLOURS, Grid, Pair, Task, shape
 
 TRAINED_ON = "trained-on"
@@ -47,17 +47,17 @@ def _signature(pair: Pair) -> tuple[object, ...]:
     return min(sides, (sides[0][::-1], sides[1][::-1])), *counts
 
 
-def shared_pairs(trained: Mapping[str, Sequence[Task]], asked: Mapping[str, Sequence[Task]]) -> pa.Table:
-    """One row for each test pair asked about that is a pair, train or test, of a training dataset: its first one."""
+def shared_pairs(trained: Mapping[str, Sequence[Task]], evaluated: Mapping[str, Sequence[Task]]) -> pa.Table:
+    """One row for each test pair of evaluation that is a pair, train or test, of a training dataset: its first one."""
     questions = [
         ((dataset, task.task_id, index), pair)
-        for dataset, tasks in asked.items()
+        for dataset, tasks in evaluated.items()
         for task in tasks
         for index, pair in enumerate(task.test)
     ]
     places = _places(trained, {_signature(pair) for _, pair in questions})
-    found = ((*key, *place) for key, pair in questions if (place := places.get(canonical(pair))))
-    return pa.Table.from_pylist([dict(zip(SHARED_SCHEMA.names, row, strict=True)) for row in found], SHARED_SCHEMA)
+    rows = ((*key, *place) for key, pair in questions if (place := places.get(canonical(pair))))
+    return pa.Table.from_pylist([dict(zip(SHARED_SCHEMA.names, row, strict=True)) for row in rows], SHARED_SCHEMA)
 
 
 def first_places(shared: pa.Table) -> pa.Table:
@@ -86,15 +86,17 @@ def _trained_pairs(trained: Mapping[str, Sequence[Task]]) -> Iterator[tuple[tupl
                 yield (dataset, task.task_id, number, task.is_test(number)), pair
 
 
-def labels(trained: Collection[str], asked: Mapping[str, Sequence[Task]], shared: pa.Table) -> dict[str, str]:
-    """What to say beside the results of each dataset asked about, given the names of the training datasets.
+def contamination_labels(
+    trained: Collection[str], evaluated: Mapping[str, Sequence[Task]], shared: pa.Table
+) -> dict[str, str]:
+    """What to say beside the results of each evaluation dataset, given the names of the training datasets.
 
     `trained-on` where it is itself one of them, by intention; empty where nothing is shared.
     """
     counts = Counter(shared.column("dataset").to_pylist())
     return {
         dataset: TRAINED_ON if dataset in trained else _share(counts[dataset], sum(len(task.test) for task in tasks))
-        for dataset, tasks in asked.items()
+        for dataset, tasks in evaluated.items()
     }
 
 
@@ -103,13 +105,13 @@ def _share(shared: int, total: int) -> str:
 
 
 def evaluation_pairs_are_not_in_training(
-    trained: Collection[str], asked: Mapping[str, Sequence[Task]], shared: pa.Table
+    trained: Collection[str], evaluated: Mapping[str, Sequence[Task]], shared: pa.Table
 ) -> Verdict:
     """No test pair is trained on, up to augmentation, but those of datasets that are trained on by intention."""
-    said = labels(trained, asked, shared)
+    labels = contamination_labels(trained, evaluated, shared)
     offenders = [_words(row) for row in shared.to_pylist() if row["dataset"] not in trained]
-    described = "; ".join(f"{dataset}: {label or 'shares no pair with training'}" for dataset, label in said.items())
-    return Verdict(not offenders, described, tuple(offenders[:NAMED_AT_MOST]))
+    words = "; ".join(f"{dataset}: {label or 'shares no pair with training'}" for dataset, label in labels.items())
+    return Verdict(not offenders, words, tuple(offenders[:NAMED_AT_MOST]))
 
 
 def _words(row: Mapping[str, object]) -> str:

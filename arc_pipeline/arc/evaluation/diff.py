@@ -9,9 +9,10 @@ from typing import Any
 
 from arc_pipeline.arc.evaluation.comparison import compare_tasks, words
 from arc_pipeline.errors import MissingArtefact
-from arc_pipeline.store.artefact import Artefact, Lineage, Store, read_table
+from arc_pipeline.store.artefact import Artefact, Lineage, Store
 from arc_pipeline.store.code_migration import changed_code
 from arc_pipeline.store.differences import changed
+from arc_pipeline.store.tables import read_table
 from arc_pipeline.store.trace import records
 
 COUNTED = ("dagster/row_count", "tokens", "mean_tokens", "test_pairs_as_targets", "draws_too_long")

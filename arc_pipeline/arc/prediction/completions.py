@@ -20,7 +20,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from arc_pipeline.arc.prediction.questions import Completion
-from arc_pipeline.store.artefact import hash_json, write_whole
+from arc_pipeline.store.artefact import hash_json
+from arc_pipeline.store.tables import write_whole
 
 # what a killed run loses
 SHARD_SECONDS = 20.0

@@ -12,12 +12,21 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from arc_pipeline.arc.names import NAME_RULE, did_you_mean, is_name
-from arc_pipeline.arc.tasks.derivations import SPEC_FILE, Derivation, LeaveOneOut, Length, spec_fault
+from arc_pipeline.arc.names import NAME_RULE, did_you_mean, did_you_mean_or_all, is_name
+from arc_pipeline.arc.tasks.derivations import (
+    SPEC_FILE,
+    Derivation,
+    LeaveOneOut,
+    Length,
+    parse_spec,
+    read_specs,
+    spec_fault,
+)
 from arc_pipeline.arc.tasks.sources import Source, raw_sources
-from arc_pipeline.arc.tasks.specs import parse_spec, read_specs
 from arc_pipeline.arc.tasks.task import Task
-from arc_pipeline.errors import Fault, FaultyInput
+from arc_pipeline.errors import ArcPipelineError, Fault, FaultyInput
+
+MOST_MATCHES = 3
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,10 @@ class Catalogue:
     def misnamed(self) -> tuple[Fault, ...]:
         """What `names` leaves out, and why."""
         return tuple(sorted(fault for name, faults in self.faulty.items() if not is_name(name) for fault in faults))
+
+    def own_datasets(self) -> list[str]:
+        """Those that are not derived from others: every task is in one of them, as it was written."""
+        return [name for name in self.names() if not isinstance(self.entries.get(name), Derivation)]
 
     def load(self, name: str) -> list[Task]:
         """The tasks of a dataset, sorted by id; FaultyInput with every fault of everything it is made of."""
@@ -118,6 +131,44 @@ class Catalogue:
             return list(TopologicalSorter(graph).static_order())
         except CycleError as exc:
             raise FaultyInput([spec_fault(name, "datasets are made of each other", " -> ".join(exc.args[1]))]) from exc
+
+
+def find_task(catalogue: Catalogue, task_id: str, dataset: str = "") -> tuple[str, Task]:
+    """(its dataset, the task): of the dataset if one is given, else of the first that is no part of another.
+
+    ArcPipelineError names the ids that are most like an unknown one, and the datasets that could not be read.
+    """
+    searched: dict[str, list[str]] = {}
+    faulty = []
+    for name in [dataset] if dataset else catalogue.own_datasets():
+        try:
+            tasks = {task.task_id: task for task in catalogue.load(name)}
+        except FaultyInput:
+            if dataset:
+                raise
+            faulty.append(name)
+            continue
+        if task_id in tasks:
+            return name, tasks[task_id]
+        searched[name] = list(tasks)
+    unread = f"; could not be read: {', '.join(faulty)}" if faulty else ""
+    known = [known_id for ids in searched.values() for known_id in ids]
+    raise ArcPipelineError(
+        f"there is no task {task_id!r} in {', '.join(searched)}{did_you_mean(task_id, known, MOST_MATCHES)}{unread}"
+    )
+
+
+def task_among(tasks: Mapping[str, Sequence[Task]], task_id: str, dataset: str, what: str) -> tuple[str, Task]:
+    """(its dataset, the task) among tasks by dataset, which messages call `what`; of the dataset if one is given."""
+    if dataset and dataset not in tasks:
+        raise ArcPipelineError(f"{dataset!r} has none of {what}{did_you_mean_or_all(dataset, tasks)}")
+    chosen = {dataset: tasks[dataset]} if dataset else tasks
+    by_id = {task.task_id: (name, task) for name, among in reversed(list(chosen.items())) for task in among}
+    if task_id not in by_id:
+        raise ArcPipelineError(
+            f"task {task_id!r} is not among {what}, of {', '.join(chosen)}{did_you_mean(task_id, by_id, MOST_MATCHES)}"
+        )
+    return by_id[task_id]
 
 
 def _entry(name: str, written: Mapping[str, object], raw: Sequence[Source]) -> Source | Derivation:

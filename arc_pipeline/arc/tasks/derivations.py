@@ -1,15 +1,18 @@
-"""Derivations: datasets made of other datasets, as `datasets.yaml` names them. Knows nothing of files or of tokens.
+"""`datasets.yaml`: the forms of its entries, and how each derives a dataset from others. Knows nothing of tokens.
 
 How long a task is comes from a function that the caller passes in.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from arc_pipeline.arc.names import did_you_mean
+from arc_pipeline.arc.tasks.documents import TextLoader, field_faults, parse_yaml, read_bytes
+from arc_pipeline.arc.tasks.sources import ArckitSource
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.errors import Fault, FaultyInput
 
@@ -150,3 +153,36 @@ class Shortest(_Selection):
 def _check_enough(place: str, wanted: int, parent: str, tasks: Sequence[Task]) -> None:
     if wanted > len(tasks):
         raise FaultyInput([spec_fault(place, f"{parent} has only {len(tasks)} tasks", str(wanted))])
+
+
+KINDS: Mapping[str, type[ArckitSource] | type[Derivation]] = {
+    "source": ArckitSource,
+    "union": Union,
+    "task_ids": TaskIds,
+    "random_split": RandomSplit,
+    "leave_one_out": LeaveOneOut,
+    "first": First,
+    "shortest": Shortest,
+}
+
+
+def read_specs(data: Path) -> dict[str, object]:
+    """The entries of the file, unchecked, by the names of their datasets."""
+    document = parse_yaml(SPEC_FILE, read_bytes(SPEC_FILE, data / SPEC_FILE), TextLoader)
+    if document is not None and not isinstance(document, dict):
+        raise FaultyInput([spec_fault("", "expected dataset names, each with what it is made of", repr(document))])
+    return document or {}
+
+
+def parse_spec(name: str, entry: object) -> ArckitSource | Derivation:
+    """What the entry describes; FaultyInput with every field that is wrong."""
+    keys = list(entry) if isinstance(entry, dict) else []
+    kinds = [key for key in keys if key in KINDS]
+    if len(kinds) != 1:
+        hints = "".join(did_you_mean(key, KINDS) for key in keys if key not in (*KINDS, "of"))
+        raise FaultyInput([spec_fault(name, f"must have exactly one of {', '.join(KINDS)}{hints}", repr(entry))])
+    kind = KINDS[kinds[0]]
+    try:
+        return kind.model_validate(entry)
+    except ValidationError as exc:
+        raise FaultyInput(field_faults(SPEC_FILE, exc, kind, name)) from exc

@@ -1,16 +1,23 @@
-"""Files to documents: bytes, JSON and YAML, with faults that name file, line and column.
+"""Files to documents: bytes, JSON and YAML, with faults that name file, line and column, or the field that is wrong.
 Knows nothing of what they mean.
 
 Keys that occur twice are never dropped silently: JSON remembers them for its reader, YAML is refused.
 """
 
 import json
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, get_args, get_origin
 
 import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
+from arc_pipeline.arc.names import did_you_mean_or_all
 from arc_pipeline.errors import Fault, FaultyInput
+from arc_pipeline.uncounted import uncounted
+
+LONGEST_VALUE = 80
 
 
 def read_bytes(file: str, path: Path, advice: str = "put it back") -> bytes:
@@ -45,8 +52,8 @@ def parse_json(file: str, content: bytes) -> object:
         return json.loads(content, object_pairs_hook=_object)
     except json.JSONDecodeError as exc:
         place = f"line {exc.lineno}, column {exc.colno}"
-        found = repr(exc.doc[exc.pos : exc.pos + 20]) if exc.pos < len(exc.doc) else "the end of the file"
-        raise FaultyInput([Fault(file, place, f"broken JSON: {exc.msg}", found)]) from exc
+        value = repr(exc.doc[exc.pos : exc.pos + 20]) if exc.pos < len(exc.doc) else "the end of the file"
+        raise FaultyInput([Fault(file, place, f"broken JSON: {exc.msg}", value)]) from exc
     except (ValueError, RecursionError) as exc:  # not UTF-8, a number of thousands of digits, absurd nesting
         raise FaultyInput([Fault(file, "", "broken JSON", str(exc))]) from exc
 
@@ -80,3 +87,42 @@ def parse_yaml(file: str, content: bytes, loader: type[TextLoader] | type[TypedL
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(exc, "problem", None) or " ".join(str(exc).split())
         raise FaultyInput([Fault(file, place, f"broken YAML: {problem}")]) from exc
+
+
+@uncounted("words of an error")
+def field_faults(file: str, error: ValidationError, model: type[BaseModel], place: str = "") -> list[Fault]:
+    """Each wrong field of a document that is no `model`; `place` is where in the file the document stands."""
+    return [_field_fault(file, place, each, model) for each in error.errors()]
+
+
+def _field_fault(file: str, place: str, error: ErrorDetails, model: type[BaseModel]) -> Fault:
+    field, value = ".".join([*filter(None, [place]), *map(str, error["loc"])]), repr(error["input"])[:LONGEST_VALUE]
+    if error["type"] == "missing":
+        return Fault(file, field, "the field is missing")
+    if error["type"] == "extra_forbidden":
+        return Fault(file, field, f"unknown field{_hint(error['loc'], model)}", value)
+    return Fault(file, field, error["msg"].removeprefix("Value error, "), value if error["loc"] else "")
+
+
+def _hint(place: Sequence[int | str], model: type[BaseModel]) -> str:
+    """What an unknown field may mean: one that its section has, or the same word in another section."""
+    word, sections = str(place[-1]), {name: _section(model, [name]) for name in model.model_fields}
+    elsewhere = [f"{name}.{word}" for name, section in sections.items() if word in section.model_fields]
+    if elsewhere and len(place) == 1:
+        return f"; did you mean {elsewhere[0]!r}?"
+    # an experiment has its name from its file
+    return did_you_mean_or_all(word, _section(model, place[:-1]).model_fields.keys() - {"name"})
+
+
+def _section(model: type[BaseModel], place: Sequence[int | str]) -> type[BaseModel]:
+    """The model of the part of a document that a place is in."""
+    for name in (step for step in place if isinstance(step, str)):
+        model = next(_models_in(model.model_fields[name].annotation), model)
+    return model
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if get_origin(annotation) is None and isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models_in(inner)

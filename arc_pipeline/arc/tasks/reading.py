@@ -15,18 +15,18 @@ from arc_pipeline.errors import Fault, FaultyInput
 
 @dataclass
 class Reading:
-    """Turns documents into tasks and remembers every fault. A faulty grid is held as an empty one: tasks are handed
-    out by `finish` only, and only if there was no fault."""
+    """Turns documents into tasks and remembers every fault. A faulty grid is kept as an empty one: only `finish`
+    returns tasks, and only if there was no fault."""
 
     faults: list[Fault] = field(default_factory=list)
-    found: dict[str, Task] = field(default_factory=dict)
+    tasks: dict[str, Task] = field(default_factory=dict)
     file_of: dict[str, str] = field(default_factory=dict)
     # equal rows of grids are one object: generated data is large
     _rows: dict[tuple[int, ...], tuple[int, ...]] = field(default_factory=dict)
 
     @contextmanager
     def collecting_faults(self) -> Iterator[None]:
-        """Goes on after an unusable file, with its faults noted."""
+        """Continues after an unusable file, with its faults noted."""
         try:
             yield
         except FaultyInput as exc:
@@ -36,7 +36,7 @@ class Reading:
         """The tasks, sorted by id; FaultyInput if there was any fault."""
         if self.faults:
             raise FaultyInput(self.faults)
-        return [task for _, task in sorted(self.found.items())]
+        return [task for _, task in sorted(self.tasks.items())]
 
     def add_file(self, file: str, lone_id: str, content: bytes) -> None:
         """One task or one list of pairs (a task without test pairs, as RE-ARC has), then called `lone_id`, or an
@@ -83,9 +83,9 @@ class Reading:
             self._fault(file, place or f"task {key}", f"{what} occurs more than once in this file")
 
     def _add(self, file: str, task: Task) -> None:
-        if task.task_id in self.found:
+        if task.task_id in self.tasks:
             self._fault(file, f"task {task.task_id}", f"task id is also in {self.file_of[task.task_id]}")
-        self.found[task.task_id] = task
+        self.tasks[task.task_id] = task
         self.file_of[task.task_id] = file
 
     def _task(self, file: str, task_id: str, value: object, test_parts: tuple[str, ...] = ("input", "output")) -> Task:
@@ -142,13 +142,13 @@ class Reading:
         if grid_problem(value) is None:
             return tuple(self._rows.setdefault(row, row) for row in map(tuple, value))  # type: ignore[call-overload]
         for problem in _grid_problems(value):
-            problem, _, found = problem.partition(", found ")
-            self._fault(file, place, problem, found)
+            problem, _, part = problem.partition(", found ")
+            self._fault(file, place, problem, part)
         return ()
 
 
 def _n_test_pairs(value: object) -> int | None:
-    """How many test pairs a task asks about, None if it is so faulty that nobody can tell."""
+    """How many test pairs a task has, None if it is too faulty to tell."""
     test = value.get("test") if isinstance(value, dict) else [] if isinstance(value, list) else None
     return len(test) if isinstance(test, list) else None
 

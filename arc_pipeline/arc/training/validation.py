@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from arc_pipeline.arc.augmentation.augmentation import IDENTITY_COLOURS, Augmentation
-from arc_pipeline.arc.augmentation.checks import Verdict
 from arc_pipeline.arc.augmentation.recipes import Recipe
+from arc_pipeline.arc.augmentation.verdict import Verdict
 from arc_pipeline.arc.settings import TrainingData
 from arc_pipeline.arc.tasks.task import Task
 

@@ -6,12 +6,12 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from arc_pipeline.arc.augmentation.contamination import evaluation_pairs_are_not_in_training, labels
+from arc_pipeline.arc.augmentation.contamination import contamination_labels, evaluation_pairs_are_not_in_training
 from arc_pipeline.arc.augmentation.test_time import seen_in_training
 from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.prediction.questions import DECODED, candidates_table, questions
 from arc_pipeline.arc.tasks.task import Task
-from arc_pipeline.arc.tasks.task_table import tasks_from_table
+from arc_pipeline.arc.tasks.task_table import read_evaluation_tasks, read_tasks
 from arc_pipeline.defs import declare
 from arc_pipeline.defs.assets.completing import Asked, completions, temperatures_together
 from arc_pipeline.defs.assets.configs import augmentation_config, prediction_config
@@ -26,7 +26,7 @@ from arc_pipeline.defs.partitions import (
 from arc_pipeline.defs.workspace import Workspace
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.machine.accelerator import POOL
-from arc_pipeline.store.tables import apart, stacked
+from arc_pipeline.store.tables import stacked
 from arc_pipeline.uncounted import uncounted
 
 
@@ -59,13 +59,13 @@ def contamination(context: dg.AssetExecutionContext, workspace: Workspace):
     with workspace.making(context) as making:
         history = [making.configured("augmentation_config", each) for each in making.history()]
         used = {name for each in history for name in each.datasets()["train"]}
-        found = {name: tasks_from_table(making.table("tasks", name)) for name in sorted(used)}
+        found = {name: read_tasks(making.read("tasks", name)) for name in sorted(used)}
         asked = tasks_asked(making)
         shared, names = seen_in_training(history, found, asked)
-        said = labels(names, asked, shared)
+        labels = contamination_labels(names, asked, shared)
         verdict = evaluation_pairs_are_not_in_training(names, asked, shared)
-        table = pa.Table.from_pylist([{"dataset": name, "label": label} for name, label in said.items()])
-        metadata = {"shared_test_pairs": shared.num_rows, "labels": dg.MetadataValue.json(said)}
+        table = pa.Table.from_pylist([{"dataset": name, "label": label} for name, label in labels.items()])
+        metadata = {"shared_test_pairs": shared.num_rows, "labels": dg.MetadataValue.json(labels)}
         tables = {"contamination": table, "shared_pairs": shared}
         warned = [evaluation_pairs_are_not_in_training.__name__]
         return making.save_tables(tables, metadata=metadata, verdicts={warned[0]: verdict}, warnings=warned)
@@ -73,8 +73,7 @@ def contamination(context: dg.AssetExecutionContext, workspace: Workspace):
 
 def tasks_asked(making: Making) -> dict[str, list[Task]]:
     """The tasks that the experiment of this partition is asked, by dataset."""
-    table = making.table("evaluation_tasks", making.experiment.name)
-    return {dataset: tasks_from_table(each) for dataset, each in apart("dataset", table).items()}
+    return read_evaluation_tasks(making.read("evaluation_tasks", making.experiment.name))
 
 
 @declare.asset(

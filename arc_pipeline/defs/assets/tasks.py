@@ -27,13 +27,13 @@ def tasks(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.Materia
         name = making.artefact.partition
         making.read("arc_source", name)
         datasets = read_datasets(making.project.data)
-        found = datasets.load(name)
+        loaded = datasets.load(name)
         return making.save_tables(
-            {"tasks": tasks_table(found)},
+            {"tasks": tasks_table(loaded)},
             metadata={
-                "tasks": len(found),
-                "train_pairs": sum(len(task.train) for task in found),
-                "test_pairs": sum(len(task.test) for task in found),
+                "tasks": len(loaded),
+                "train_pairs": sum(len(task.train) for task in loaded),
+                "test_pairs": sum(len(task.test) for task in loaded),
                 "left_out": len(datasets.dropped(name)),
             },
         )

@@ -9,11 +9,12 @@ import dagster as dg
 import yaml
 from pydantic import Field
 
+from arc_pipeline.arc.augmentation.checks import CHECKS
 from arc_pipeline.arc.augmentation.test_time import examples_of_each
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.training.validation import validation_loss_follows_training
 from arc_pipeline.defs import declare
-from arc_pipeline.defs.assets.augmentation import EXAMPLE_CHECKS, augmented_examples
+from arc_pipeline.defs.assets.augmentation import augmented_examples
 from arc_pipeline.defs.assets.configs import initial_weights, training_config
 from arc_pipeline.defs.assets.tasks import tasks
 from arc_pipeline.defs.cost import observe_cost
@@ -178,16 +179,18 @@ def refuse_other_examples(job: TrainingJob) -> None:
 def refuse_failed_checks(making: Making) -> None:
     """Stops a training on data that failed a check which the experiment does not expect to fail."""
     record = making.lineage("augmented_examples", making.artefact.partition)
-    failed = [
-        f"{name}: {record.checks[name]['description']}" if name in record.checks else f"{name}: was never evaluated"
-        for name in EXAMPLE_CHECKS
+    failed = {
+        name: record.checks[name]["description"] if name in record.checks else "was never evaluated"
+        for name in CHECKS
         if not (name in record.checks and (record.checks[name]["passed"] or record.checks[name]["expected"]))
-    ]
+    }
     if failed:
+        allowed = [name for name in failed if CHECKS[name].may_be_expected]
+        listed = f", or list {', '.join(allowed)} under expected_violations in the experiment file" if allowed else ""
         raise ArcPipelineError(
             "the training examples failed their checks, so nothing is trained on them:\n  "
-            + "\n  ".join(failed)
-            + "\nmend the augmentation, or list the checks under expected_violations in the experiment file"
+            + "\n  ".join(f"{name}: {words}" for name, words in failed.items())
+            + f"\nfix the augmentation{listed}"
         )
 
 

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from arc_pipeline.arc.augmentation.test_time import training_tasks
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.tasks.task import Task
-from arc_pipeline.arc.tasks.task_table import tasks_from_table
-from arc_pipeline.store.artefact import read_table
+from arc_pipeline.arc.tasks.task_table import read_tasks
+from arc_pipeline.store.tables import read_table
 
 # the key of the message by which the training program says that it refuses its job, so that none tries again
 REFUSAL = "refusal"
@@ -46,7 +46,7 @@ class TrainingJob(BaseModel):
 
 
 def _read_tasks(paths: Mapping[str, Path]) -> dict[str, list[Task]]:
-    return {name: tasks_from_table(read_table(path, "tasks")) for name, path in paths.items()}
+    return {name: read_tasks(path) for name, path in paths.items()}
 
 
 def progress_line(row: dict[str, Any]) -> str:

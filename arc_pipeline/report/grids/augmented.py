@@ -22,18 +22,18 @@ PAGE_CM: Final = 20.0
 
 
 def telling_task(tasks_by_dataset: Mapping[str, Sequence[Task]]) -> tuple[str, Task]:
-    """(dataset, task): one of the seed's three tasks if it is there, else the first with a test pair and others."""
+    """(dataset, task): one of the three sample tasks if it is there, else the first with a test pair and others."""
     every = [(dataset, task) for dataset, tasks in tasks_by_dataset.items() for task in tasks]
-    telling = [each for each in every if each[1].test and len(each[1].pairs) > 1] or every
-    return next((each for each in telling if each[1].task_id in SAMPLE_TASKS), telling[0])
+    telling = [(dataset, task) for dataset, task in every if task.test and len(task.pairs) > 1] or every
+    return next(((dataset, task) for dataset, task in telling if task.task_id in SAMPLE_TASKS), telling[0])
 
 
 def rows_of_task(recipes: pa.Table, dataset: str, task_id: str) -> list[dict[str, Any]]:
     """The recipes of a task, in the order of the training."""
-    found: list[dict[str, Any]] = recipes.filter(
+    rows: list[dict[str, Any]] = recipes.filter(
         (pc.field("dataset") == dataset) & (pc.field("task_id") == task_id)
     ).to_pylist()
-    return found
+    return rows
 
 
 def augmented_board(
@@ -44,7 +44,7 @@ def augmented_board(
     Test pairs have a dashed frame, and the target a thick one with a filled ground.
     """
     targets = Counter(row["target"] for row in rows)
-    pairs = tuple(counted(task, index, targets[index]) for index in range(len(task.pairs)))
+    pairs = tuple(target_count(task, index, targets[index]) for index in range(len(task.pairs)))
     title = f"task {task.task_id} of {dataset}{f': {source}' * bool(source)}"
     examples = (example_row(row, task) for row in rows[:shown])
     return Board(title, (Row(pairs, f"all pairs (n = {len(rows)} examples)"), *examples))
@@ -53,20 +53,20 @@ def augmented_board(
 def on_a_page(board: Board) -> Board:
     """The board with so many of its examples, at least one, that a page has room for it."""
     boards = [replace(board, rows=board.rows[:number]) for number in range(len(board.rows), 1, -1)] or [board]
-    return next((each for each in boards if board_height(each, fitting_cell(each)) <= PAGE_CM), boards[-1])
+    return next((part for part in boards if board_height(part, fitting_cell(part)) <= PAGE_CM), boards[-1])
 
 
-def counted(task: Task, index: int, times: int) -> Stack:
+def target_count(task: Task, index: int, times: int) -> Stack:
     """A pair with how often it is the target."""
     often = f"target {times}x" if times else "never target"
-    return Stack(_panels(task.pairs[index]), f"{pair_name(task, index)}\n{often}", _frame(task, index), bold=not times)
+    return Stack(_panels(task.pairs[index]), f"{pair_title(task, index)}\n{often}", _frame(task, index), bold=not times)
 
 
 def example_row(row: dict[str, Any], task: Task) -> Row:
     """One example: its demonstrations in their order, then its target."""
     recipe = Recipe.from_row(row)
-    shown = (_augmented(recipe, task, index, pair_name(task, index)) for index in recipe.demonstrations)
-    target = _augmented(recipe, task, recipe.target, f"target: {pair_name(task, recipe.target)}", target=True)
+    shown = (_augmented(recipe, task, index, pair_title(task, index)) for index in recipe.demonstrations)
+    target = _augmented(recipe, task, recipe.target, f"target: {pair_title(task, recipe.target)}", target=True)
     return Row((*shown, target), f"example {row['example']}{changes(recipe)}")
 
 
@@ -76,7 +76,7 @@ def _augmented(recipe: Recipe, task: Task, index: int, label: str, target: bool 
     return Stack(tuple(map(Panel, grids)), label, _frame(task, index, filled=target), bold=target)
 
 
-def pair_name(task: Task, index: int) -> str:
+def pair_title(task: Task, index: int) -> str:
     """The pair as tables call it, by its index in its split."""
     return f"test {index - len(task.train)}" if task.is_test(index) else f"train {index}"
 

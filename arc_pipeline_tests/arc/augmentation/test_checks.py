@@ -1,6 +1,7 @@
-"""The checks pass what the experiment declares, always, and catch the seed's bug and each other fault by name."""
+"""The checks pass what the experiment declares, always, and catch the original study's bug and other faults by name."""
 
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -9,17 +10,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from arc_pipeline.arc.augmentation import checks
 from arc_pipeline.arc.augmentation.augmentation import TRANSFORM_NAMES
-from arc_pipeline.arc.augmentation.checks import RECIPE_CHECKS, Verdict, check_recipes, exposures, summary
+from arc_pipeline.arc.augmentation.checks import (
+    CHECKS,
+    Check,
+    DrawnExamples,
+    Tasks,
+    check_examples,
+    datasets_are_mixed_by_weight,
+    declared_shares,
+)
+from arc_pipeline.arc.augmentation.exposure import exposures
 from arc_pipeline.arc.augmentation.recipes import RECIPE_SCHEMA, Recipe, RecipeDrawer, draw_examples
-from arc_pipeline.arc.experiment import AugmentationConfig, TrainingData
+from arc_pipeline.arc.augmentation.verdict import Verdict
+from arc_pipeline.arc.experiment import AugmentationConfig, Experiment, TrainingData
+from arc_pipeline.arc.prediction.prompt import GENERATE, SOLVE
 from arc_pipeline.arc.tasks.catalogue import Catalogue
 from arc_pipeline.arc.tasks.task import Pair, Task
 
-TEST_PAIRS, EVEN, TRANSFORMS, COLOURS = RECIPE_CHECKS
+TEST_PAIRS, EVEN, TRANSFORMS, COLOURS, MIXED, HIDDEN = CHECKS
 N_EXAMPLES = 4000
 DATA = Path(__file__).parents[3] / "data"
-Tasks = Mapping[str, Sequence[Task]]
 Tables = tuple[pa.Table, pa.Table]
 
 
@@ -43,9 +55,14 @@ def draw(
     return recipes, ledger
 
 
+def drawn_from(tables: Tables, tasks: Tasks, config: AugmentationConfig | None = None) -> DrawnExamples:
+    train = [TrainingData(dataset=name) for name in tasks]
+    return DrawnExamples(*tables, tasks, tasks, train, config or AugmentationConfig(), fits)
+
+
 def failed(tables: Tables, tasks: Tasks, config: AugmentationConfig | None = None) -> dict[str, Verdict]:
-    verdicts = check_recipes(*tables, tasks, config or AugmentationConfig())
-    assert tuple(verdicts) == tuple(RECIPE_CHECKS)
+    verdicts = check_examples(drawn_from(tables, tasks, config))
+    assert tuple(verdicts) == tuple(CHECKS)
     return {name: verdict for name, verdict in verdicts.items() if not verdict.passed}
 
 
@@ -120,7 +137,7 @@ def test_test_pairs_that_never_fit_are_no_failure_in_a_short_table(short: Tasks)
         assert failed((recipes, ledger), short) == {}, f"seed {seed}"
 
 
-# --- the seed's bug
+# --- the bug of the original study
 
 
 def test_the_legacy_swap_fails_both_target_checks_and_names_the_pairs(tasks: Tasks) -> None:
@@ -277,12 +294,75 @@ def test_a_ledger_of_other_pairs_excuses_nothing(written: Tasks) -> None:
     assert set(failed(draw(written, config, measure), written, config)) == {TEST_PAIRS, EVEN}
 
 
+# --- the mixture of datasets
+
+ANY = AugmentationConfig()
+
+
+def source(dataset: str, weight: float | None = None, prompt: str = SOLVE) -> TrainingData:
+    return TrainingData.model_validate({"dataset": dataset, "weight": weight, "prompt": prompt})
+
+
+def mixed(train: Sequence[TrainingData], tasks: dict[str, list[Task]], n: int, seed: int = 7) -> pa.Table:
+    drawer = RecipeDrawer(train, tasks, ANY, seed)
+    rows = [recipe.row(task) for recipe, task in map(drawer.draw, range(n))]
+    return pa.Table.from_pylist(rows, schema=RECIPE_SCHEMA)
+
+
+def mixture(recipes: pa.Table, train: Sequence[TrainingData], tasks: Tasks) -> Verdict:
+    """The verdict on a table of recipes of datasets that should be mixed as `train` says."""
+    drawn = DrawnExamples(recipes, recipes.slice(0, 0), tasks, tasks, train, ANY, fits)
+    return datasets_are_mixed_by_weight(drawn)
+
+
+def test_weights_are_parts_of_their_sum(tasks: dict[str, list[Task]]) -> None:
+    weighted = [source("written", 1), source("generated", 3)]
+    assert declared_shares(weighted, tasks, ANY) == {("written", SOLVE): 0.25, ("generated", SOLVE): 0.75}
+    # two tasks and one: without weights all are alike
+    alike = [source("written"), source("generated")]
+    assert declared_shares(alike, tasks, ANY) == pytest.approx({("written", SOLVE): 2 / 3, ("generated", SOLVE): 1 / 3})
+    prompts = [source("written", 1), source("written", 1, GENERATE), source("generated", 2)]
+    assert declared_shares(prompts, tasks, ANY)["written", GENERATE] == 0.25
+
+
+def test_a_dataset_without_usable_tasks_has_no_share(tasks: dict[str, list[Task]]) -> None:
+    only_tests = AugmentationConfig(target="test-only")
+    assert declared_shares([source("written", 1), source("generated", 3)], tasks, only_tests) == {("written", SOLVE): 1}
+
+
+@pytest.mark.parametrize("weights", [(None, None), (1, 3), (0.001, 1), (5, 5)])
+@pytest.mark.parametrize("n", [1, 30, 2000])
+def test_what_is_drawn_by_the_weights_passes(tasks: dict[str, list[Task]], weights: tuple, n: int) -> None:
+    train = [source(dataset, weight) for dataset, weight in zip(tasks, weights, strict=True)]
+    for seed in range(20):
+        verdict = mixture(mixed(train, tasks, n, seed), train, tasks)
+        assert verdict.passed, verdict.description
+
+
+def test_other_weights_are_caught_by_name(tasks: dict[str, list[Task]]) -> None:
+    drawn = mixed([source("written"), source("generated")], tasks, 1000)
+    verdict = mixture(drawn, [source("written", 1), source("generated", 3)], tasks)
+    assert not verdict.passed
+    assert verdict.offenders[0].startswith("generated with output-from-examples-v1: 3")
+    assert verdict.offenders[0].endswith("drawn, 750 expected")
+
+
+def test_a_dataset_that_is_not_declared_is_caught(tasks: dict[str, list[Task]]) -> None:
+    drawn = mixed([source("written"), source("generated")], tasks, 100)
+    assert not mixture(drawn, [source("written")], tasks).passed
+
+
+def test_one_dataset_has_no_mixture(tasks: dict[str, list[Task]]) -> None:
+    verdict = mixture(mixed([source("written")], tasks, 9), [source("written")], tasks)
+    assert verdict.description == "not applicable: there is one training dataset, with one prompt"
+
+
 # --- what cannot be checked, and words
 
 
 def test_datasets_without_test_pairs_are_not_applicable(tasks: Tasks) -> None:
     generated = {"generated": tasks["generated"]}
-    verdicts = check_recipes(*draw(generated), generated, AugmentationConfig())
+    verdicts = check_examples(drawn_from(draw(generated), generated))
     assert verdicts[TEST_PAIRS] == Verdict(True, "not applicable: the training datasets have no test pairs")
     assert verdicts[EVEN].passed
     assert "over 7 pairs" in verdicts[EVEN].description
@@ -290,7 +370,7 @@ def test_datasets_without_test_pairs_are_not_applicable(tasks: Tasks) -> None:
 
 def test_too_few_examples_are_not_applicable(tasks: Tasks) -> None:
     generated = {"generated": tasks["generated"]}
-    verdicts = check_recipes(*draw(generated, n=10), generated, AugmentationConfig())
+    verdicts = check_examples(drawn_from(draw(generated, n=10), generated))
     assert verdicts[EVEN].passed
     assert verdicts[EVEN].description.startswith("not applicable: there are no test pairs")
     assert verdicts[EVEN].description.endswith("no task has two pairs that are expected 5 times or more")
@@ -330,8 +410,38 @@ def test_the_fixture_shows_test_pairs_as_targets(drawn: Tables) -> None:
 
 
 def test_a_verdict_as_json() -> None:
-    assert summary(Verdict(False, "why", ("a", "b"))) == {
+    assert Verdict(False, "why", ("a", "b")).as_json() == {
         "passed": False,
         "description": "why",
         "offenders": ["a", "b"],
     }
+
+
+# --- the list of checks
+
+
+def test_every_fact_of_the_module_is_in_the_list() -> None:
+    public = (each for name, each in vars(checks).items() if inspect.isfunction(each) and not name.startswith("_"))
+    facts = {each.__name__ for each in public if inspect.signature(each).return_annotation is Verdict}
+    assert facts == set(CHECKS)
+    assert all(check.fact for check in CHECKS.values())
+
+
+def test_a_check_is_added_in_one_place(drawn: Tables, tasks: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:
+    def there_are_examples(drawn: DrawnExamples) -> Verdict:
+        """There is at least one example."""
+        return Verdict(drawn.recipes.num_rows > 0, f"{drawn.recipes.num_rows} examples")
+
+    content = {"name": "x", "train": [{"dataset": "a"}], "max_steps": 1, "predict": {"datasets": ["a"]}}
+    content["expected_violations"] = [there_are_examples.__name__]
+    with pytest.raises(ValueError, match="no check that may be expected to fail; there are: colour_maps_are_perm"):
+        Experiment.model_validate(content)
+    monkeypatch.setitem(CHECKS, there_are_examples.__name__, Check(there_are_examples))
+    assert Experiment.model_validate(content).expected_violations == ["there_are_examples"]
+    assert check_examples(drawn_from(drawn, tasks))["there_are_examples"] == Verdict(True, "4000 examples")
+
+
+def test_that_nothing_is_hidden_can_not_be_expected() -> None:
+    content = {"name": "x", "train": [{"dataset": "a"}], "max_steps": 1, "predict": {"datasets": ["a"]}}
+    with pytest.raises(ValueError, match="no check that may be expected to fail"):
+        Experiment.model_validate(content | {"expected_violations": [HIDDEN]})

@@ -11,8 +11,8 @@ from arc_pipeline.arc.augmentation.augmentation import TRANSFORM_NAMES, TRANSFOR
 from arc_pipeline.arc.augmentation.contamination import (
     SHARED_SCHEMA,
     canonical,
+    contamination_labels,
     evaluation_pairs_are_not_in_training,
-    labels,
     shared_pairs,
 )
 from arc_pipeline.arc.tasks.catalogue import Catalogue
@@ -89,7 +89,7 @@ def test_test_pairs_that_are_left_out_of_training_are_not_shared(one_test: Task)
     asked = {"a": [one_test]}
     shared = shared_pairs({"n-1": [left_out]}, asked)
     assert (shared.num_rows, shared.schema) == (0, SHARED_SCHEMA)
-    assert labels(["n-1"], asked, shared) == {"a": ""}
+    assert contamination_labels(["n-1"], asked, shared) == {"a": ""}
     assert evaluation_pairs_are_not_in_training(["n-1"], asked, shared).passed
 
 
@@ -98,7 +98,7 @@ def test_what_is_trained_on_by_intention_is_labelled_and_passes(one_test: Task, 
     asked = {"demo": [one_test, two_tests], "copy": [two_tests, no_test], "other": [no_test]}
     shared = shared_pairs(trained, asked)
     said = {"demo": "trained-on", "copy": "2 of 2 test pairs are in training", "other": ""}
-    assert labels(trained, asked, shared) == said
+    assert contamination_labels(trained, asked, shared) == said
     verdict = evaluation_pairs_are_not_in_training(trained, asked, shared)
     assert not verdict.passed
     assert verdict.description.startswith("demo: trained-on; copy: 2 of 2 test pairs are in training; other: shares")
@@ -123,7 +123,7 @@ def test_arc_agi_2_training_has_tasks_of_arc_agi_1_evaluation(catalogue: Catalog
     asked = {"arc-agi-1-evaluation": catalogue.load("arc-agi-1-evaluation")[:40]}
     shared = shared_pairs({"arc-agi-2-training": catalogue.load("arc-agi-2-training")}, asked)
     assert shared.column("task_id").equals(shared.column("trained_task_id"))
-    assert labels(["arc-agi-2-training"], asked, shared) == {
+    assert contamination_labels(["arc-agi-2-training"], asked, shared) == {
         "arc-agi-1-evaluation": "37 of 41 test pairs are in training"
     }
 
@@ -133,6 +133,8 @@ def test_most_of_arc_agi_1_s_evaluation_is_in_arc_agi_2_s_training() -> None:
     trained = {"arc-agi-2-training": catalogue.load("arc-agi-2-training")}
     asked = {"arc-agi-1-evaluation": catalogue.load("arc-agi-1-evaluation")}
     shared = shared_pairs(trained, asked)
-    assert labels(trained, asked, shared) == {"arc-agi-1-evaluation": "395 of 419 test pairs are in training"}
+    assert contamination_labels(trained, asked, shared) == {
+        "arc-agi-1-evaluation": "395 of 419 test pairs are in training"
+    }
     assert len(set(shared["task_id"].to_pylist())) == 376
     assert not evaluation_pairs_are_not_in_training(trained, asked, shared).passed

@@ -1,5 +1,6 @@
 """At test time only demonstrations are trained on, and the check finds every way in which a test pair could get in."""
 
+import sys
 import zlib
 from collections import Counter
 from collections.abc import Callable
@@ -10,17 +11,18 @@ import pyarrow as pa
 import pytest
 
 from arc_pipeline.arc.augmentation import test_time
-from arc_pipeline.arc.augmentation.checks import Verdict
+from arc_pipeline.arc.augmentation.checks import Tasks, only_demonstrations_are_trained_on
 from arc_pipeline.arc.augmentation.recipes import RECIPE_SCHEMA, Recipe
 from arc_pipeline.arc.augmentation.test_time import (
-    Tasks,
     draw_training,
+    drawing_config,
     examples_of_each,
+    examples_to_check,
     n_trainings,
-    only_demonstrations_are_trained_on,
     seen_in_training,
     training_tasks,
 )
+from arc_pipeline.arc.augmentation.verdict import Verdict
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.tasks.task import Task
@@ -46,7 +48,8 @@ def draw(of: Experiment, tasks: Tasks) -> pa.Table:
 
 
 def verdict(recipes: pa.Table, tasks: Tasks, of: Experiment | None = None) -> Verdict:
-    return only_demonstrations_are_trained_on(of or experiment(), recipes, tasks, measure)
+    drawn = examples_to_check(of or experiment(), recipes, recipes.slice(0, 0), tasks, measure)
+    return only_demonstrations_are_trained_on(drawn)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +71,8 @@ def test_every_demonstration_in_turn_is_asked_after_all_others(written: Tasks) -
 def test_many_demonstrations_are_all_shown_unless_the_file_says_how_many(no_test: Task) -> None:
     many = {"written": [no_test]}
     limited = experiment(augmentation={"max_demonstrations": 2})
+    assert drawing_config(experiment()).max_demonstrations == sys.maxsize
+    assert drawing_config(limited).max_demonstrations == 2
     assert {len(row["demonstrations"]) for row in draw(experiment(), many).to_pylist()} == {6}
     assert {len(row["demonstrations"]) for row in draw(limited, many).to_pylist()} == {2}
 

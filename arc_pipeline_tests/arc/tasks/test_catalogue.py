@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from arc_pipeline.arc.tasks.catalogue import Catalogue
+from arc_pipeline.arc.names import did_you_mean
+from arc_pipeline.arc.tasks.catalogue import Catalogue, find_task
 from arc_pipeline.arc.tasks.task import Task
-from arc_pipeline.errors import FaultyInput
+from arc_pipeline.errors import ArcPipelineError, FaultyInput
 
 SHIPPED = Path(__file__).parents[3] / "data"
 SHIPPED_NAMES = [
@@ -245,3 +246,48 @@ def test_source_hash_changes_with_one_byte(tmp_path: Path) -> None:
 def test_source_files_are_those_of_the_whole_chain(tmp_path: Path) -> None:
     data = directory(tmp_path, "u: {union: [a, b]}\nv: {of: u, first: 1}", a={"a": task()}, b={"b": task()})
     assert list(Catalogue.read(data).source_files("v")) == ["raw/a.json", "raw/b.json"]
+
+
+# --- tasks by their id
+
+PAIR = {"input": [[1]], "output": [[2]]}
+TASK = {"train": [PAIR, PAIR], "test": [PAIR]}
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Catalogue:
+    """Two files that share a task, a derived dataset with less of it, and a faulty file."""
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "a.json").write_text(json.dumps({"00aa11": TASK, "00aa12": TASK}))
+    (raw / "b.json").write_text(json.dumps({"00aa12": TASK | {"train": [PAIR]}, "ffff": TASK}))
+    (raw / "broken.json").write_text("{")
+    (tmp_path / "datasets.yaml").write_text("aaa: {of: a, leave_one_out: true}")
+    return Catalogue.read(tmp_path)
+
+
+def test_the_first_dataset_that_has_it_as_it_was_written(catalogue: Catalogue) -> None:
+    assert catalogue.own_datasets() == ["a", "b", "broken"]
+    name, task = find_task(catalogue, "00aa12")
+    assert (name, len(task.train), len(task.test)) == ("a", 2, 1)
+    assert find_task(catalogue, "ffff")[0] == "b"
+
+
+def test_the_dataset_that_is_named(catalogue: Catalogue) -> None:
+    assert len(find_task(catalogue, "00aa12", "b")[1].train) == 1
+    assert len(find_task(catalogue, "00aa12", "aaa")[1].train) == 1
+    with pytest.raises(FaultyInput, match="there is no dataset 'c'"):
+        find_task(catalogue, "00aa12", "c")
+    with pytest.raises(FaultyInput, match=r"broken\.json"):
+        find_task(catalogue, "00aa12", "broken")
+
+
+def test_an_unknown_id_is_told_the_nearest_and_what_was_not_searched(catalogue: Catalogue) -> None:
+    with pytest.raises(ArcPipelineError) as error:
+        find_task(catalogue, "00aa13")
+    words = "there is no task '00aa13' in a, b; did you mean '00aa12' or '00aa11'?; could not be read: broken"
+    assert str(error.value) == words
+
+
+def test_nothing_is_suggested_that_is_not_alike() -> None:
+    assert did_you_mean("zzzz", ["00aa11"], 3) == ""

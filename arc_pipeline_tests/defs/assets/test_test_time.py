@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from arc_pipeline.store.artefact import Artefact, read_table
+from arc_pipeline.store.artefact import Artefact
+from arc_pipeline.store.tables import read_table
 
 AT_TEST_TIME = {"initial_checkpoint": "base", "test_time": "dataset", "train": [], "tuning": {"method": "lora"}}
 

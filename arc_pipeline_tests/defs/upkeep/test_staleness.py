@@ -1,6 +1,7 @@
 """Exactly what depends on a change is stale, on the real definitions and a real instance, with a fake model."""
 
-from arc_pipeline.store.artefact import Artefact, read_table
+from arc_pipeline.store.artefact import Artefact
+from arc_pipeline.store.tables import read_table
 
 
 def stale(project) -> dict[str, list[str]]:

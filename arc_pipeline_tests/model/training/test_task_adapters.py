@@ -22,7 +22,7 @@ from arc_pipeline.model.training.task_adapters import mean_log
 from arc_pipeline.model.weights.checkpoint import read_log, task_adapters, weights_hash
 from arc_pipeline.model.weights.loading import load_checkpoint
 from arc_pipeline.model.weights.tokenization import measured_by, tiny_tokenizer
-from arc_pipeline.store.artefact import write_table
+from arc_pipeline.store.tables import write_table
 
 PAIRS = tuple(Pair(((a, b),), ((b, a),)) for a, b in ((1, 2), (3, 4), (5, 6)))
 COPIES = tuple(Pair(((a, b),), ((a, b),)) for a, b in ((1, 2), (3, 4), (7, 8)))
