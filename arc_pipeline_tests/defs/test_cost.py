@@ -30,7 +30,7 @@ def test_a_training_that_cannot_fit_is_not_begun(two) -> None:
     def does_not_fit(*arguments):
         raise TrainingDoesNotFit("the training of straight does not fit the memory here; try micro_batch_size 1")
 
-    two.patch.setattr("arc_pipeline.bench.estimate.estimate", does_not_fit)
+    two.patch.setattr("arc_pipeline.bench.estimate.estimate_training", does_not_fit)
     (failed,) = [outcome.failed for outcome in session.refresh(["straight"]) if outcome.failed]
     assert "does not fit the memory here; try micro_batch_size 1" in failed
 
@@ -40,7 +40,7 @@ def test_a_disk_with_too_little_room_is_a_warning(two) -> None:
     session = two.load()
     found = {"seconds": 9.0, "memory_bytes": 1, "memory_available_bytes": 2, "tokens_per_second": 1.0, "processes": 1}
     found |= {"measured_steps": 3, "device": "cpu", "disk_bytes": 9 * 10**12, "disk_available_bytes": 10**9}
-    two.patch.setattr("arc_pipeline.bench.estimate.estimate", lambda *arguments: found)
+    two.patch.setattr("arc_pipeline.bench.estimate.estimate_training", lambda *arguments: found)
     said: list[str] = []
     two.patch.setattr("dagster.DagsterLogManager.warning", lambda self, words, *others: said.append(words))
     assert not [outcome.failed for outcome in session.refresh(["straight"]) if outcome.failed]

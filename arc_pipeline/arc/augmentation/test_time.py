@@ -103,14 +103,6 @@ def _drawer_of_one(experiment: Experiment, source: TrainingData, task: Task) -> 
     return RecipeDrawer([source], {source.dataset: [task]}, experiment.drawing, experiment.seed)
 
 
-def examples_of_each(recipes: pa.Table) -> dict[tuple[str, str], pa.Table]:
-    """The examples of each (dataset, task id), in the order of the table."""
-    rows: dict[tuple[str, str], list[int]] = {}
-    for row, name in enumerate(zip(recipes["dataset"].to_pylist(), recipes["task_id"].to_pylist(), strict=True)):
-        rows.setdefault(name, []).append(row)
-    return {name: recipes.take(each) for name, each in rows.items()}
-
-
 def only_demonstrations_are_trained_on(
     experiment: Experiment, recipes: pa.Table, tasks: Tasks, measure: Measure
 ) -> Verdict:

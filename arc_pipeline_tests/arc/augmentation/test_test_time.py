@@ -11,11 +11,10 @@ import pytest
 
 from arc_pipeline.arc.augmentation import test_time
 from arc_pipeline.arc.augmentation.checks import Verdict
-from arc_pipeline.arc.augmentation.recipes import RECIPE_SCHEMA, Recipe
+from arc_pipeline.arc.augmentation.recipes import RECIPE_SCHEMA, Recipe, recipes_by_task
 from arc_pipeline.arc.augmentation.test_time import (
     Tasks,
     draw_training,
-    examples_of_each,
     n_trainings,
     only_demonstrations_are_trained_on,
     seen_in_training,
@@ -95,7 +94,7 @@ def test_a_dataset_of_too_long_tasks_is_an_error(written: Tasks) -> None:
 def test_each_task_has_as_many_examples_of_its_own(written: Tasks) -> None:
     of = experiment(test_time="task", max_steps=3)
     recipes = draw(of, written)
-    each = examples_of_each(recipes)
+    each = recipes_by_task(recipes)
     assert list(each) == [("written", "one_test"), ("written", "two_tests")]
     assert all(table.num_rows == of.n_examples for table in each.values())
     assert recipes["example"].to_pylist() == list(range(2 * of.n_examples))
