@@ -13,14 +13,13 @@ from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.prediction.prompt import PROMPTS
 from arc_pipeline.arc.tasks.task import Grid, Pair, Task
 from arc_pipeline.bench.examples import first_recipes
-from arc_pipeline.bench.training import interleaved, rates, row
+from arc_pipeline.bench.timing import Report, interleaved, rates, row
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.model.training.batching import IGNORED
 
 EXAMPLES = 512
-Report = Callable[[str], None]
 Tasks = Mapping[str, Sequence[Task]]
-# numpy's words for each transform
+# each transform in numpy
 PLAIN: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "identity": lambda cells: cells,
     "rotate_90": lambda cells: np.rot90(cells, -1),
@@ -33,9 +32,9 @@ PLAIN: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def compare(experiment: Experiment, tasks: Tasks, report: Report = lambda text: None) -> list[dict[str, Any]]:
+def compare_rendering(experiment: Experiment, tasks: Tasks, report: Report = lambda text: None) -> list[dict[str, Any]]:
     """The rows of the benchmark; ArcPipelineError where plain rendering gives other tokens."""
-    from arc_pipeline.bench.train_steps import project_way
+    from arc_pipeline.bench.train_steps import project_step
     from arc_pipeline.model.training.dataset import ExampleDataset
     from arc_pipeline.model.weights.loading import load_start
 
@@ -45,14 +44,14 @@ def compare(experiment: Experiment, tasks: Tasks, report: Report = lambda text: 
     ours, plain = ExampleDataset(recipes, tasks, experiment, tokenizer), plainly(recipes, tasks, experiment, tokenizer)
     batches = [[ours[index] for index in range(first, first + size)] for first in range(0, n_examples, size)]
     refuse_differences([example for batch in batches for example in batch], plain())
-    step = project_way(model, tokenizer, experiment)
-    ways: dict[str, Callable[[], Any]] = {
+    step = project_step(model, tokenizer, experiment)
+    timed: dict[str, Callable[[], Any]] = {
         "rendered": lambda: [ours[index] for index in range(n_examples)],
         "plain": plain,
         "drawn": partial(first_recipes, experiment, tasks, tokenizer, n_examples),
         "trained": lambda: [step(batch) for batch in batches],
     }
-    seconds = interleaved(ways, report)
+    seconds = interleaved(timed, report)
     words = {
         ("rendered", "plain"): "rendered and tokenized, against plain rendering",
         ("rendered", "trained"): "rendered and tokenized, against the tiny model's training",
@@ -67,27 +66,27 @@ def refuse_differences(ours: Sequence[dict[str, Any]], plain: Sequence[dict[str,
     """ArcPipelineError at the first example that differs."""
     for index, pair in enumerate(zip(ours, plain, strict=True)):
         if pair[0] != pair[1]:
-            raise ArcPipelineError(f"bench data: example {index} is another one when it is rendered plainly")
+            raise ArcPipelineError(f"bench data: example {index} has other tokens when it is rendered plainly")
 
 
 def plainly(
     recipes: pa.Table, tasks: Tasks, experiment: Experiment, tokenizer: Any
 ) -> Callable[[], list[dict[str, Any]]]:
-    """What one writes first: every pair augmented by numpy, the whole tokenized, and the prompt again for labels."""
+    """The obvious way: every pair augmented by numpy, the whole tokenized, and the prompt again for labels."""
     encoder = parse_encoder(experiment.grid_encoder)
-    by_id = {(name, task.task_id): task for name, each in tasks.items() for task in each}
+    by_id = {(name, task.task_id): task for name, of_dataset in tasks.items() for task in of_dataset}
 
-    def example(found: dict[str, Any]) -> dict[str, Any]:
-        recipe = Recipe.from_row(found)
+    def example(row: dict[str, Any]) -> dict[str, Any]:
+        recipe = Recipe.from_row(row)
         pairs = [augmented(pair, recipe) for pair in by_id[recipe.dataset, recipe.task_id].pairs]
         prompt = PROMPTS[recipe.prompt](
             [pairs[index] for index in recipe.demonstrations], pairs[recipe.target], encoder
         )
         ids = tokenizer(prompt.text + prompt.answer, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
-        asked = len(tokenizer(prompt.text, add_special_tokens=False)["input_ids"])
-        return {"input_ids": ids, "labels": [IGNORED] * asked + ids[asked:]}
+        prompt_length = len(tokenizer(prompt.text, add_special_tokens=False)["input_ids"])
+        return {"input_ids": ids, "labels": [IGNORED] * prompt_length + ids[prompt_length:]}
 
-    return lambda: [example(found) for found in recipes.to_pylist()]
+    return lambda: [example(row) for row in recipes.to_pylist()]
 
 
 def augmented(pair: Pair, recipe: Recipe) -> Pair:

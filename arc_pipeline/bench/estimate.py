@@ -17,15 +17,14 @@ from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.arc.tasks.task_table import tasks_table
-from arc_pipeline.bench.arithmetic import counted
+from arc_pipeline.bench.arithmetic import count_training
 from arc_pipeline.bench.measure import OUT_OF_MEMORY
 from arc_pipeline.errors import ArcPipelineError, MissingWeights
 from arc_pipeline.machine.memory import available_memory, wait_within
 from arc_pipeline.machine.process import process_environment
 from arc_pipeline.model.training.job import TrainingJob
 from arc_pipeline.model.training.states import KEPT
-from arc_pipeline.model.weights.known_architectures import SHAPES
-from arc_pipeline.model.weights.loading import initial_version
+from arc_pipeline.model.weights.loading import KNOWN_ARCHITECTURES, initial_version
 from arc_pipeline.model.weights.tokenization import load_tokenizer, measured_by, tiny_tokenizer
 from arc_pipeline.store.tables import write_table
 
@@ -41,7 +40,7 @@ class TrainingDoesNotFit(ArcPipelineError):
     """The memory here does not suffice for a training."""
 
 
-def estimate(
+def estimate_training(
     experiment: Experiment,
     start: str,
     tasks: Mapping[str, Sequence[Task]],
@@ -52,14 +51,14 @@ def estimate(
     """Seconds, bytes of memory and bytes on `disk`, for all processes together.
 
     `tasks` has those of training and of validation. TrainingDoesNotFit if memory does not suffice. Without the weights
-    of a model whose shape is known, all is counted and nothing measured: `measured_steps` is 0.
+    of a model whose architecture is known, all is counted and nothing measured: `measured_steps` is 0.
     """
     memory = int((memory or available_memory()) * SHARE_OF_MEMORY) // experiment.processes
     free, trainings = shutil.disk_usage(disk).free, trainings_of(experiment, start, tasks)
-    if is_only_a_shape(start):
-        found = counted(experiment, start, tasks)
-        operations = trainings * experiment.max_steps * found["operations_per_step"]
-        return whole_training(experiment, found, memory, free, trainings) | {"operations": operations}
+    if has_no_weights_here(start):
+        counted = count_training(experiment, start, tasks)
+        operations = trainings * experiment.max_steps * counted["operations_per_step"]
+        return whole_training(experiment, counted, memory, free, trainings) | {"operations": operations}
     with tempfile.TemporaryDirectory(prefix="arc_pipeline-estimate-") as directory:
         job = write_job(experiment, start, tasks, Path(directory))
         measured = run_measuring(job, Path(directory), budget, memory)
@@ -74,24 +73,24 @@ def trainings_of(experiment: Experiment, start: str, tasks: Mapping[str, Sequenc
     """How many trainings of `max_steps` the experiment is."""
     if experiment.test_time != "task":
         return 1
-    tokenizer = tiny_tokenizer() if is_only_a_shape(start) else load_tokenizer(start, experiment)
+    tokenizer = tiny_tokenizer() if has_no_weights_here(start) else load_tokenizer(start, experiment)
     return n_trainings(experiment, tasks, measured_by(tokenizer, parse_encoder(experiment.grid_encoder)))
 
 
-def is_only_a_shape(start: str) -> bool:
+def has_no_weights_here(start: str) -> bool:
     """Whether the starting weights are not here, but what they cost can be counted."""
     try:
         initial_version(start, 0)
     except MissingWeights:
-        return start in SHAPES
+        return start in KNOWN_ARCHITECTURES
     return False
 
 
 def write_job(experiment: Experiment, start: str, tasks: Mapping[str, Sequence[Task]], directory: Path) -> TrainingJob:
-    """The training's order, with the tasks in files."""
-    for name, each in tasks.items():
+    """The job of the training, with the tasks in files."""
+    for name, of_dataset in tasks.items():
         (directory / name).mkdir()
-        write_table(tasks_table(each), directory / name, "tasks")
+        write_table(tasks_table(of_dataset), directory / name, "tasks")
     paths = {name: directory / name for name in tasks}
     return TrainingJob(
         experiment=experiment,
@@ -105,7 +104,7 @@ def write_job(experiment: Experiment, start: str, tasks: Mapping[str, Sequence[T
 
 
 def run_measuring(job: TrainingJob, directory: Path, budget: float, memory: int) -> dict[str, Any]:
-    """The result of the measuring program; its own words are shown only if it fails."""
+    """The result of the measuring program; its output is shown only if it fails."""
     job_file, result, log = directory / "job.json", directory / "result.json", directory / "output.log"
     job_file.write_text(job.model_dump_json())
     command = [sys.executable, "-m", "arc_pipeline.bench.measure", str(job_file), str(result), str(budget)]
@@ -140,16 +139,16 @@ def does_not_fit(experiment: Experiment, memory: int) -> str:
     )
 
 
-def too_little(experiment: Experiment, found: Mapping[str, Any]) -> list[str]:
-    """What an estimate finds that this machine has too little of, a sentence each."""
-    memory = does_not_fit(experiment, found["memory_available_bytes"] // found["processes"])
-    needed, free = (found[name] / 1e9 for name in ("disk_bytes", "disk_available_bytes"))
+def shortages(experiment: Experiment, estimate: Mapping[str, Any]) -> list[str]:
+    """A sentence for each of memory and disk that the estimate exceeds."""
+    memory = does_not_fit(experiment, estimate["memory_available_bytes"] // estimate["processes"])
+    needed, free = (estimate[name] / 1e9 for name in ("disk_bytes", "disk_available_bytes"))
     disk = (
         f"the disk has too little room for the training of {experiment.name} ({needed:.2f} GB, {free:.2f} GB are free);"
         " free some (arc-pipeline prune)"
     )
     words = {"memory": memory, "disk": disk}
-    return [each for name, each in words.items() if found[f"{name}_bytes"] > found[f"{name}_available_bytes"]]
+    return [words[name] for name in words if estimate[f"{name}_bytes"] > estimate[f"{name}_available_bytes"]]
 
 
 def states_at_once(experiment: Experiment) -> int:
@@ -157,7 +156,7 @@ def states_at_once(experiment: Experiment) -> int:
     best = 1 if experiment.validation else 0
     # the last step is saved too, and so is each one whose validation is the best until then
     intervals = [experiment.save_interval, *([experiment.eval_interval] if experiment.validation else [])]
-    saved = {experiment.max_steps}.union(*(range(each, experiment.max_steps, each) for each in intervals))
+    saved = {experiment.max_steps}.union(*(range(interval, experiment.max_steps, interval) for interval in intervals))
     return min(KEPT + best + 1, len(saved))
 
 

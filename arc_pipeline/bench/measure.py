@@ -5,20 +5,26 @@ A process of its own: its peak memory is the training's, and memory that does no
 
 from arc_pipeline.machine.process import end_with_parent
 
-end_with_parent()
+if __name__ == "__main__":
+    end_with_parent()
 
-import json  # noqa: E402
-import resource  # noqa: E402
-import sys  # noqa: E402
-import time  # noqa: E402
-from contextlib import suppress  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
+import json
+import resource
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from arc_pipeline.arc.experiment import Experiment  # noqa: E402
-from arc_pipeline.bench.plan import WARM_UP, seconds_per_step, strata  # noqa: E402
-from arc_pipeline.errors import ArcPipelineError  # noqa: E402
-from arc_pipeline.model.training.job import TrainingJob  # noqa: E402
+import pyarrow as pa
+
+from arc_pipeline.arc.experiment import Experiment
+from arc_pipeline.bench.arithmetic import checkpoint_sizes, device_memory
+from arc_pipeline.bench.examples import first_recipes
+from arc_pipeline.bench.timing import WARM_UP, seconds_per_step, strata
+from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.model.training.job import TrainingJob
 
 STARTED = time.monotonic()
 DRAWN_STEPS = 64
@@ -32,12 +38,36 @@ class EnoughMeasured(Exception):
     """Ends the trainer's loop when the time for measuring is over."""
 
 
-def main(job_file: str, result_file: str, budget: str) -> None:
+@dataclass(frozen=True)
+class DrawnSteps:
+    """Steps as the training would have them: the recipes of their examples, and the tokens that each computes on."""
+
+    recipes: pa.Table
+    costs: list[int]
+
+    def lengths(self) -> list[int]:
+        """Tokens of each example."""
+        lengths: list[int] = self.recipes["n_tokens"].to_pylist()
+        return lengths
+
+    def measured(self, steps: list[int]) -> pa.Table:
+        """The recipes of some steps after the warm-up.
+
+        The first step shows the most memory that a step can take: every example is the longest one.
+        """
+        lengths, batch = self.lengths(), self.recipes.num_rows // len(self.costs)
+        longest = lengths.index(max(lengths))
+        return self.recipes.take(
+            [longest] * (WARM_UP * batch) + [step * batch + row for step in steps for row in range(batch)]
+        )
+
+
+def write_measurement(job_file: str, result_file: str, budget: str) -> None:
     """Measures what the job file describes; the result is a JSON file, also where it is an error."""
     job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
     first_to_be_killed()
     try:
-        result = measure(job, float(budget))
+        result = measure_training(job, float(budget))
     except ArcPipelineError as error:
         result = {"error": str(error)}
     except (MemoryError, RuntimeError) as error:
@@ -54,45 +84,57 @@ def first_to_be_killed() -> None:
         score.write_text("1000")
 
 
-def measure(job: TrainingJob, budget: float) -> dict[str, Any]:
+def measure_training(job: TrainingJob, budget: float) -> dict[str, Any]:
     """Seconds of the mean step, peak memory and sizes, from a few real steps."""
     import transformers
 
-    from arc_pipeline.bench.examples import first_recipes
     from arc_pipeline.model.training.dataset import validation_examples
-    from arc_pipeline.model.training.trainer import ExampleDataset, collator
     from arc_pipeline.model.weights.loading import load_start, with_adapter
 
     transformers.logging.set_verbosity_error()
-    experiment, tasks = job.experiment, job.training_tasks()
+    experiment = job.experiment
     model, tokenizer = load_start(job.start, experiment)
     if experiment.tuning.method == "lora":
         model = with_adapter(model, experiment.tuning, experiment.seed)
     loaded = time.monotonic() - STARTED
-    validated = validation_examples(experiment, job.validated_tasks(), tokenizer)
+    validation = validation_examples(experiment, job.validated_tasks(), tokenizer)
+    return {
+        "seconds_to_load": loaded,
+        "validation_tokens": sum(len(example["input_ids"]) for example in validation),
+        **measure_steps(job, model, tokenizer, budget),
+        **checkpoint_sizes(model),
+        **peak_memory(),
+    }
+
+
+def measure_steps(job: TrainingJob, model: Any, tokenizer: Any, budget: float) -> dict[str, Any]:
+    """Draws steps, runs some whose costs cover those of all, and infers the mean step."""
+    from arc_pipeline.model.training.dataset import ExampleDataset
+
+    drawn = draw_steps(job, model, tokenizer)
+    chosen = strata(drawn.costs, MEASURED_STEPS)
+    examples = ExampleDataset(drawn.measured(chosen), job.training_tasks(), job.experiment, tokenizer)
+    seconds = step_seconds(model, tokenizer, examples, job.experiment, job.work, budget)
+    measured = list(zip((drawn.costs[step] for step in chosen), seconds, strict=False))
+    return {
+        "seconds_per_step": seconds_per_step(measured, drawn.costs),
+        "measured_steps": len(measured),
+        "tokens_per_step": sum(drawn.lengths()) / len(drawn.costs),
+        "longest_example": max(drawn.lengths()),
+    }
+
+
+def draw_steps(job: TrainingJob, model: Any, tokenizer: Any) -> DrawnSteps:
+    """The first steps of the training, as one of its processes has them."""
+    from arc_pipeline.model.training.trainer import ExampleDataset, collator
+
+    experiment, tasks = job.experiment, job.training_tasks()
     batch = experiment.batch_size // experiment.processes
     n_steps = max(1, min(DRAWN_STEPS, experiment.max_steps * experiment.processes, DRAWN_EXAMPLES // batch))
     recipes = first_recipes(experiment, tasks, tokenizer, n_steps * batch)
-    drawn = ExampleDataset(recipes, tasks, experiment, tokenizer)
+    examples = ExampleDataset(recipes, tasks, experiment, tokenizer)
     collate = collator(model, experiment.packing, tokenizer.pad_token_id)
-    costs = [step_cost(experiment, collate, drawn, step) for step in range(n_steps)]
-    chosen = strata(costs, MEASURED_STEPS)
-    # the first step shows the most memory that a step can take: every row is as long as the longest
-    longest = max(range(recipes.num_rows), key=recipes["n_tokens"].to_pylist().__getitem__)
-    rows = [longest] * (WARM_UP * batch) + [step * batch + row for step in chosen for row in range(batch)]
-    examples = ExampleDataset(recipes.take(rows), tasks, experiment, tokenizer)
-    seconds = step_seconds(model, tokenizer, examples, experiment, job.work, budget)
-    measured = [(costs[step], each) for step, each in zip(chosen, seconds, strict=False)]
-    return {
-        "seconds_to_load": loaded,
-        "seconds_per_step": seconds_per_step(measured, costs),
-        "measured_steps": len(measured),
-        "tokens_per_step": sum(recipes["n_tokens"].to_pylist()) / n_steps,
-        "validation_tokens": sum(len(each["input_ids"]) for each in validated),
-        "longest_example": recipes["n_tokens"][longest].as_py(),
-        **sizes(model),
-        **peak_memory(),
-    }
+    return DrawnSteps(recipes, [step_cost(experiment, collate, examples, step) for step in range(n_steps)])
 
 
 def step_cost(experiment: Experiment, collate: Any, examples: Any, step: int) -> int:
@@ -101,11 +143,9 @@ def step_cost(experiment: Experiment, collate: Any, examples: Any, step: int) ->
 
     arguments = training_arguments(experiment, Path("unused"))
     micro = arguments.per_device_train_batch_size
-    begin = step * micro * arguments.gradient_accumulation_steps
-    parts = [
-        [examples[first + row] for row in range(micro)]
-        for first in range(begin, begin + micro * arguments.gradient_accumulation_steps, micro)
-    ]
+    batch = micro * arguments.gradient_accumulation_steps
+    begins = range(step * batch, (step + 1) * batch, micro)
+    parts = ([examples[begin + row] for row in range(micro)] for begin in begins)
     return sum(collate(part)["input_ids"].numel() for part in parts)
 
 
@@ -131,21 +171,6 @@ def step_seconds(
     return [after - before for before, after in zip(ends[WARM_UP - 1 :], ends[WARM_UP:], strict=False)]
 
 
-def sizes(model: Any) -> dict[str, int]:
-    """Bytes of a checkpoint and of a state to resume from: weights, and for those that train AdamW's two moments."""
-    from arc_pipeline.model.weights.checkpoint import parameter_count
-
-    total, trained = parameter_count(model)
-    adapter = 4 * trained if hasattr(model, "merge_and_unload") else 0
-    weights = 4 * (total - (trained if adapter else 0))
-    return {
-        "parameters": total,
-        "trained": trained,
-        "checkpoint_bytes": weights + adapter,
-        "state_bytes": (adapter or weights) + 8 * trained,
-    }
-
-
 def peak_memory() -> dict[str, Any]:
     """The most memory that was in use: of the GPU where there is one, else of this process."""
     import torch
@@ -157,14 +182,5 @@ def peak_memory() -> dict[str, Any]:
     return {"device": "cpu", "memory_bytes": peak}
 
 
-def device_memory() -> dict[str, int]:
-    """All memory of the GPU; nothing where there is none, for then it is this machine's."""
-    import torch
-
-    if not torch.cuda.is_available():
-        return {}
-    return {"device_memory_bytes": torch.cuda.get_device_properties(0).total_memory}
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    write_measurement(*sys.argv[1:])

@@ -16,7 +16,7 @@ from arc_pipeline.arc.prediction.encoder import GridEncoder, parse_encoder
 from arc_pipeline.arc.prediction.questions import TEMPERATURES, Completion, Question, questions
 from arc_pipeline.arc.prediction.vocabulary import task_length
 from arc_pipeline.arc.tasks.task import Task
-from arc_pipeline.bench.training import row
+from arc_pipeline.bench.timing import Report, row
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.model.prediction.complete import Ask, Options, Parts, complete
 from arc_pipeline.model.prediction.requests import answer_limit
@@ -32,7 +32,6 @@ WORDS = {
 }
 RANDOM = {"hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 8, "num_attention_heads": 8}
 RANDOM |= {"num_key_value_heads": 8, "max_position_embeddings": 8192}
-Report = Callable[[str], None]
 Answers = dict[int, Completion]
 
 

@@ -1,4 +1,4 @@
-"""Ways to get the gradients of one batch: the project's, and the plain ones that everybody writes first.
+"""Training steps on one batch: the project's, and the plain ones that everybody writes first.
 
 The only place of the benchmark that names the project's trainer and collator.
 """
@@ -9,68 +9,64 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.model.training.batching import IGNORED, Padded
-from arc_pipeline.model.training.throughput import Meter
 from arc_pipeline.model.training.trainer import ExactTrainer, base_of, collator, training_arguments
 
 Example = dict[str, Any]
 # leaves the gradients of the mean loss over all supervised tokens in the model, and returns that loss
-Way = Callable[[Sequence[Example]], float]
+TrainStep = Callable[[Sequence[Example]], float]
 # float32: a loss of 10 is only known to 1e-6, whatever the order of the sums
 LOSS_TOLERANCE, GRADIENT_TOLERANCE = 1e-6, 1e-5
 
 
-def equality(name: str, model: Any, batch: Sequence[Example], ours: Way, reference: Way) -> str:
-    """How equal the losses and gradients of two ways are; ArcPipelineError if they are not."""
-    (loss, gradients), (expected, expected_gradients) = ((way(batch), _gradients(model)) for way in (ours, reference))
+def equality(name: str, model: Any, batch: Sequence[Example], ours: TrainStep, reference: TrainStep) -> str:
+    """How equal the losses and gradients of two steps are; ArcPipelineError if they are not."""
+    (loss, gradients), (expected, expected_gradients) = ((step(batch), _gradients(model)) for step in (ours, reference))
     apart = abs(loss - expected) / abs(expected)
-    largest = max(float(each.abs().max()) for each in expected_gradients.values())
-    differences = (float((gradients[key] - each).abs().max()) for key, each in expected_gradients.items())
-    gradient = max(differences) / largest
-    if apart > LOSS_TOLERANCE or gradient > GRADIENT_TOLERANCE:
+    largest = max(float(gradient.abs().max()) for gradient in expected_gradients.values())
+    differences = (float((gradients[name] - each).abs().max()) for name, each in expected_gradients.items())
+    gradient_apart = max(differences) / largest
+    if apart > LOSS_TOLERANCE or gradient_apart > GRADIENT_TOLERANCE:
         raise ArcPipelineError(
-            f"bench training, {name}: the two ways are not equal: losses {loss:.9f} and "
-            f"{expected:.9f}, gradients differ by up to {gradient:.1e} of the largest"
+            f"bench training, {name}: the two steps are not equal: losses {loss:.9f} and "
+            f"{expected:.9f}, gradients differ by up to {gradient_apart:.1e} of the largest"
         )
     return (
         f"loss equal to {LOSS_TOLERANCE:.0e} of itself ({apart:.1e}), "
-        f"gradients to {GRADIENT_TOLERANCE:.0e} of the largest ({gradient:.1e})"
+        f"gradients to {GRADIENT_TOLERANCE:.0e} of the largest ({gradient_apart:.1e})"
     )
 
 
 def _gradients(model: Any) -> dict[str, Any]:
-    return {name: each.grad.detach().clone() for name, each in model.named_parameters()}
+    return {name: weight.grad.detach().clone() for name, weight in model.named_parameters()}
 
 
-def project_way(model: Any, tokenizer: Any, experiment: Experiment) -> Way:
+def project_step(model: Any, tokenizer: Any, experiment: Experiment) -> TrainStep:
     """As a training does it: the experiment's micro-batches through the trainer's own collator and step."""
     collate = collator(model, experiment.packing, tokenizer.pad_token_id)
     with tempfile.TemporaryDirectory() as work:
         arguments = training_arguments(experiment, Path(work))
-        meter = Meter(np.ones(experiment.n_examples, dtype=np.int64), experiment.batch_size)
-        options = {"model": model, "args": arguments, "data_collator": collate, "train_dataset": []}
-        trainer = ExactTrainer(meter, lambda row: None, **options)
+        trainer = ExactTrainer(model=model, args=arguments, data_collator=collate, train_dataset=[])
     rows = arguments.per_device_train_batch_size
     trainer.current_gradient_accumulation_steps = arguments.gradient_accumulation_steps
 
-    def way(batch: Sequence[Example]) -> float:
+    def step(batch: Sequence[Example]) -> float:
         model.zero_grad()
         supervised = torch.tensor(supervised_tokens(batch))
         parts = [list(batch[begin : begin + rows]) for begin in range(0, len(batch), rows)]
         return sum(float(trainer.training_step(model, collate(part), supervised)) for part in parts)
 
-    return way
+    return step
 
 
-def plain_way(model: Any) -> Way:
+def plain_step(model: Any) -> TrainStep:
     """One example a micro-batch, logits for every token, gradients accumulated."""
 
-    def way(batch: Sequence[Example]) -> float:
+    def step(batch: Sequence[Example]) -> float:
         with usual_attention(model):
             return gradients(batch)
 
@@ -85,22 +81,22 @@ def plain_way(model: Any) -> Way:
             total += float(loss.detach()) / supervised
         return total
 
-    return way
+    return step
 
 
-def padded_way(model: Any, tokenizer: Any) -> Way:
+def padded_step(model: Any, tokenizer: Any) -> TrainStep:
     """One batch, every example padded to the longest, logits for every token."""
     collate = Padded(tokenizer.pad_token_id, keep_all=True)
 
-    def way(batch: Sequence[Example]) -> float:
+    def step(batch: Sequence[Example]) -> float:
         with usual_attention(model):
             model.train().zero_grad()
-            tensors = {name: each.to(model.device) for name, each in collate(batch).items()}
+            tensors = {name: tensor.to(model.device) for name, tensor in collate(batch).items()}
             loss = model(**tensors, use_cache=False).loss
             loss.backward()
             return float(loss.detach())
 
-    return way
+    return step
 
 
 @contextmanager

@@ -182,13 +182,13 @@ def _say_who_stands_back(session: "Session", select: list[str]) -> None:
 
 def _longer_than(limit: float, planned: "list[Status]") -> str:
     """How long it will take in words, if that is longer than the limit or not known."""
-    from arc_pipeline.model.training.job import duration
+    from arc_pipeline.model.training.throughput import readable_duration
 
     unknown = sorted({each.node.key for each in planned if each.seconds is None})
     total = sum(each.seconds or 0 for each in planned)
     if not unknown and total <= limit:
         return ""
-    return f"about {duration(total)}" + (
+    return f"about {readable_duration(total)}" + (
         f" and what was never made before takes: {', '.join(unknown)}" if unknown else ""
     )
 

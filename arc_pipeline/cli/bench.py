@@ -24,8 +24,7 @@ def estimate(
     seconds: Annotated[float, typer.Option(help="Stop measuring after about this long.")] = 60.0,
 ) -> None:
     """What the whole training of an experiment will cost here in time, memory and disk, from a few real steps."""
-    from arc_pipeline.bench.estimate import estimate as measure
-    from arc_pipeline.bench.estimate import too_little
+    from arc_pipeline.bench.estimate import estimate_training, shortages
     from arc_pipeline.machine.accelerator import accelerator
 
     project = prepared_project()
@@ -35,18 +34,18 @@ def estimate(
     if is_busy():
         say("warning: other programs keep the processor busy; the time holds only while they do", "bold yellow")
     with accelerator(store, say):
-        found = measure(described, start_of(described), tasks, store, seconds)
+        found = estimate_training(described, start_of(described), tasks, store, seconds)
     show(found, [{"training of": experiment, **in_words(found)}], as_json)
-    for words in too_little(described, found):
+    for words in shortages(described, found):
         say(f"warning: {words}", "bold yellow")
 
 
 @bench.command()
 def training(as_json: Json = False) -> None:
     """The project's way of training against the plain one: one example a micro-batch, logits for every token."""
-    from arc_pipeline.bench.training import compare
+    from arc_pipeline.bench.training import compare_steps
 
-    rows = compare(prepared_project().datasets().load("arc-agi-1-training"), say)
+    rows = compare_steps(prepared_project().datasets().load("arc-agi-1-training"), say)
     show(rows, rounded(rows), as_json)
 
 
@@ -56,13 +55,13 @@ def data(
     experiment: Annotated[str, typer.Option(help="Whose examples.")] = "demo-fixed",
 ) -> None:
     """How fast examples are drawn, rendered and tokenized: against plain rendering, and the tiny model's training."""
-    from arc_pipeline.bench.data import compare
+    from arc_pipeline.bench.data import compare_rendering
 
     project = prepared_project()
     # plain rendering supervises the answer alone; float32, as all benchmarks
     described = project.experiments().get(experiment).model_copy(update={"supervise": "answer", "precision": "fp32"})
     tasks = {name: project.datasets().load(name) for name in described.datasets()["train"]}
-    rows = compare(described, tasks, say)
+    rows = compare_rendering(described, tasks, say)
     show(rows, rounded(rows), as_json)
 
 
@@ -140,10 +139,10 @@ def how(found: dict[str, Any]) -> str:
 
 def in_words(found: dict[str, Any]) -> dict[str, str]:
     """The estimate for a person."""
-    from arc_pipeline.model.training.job import duration
+    from arc_pipeline.model.training.throughput import readable_duration
 
     return {
-        "time": f"{duration(found['seconds'])} ({found['steps']} x {found['seconds_per_step']:.3g} s)",
+        "time": f"{readable_duration(found['seconds'])} ({found['steps']} x {found['seconds_per_step']:.3g} s)",
         "memory": f"{size(found['memory_bytes'])} of {size(found['memory_available_bytes'])}",
         "disk": f"{size(found['disk_bytes'])} of {size(found['disk_available_bytes'])}",
         "tokens/s": f"{found['tokens_per_second']:.0f}",

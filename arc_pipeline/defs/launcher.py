@@ -31,7 +31,7 @@ def accelerate_command(module: str, arguments: Sequence[str], processes: int) ->
     """The command that starts `processes` ranks of a module on this machine."""
     launch = [sys.executable, "-m", "accelerate.commands.launch", f"--config_file={ACCELERATE_CONFIG}"]
     launch += [f"--num_processes={processes}"]
-    # accelerate's word for one process a rank, also without a GPU: it would start a single one otherwise
+    # what accelerate calls one process a rank, also without a GPU: it would start a single one otherwise
     # port 0 is any free one: two trainings on two accelerators would meet on the usual one
     launch += ["--multi_gpu", "--main_process_port=0"] if processes > 1 else []
     return [*launch, "-m", module, *arguments]
@@ -49,35 +49,38 @@ def run_group(
     It inherits `held`, the locks on the accelerator. What it refuses is an ArcPipelineError, any other failure
     ProgramCrashed.
     """
-    with (
-        log.open("ab") as output,
-        dg.open_pipes_session(
-            context=context,
-            context_injector=dg.PipesTempFileContextInjector(),
-            message_reader=dg.PipesTempFileMessageReader(),
-        ) as session,
-    ):
+    with dg.open_pipes_session(
+        context=context,
+        context_injector=dg.PipesTempFileContextInjector(),
+        message_reader=dg.PipesTempFileMessageReader(),
+    ) as session:
+        returncode = _run_to_its_end(command, log, held, {**environment, **session.get_bootstrap_env_vars()})
+    if refusals := [message[REFUSAL] for message in session.get_custom_messages() if REFUSAL in message]:
+        raise ArcPipelineError("\n".join(refusals))
+    if returncode:
+        raise ProgramCrashed(f"{_ending(returncode)}; the end of {log}:\n{_tail(log)}")
+
+
+def _run_to_its_end(command: Sequence[str], log: Path, held: Sequence[int], environment: Mapping[str, str]) -> int:
+    """The exit code of the command, in whose process group nothing is left."""
+    with log.open("ab") as output:
         process = subprocess.Popen(
             command,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **environment, **session.get_bootstrap_env_vars()},
+            env={**os.environ, **environment},
             start_new_session=True,
             pass_fds=held,
             preexec_fn=end_with_parent,
         )
         try:
-            process.wait()
+            return process.wait()
         finally:
             end_group(process)
-    if refusals := [message[REFUSAL] for message in session.get_custom_messages() if REFUSAL in message]:
-        raise ArcPipelineError("\n".join(refusals))
-    if process.returncode:
-        raise ProgramCrashed(f"{_ending(process.returncode)}; the end of {log}:\n{_tail(log)}")
 
 
 def end_group(*processes: "subprocess.Popen[bytes]") -> None:
-    """Ends every process of the group that the first of these leads: asks first, then insists."""
+    """Ends every process of the group that the first of these leads, with one signal after another."""
     for number, grace in GRACE_SECONDS.items():
         if not _group_lives(*processes):
             return
@@ -89,7 +92,7 @@ def end_group(*processes: "subprocess.Popen[bytes]") -> None:
 
 def _group_lives(*processes: "subprocess.Popen[bytes]") -> bool:
     for process in processes:
-        process.poll()  # one that ended counts as a member until it is asked
+        process.poll()  # one that ended counts as a member until it is waited for
     try:
         os.killpg(processes[0].pid, 0)
     except ProcessLookupError:

@@ -7,12 +7,12 @@ import pytest
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.tasks.task import Pair, Task
 from arc_pipeline.bench import arithmetic
-from arc_pipeline.bench.estimate import estimate
+from arc_pipeline.bench.estimate import estimate_training
 from arc_pipeline.errors import ArcPipelineError
 
 PAIRS = (Pair(((1, 2),), ((2, 1),)), Pair(((3, 4),), ((4, 3),)), Pair(((5, 6),), ((6, 5),)))
 TASKS = {"d": [Task("mirror", PAIRS[:2], PAIRS[2:])]}
-SHAPE = "Qwen/Qwen2-0.5B"
+ARCHITECTURE = "Qwen/Qwen2-0.5B"
 # its embedding and its head are the same matrix
 HEAD = 151_936 * 896
 PARAMETERS = 494_032_768
@@ -25,15 +25,15 @@ def nothing_is_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def an_experiment(**changes: object) -> Experiment:
-    fields = {"name": "x", "model": SHAPE, "train": [{"dataset": "d"}], "max_steps": 1000, "batch_size": 4}
+    fields = {"name": "x", "model": ARCHITECTURE, "train": [{"dataset": "d"}], "max_steps": 1000, "batch_size": 4}
     return Experiment.model_validate(fields | {"predict": {"datasets": ["d"]}} | changes)
 
 
 def counted(tmp_path: Path, **changes: object) -> dict:
-    return estimate(an_experiment(**changes), SHAPE, TASKS, tmp_path)
+    return estimate_training(an_experiment(**changes), ARCHITECTURE, TASKS, tmp_path)
 
 
-def test_parameters_and_operations_of_a_known_shape(tmp_path: Path) -> None:
+def test_parameters_and_operations_of_a_known_architecture(tmp_path: Path) -> None:
     found = counted(tmp_path)
     assert (found["parameters"], found["trained"], found["measured_steps"]) == (PARAMETERS, PARAMETERS, 0)
     per_token = found["operations"] / 1000 / (found["tokens_per_second"] * found["seconds_per_step"])
@@ -59,6 +59,6 @@ def test_more_processes_share_the_work(tmp_path: Path) -> None:
     assert two["seconds"] == pytest.approx(one["seconds"] / 2)
 
 
-def test_a_model_of_no_known_shape_is_asked_for(tmp_path: Path) -> None:
+def test_a_model_of_no_known_architecture_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ArcPipelineError, match="org/other"):
-        estimate(an_experiment(model="org/other"), "org/other", TASKS, tmp_path)
+        estimate_training(an_experiment(model="org/other"), "org/other", TASKS, tmp_path)

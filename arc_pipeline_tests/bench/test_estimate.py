@@ -9,11 +9,11 @@ import pytest
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.tasks.task import Pair, Task
 from arc_pipeline.bench import measure
-from arc_pipeline.bench.estimate import TrainingDoesNotFit, estimate, states_at_once, too_little, validating
-from arc_pipeline.bench.measure import sizes
+from arc_pipeline.bench.arithmetic import checkpoint_sizes
+from arc_pipeline.bench.estimate import TrainingDoesNotFit, estimate_training, shortages, states_at_once, validating
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.model.training.job import TrainingJob
-from arc_pipeline.model.training.states import prune, seal, state_path, states
+from arc_pipeline.model.training.states import prune_states, seal, state_path, states
 from arc_pipeline.model.weights.checkpoint import save_checkpoint
 from arc_pipeline.model.weights.loading import load_model, with_adapter
 from arc_pipeline.model.weights.tokenization import tiny_tokenizer
@@ -30,7 +30,7 @@ def an_experiment(**changes: object) -> Experiment:
 
 def test_an_estimate_has_time_memory_and_disk(tmp_path: Path) -> None:
     asked = {"datasets": ["d"], "at_steps": [100, 200]}
-    found = estimate(an_experiment(micro_batch_size=2, predict=asked), "tiny", TASKS, tmp_path, budget=1)
+    found = estimate_training(an_experiment(micro_batch_size=2, predict=asked), "tiny", TASKS, tmp_path, budget=1)
     assert 3 <= found["measured_steps"] <= 16
     assert found["seconds_per_step"] > 0
     assert found["seconds"] > 1000 * found["seconds_per_step"]
@@ -41,7 +41,7 @@ def test_an_estimate_has_time_memory_and_disk(tmp_path: Path) -> None:
 
 def test_validation_is_part_of_the_estimate(tmp_path: Path) -> None:
     plain = an_experiment(validation=[{"dataset": "d"}], eval_steps=10)
-    found = estimate(plain, "tiny", TASKS, tmp_path, budget=1)
+    found = estimate_training(plain, "tiny", TASKS, tmp_path, budget=1)
     assert found["seconds"] > 1005 * found["seconds_per_step"]
     # a hundred times a third of a step on as many tokens as ten steps have
     assert validating(plain, {"validation_tokens": 400, "tokens_per_step": 40, "seconds_per_step": 3}) == 1000
@@ -53,7 +53,7 @@ def test_validation_is_part_of_the_estimate(tmp_path: Path) -> None:
 
 def test_memory_that_does_not_suffice_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(ArcPipelineError, match=r"training of x does not fit the memory here.*try micro_batch_size 2"):
-        estimate(an_experiment(), "tiny", TASKS, tmp_path, memory=60_000_000)
+        estimate_training(an_experiment(), "tiny", TASKS, tmp_path, memory=60_000_000)
 
 
 @pytest.mark.parametrize(
@@ -68,17 +68,17 @@ def test_what_does_not_fit_the_gpu_quotes_the_memory_of_the_gpu(
     def in_this_process(job: TrainingJob, directory: Path, budget: float, memory: int) -> dict:
         files = directory / "job.json", directory / "result.json"
         files[0].write_text(job.model_dump_json())
-        measure.main(*map(str, files), "1")
+        measure.write_measurement(*map(str, files), "1")
         return json.loads(files[1].read_text())
 
-    monkeypatch.setattr(measure, "measure", fails)
+    monkeypatch.setattr(measure, "measure_training", fails)
     monkeypatch.setattr(measure, "first_to_be_killed", lambda: None)
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.get_device_properties", lambda device: SimpleNamespace(total_memory=80 * 10**9))
     monkeypatch.setattr("arc_pipeline.bench.estimate.run_measuring", in_this_process)
     monkeypatch.setattr("arc_pipeline.bench.estimate.SHARE_OF_MEMORY", 1)
     with pytest.raises(TrainingDoesNotFit, match=rf"does not fit the memory here \({quoted} GB for each process\)"):
-        estimate(an_experiment(), "tiny", TASKS, tmp_path, memory=50 * 10**9)
+        estimate_training(an_experiment(), "tiny", TASKS, tmp_path, memory=50 * 10**9)
 
 
 @pytest.mark.parametrize(
@@ -104,22 +104,22 @@ def test_no_more_states_are_there_than_estimated(tmp_path: Path) -> None:
         state_path(tmp_path, step).mkdir()
         most = max(most, len(states(tmp_path)))
         seal(state_path(tmp_path, step))
-        prune(tmp_path, best_step=50)
+        prune_states(tmp_path, best_step=50)
     assert most == states_at_once(of)
 
 
 def test_what_is_too_little_is_said_with_its_numbers() -> None:
     found = {"memory_bytes": 3e9, "memory_available_bytes": 4e9, "disk_bytes": 2e9, "disk_available_bytes": 1e9}
     found["processes"] = 2
-    (disk,) = too_little(an_experiment(), found)
+    (disk,) = shortages(an_experiment(), found)
     assert "too little room for the training of x (2.00 GB, 1.00 GB are free)" in disk
-    (memory,) = too_little(an_experiment(), found | {"memory_bytes": 5e9, "disk_bytes": 1e9})
+    (memory,) = shortages(an_experiment(), found | {"memory_bytes": 5e9, "disk_bytes": 1e9})
     assert "training of x does not fit the memory here (2.00 GB for each process)" in memory
 
 
 def test_an_error_of_the_experiment_comes_through(tmp_path: Path) -> None:
     with pytest.raises(ArcPipelineError, match="raise max_seq_len"):
-        estimate(an_experiment(max_seq_len=16), "tiny", TASKS, tmp_path)
+        estimate_training(an_experiment(max_seq_len=16), "tiny", TASKS, tmp_path)
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
@@ -128,6 +128,6 @@ def test_sizes_are_those_of_the_files(tmp_path: Path, method: str) -> None:
     model = load_model("tiny", 0, len(tokenizer))
     if method == "lora":
         model = with_adapter(model, experiment.tuning, 0)
-    expected = sizes(model)["checkpoint_bytes"]
+    expected = checkpoint_sizes(model)["checkpoint_bytes"]
     save_checkpoint(model, tokenizer, tmp_path)
     assert sum(path.stat().st_size for path in tmp_path.rglob("*.*")) == pytest.approx(expected, rel=0.05)

@@ -196,3 +196,11 @@ def draw_examples(
                 f"example {example}: {MAX_ATTEMPTS} draws in a row were longer than max_seq_len {max_seq_len} "
                 f"(the last: task {row['task_id']}, {length} tokens); raise max_seq_len or train on shorter tasks"
             )
+
+
+def recipes_by_task(recipes: pa.Table) -> dict[tuple[str, str], pa.Table]:
+    """The recipes of each (dataset, task id), in the order of the table."""
+    rows: dict[tuple[str, str], list[int]] = {}
+    for row, name in enumerate(zip(recipes["dataset"].to_pylist(), recipes["task_id"].to_pylist(), strict=True)):
+        rows.setdefault(name, []).append(row)
+    return {name: recipes.take(of_task) for name, of_task in rows.items()}

@@ -120,9 +120,3 @@ def drawing_config(experiment: Experiment) -> AugmentationConfig:
     return experiment.augmentation.model_copy(update={"max_demonstrations": sys.maxsize})
 
 
-def examples_of_each(recipes: pa.Table) -> dict[tuple[str, str], pa.Table]:
-    """The examples of each (dataset, task id), in the order of the table."""
-    rows: dict[tuple[str, str], list[int]] = {}
-    for row, name in enumerate(zip(recipes["dataset"].to_pylist(), recipes["task_id"].to_pylist(), strict=True)):
-        rows.setdefault(name, []).append(row)
-    return {name: recipes.take(of_task) for name, of_task in rows.items()}

@@ -22,7 +22,7 @@ from arc_pipeline.defs.partitions import partition_path
 from arc_pipeline.defs.policy import DECODINGS_TAG
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.machine.accelerator import accelerator
-from arc_pipeline.model.training.job import duration
+from arc_pipeline.model.training.throughput import readable_duration
 from arc_pipeline.store.code_migration import former_version
 from arc_pipeline.store.code_version import code_of
 from arc_pipeline.store.pruning import COMPLETIONS
@@ -135,7 +135,7 @@ def progress(context: dg.AssetExecutionContext, kept: int, total: int) -> Callab
         now, left = time.monotonic(), total - kept - done
         if not left or now - last >= REPORT_EVERY_SECONDS:
             last = now
-            seconds = duration((now - started) / done * left)
+            seconds = readable_duration((now - started) / done * left)
             context.log.info(f"{done}/{total - kept} prompts answered, {seconds} left{before}")
 
     return report

@@ -1,7 +1,7 @@
 """Stage 3: the fine-tuned checkpoint of an experiment, trained in processes of its own."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +10,18 @@ import yaml
 from pydantic import Field
 
 from arc_pipeline.arc.augmentation.checks import CHECKS
-from arc_pipeline.arc.augmentation.test_time import examples_of_each
+from arc_pipeline.arc.augmentation.recipes import recipes_by_task
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.training.validation import validation_loss_follows_training
 from arc_pipeline.defs import declare
 from arc_pipeline.defs.assets.augmentation import augmented_examples
 from arc_pipeline.defs.assets.configs import initial_weights, training_config
 from arc_pipeline.defs.assets.tasks import tasks
-from arc_pipeline.defs.cost import observe_cost
+from arc_pipeline.defs.before_training import observe_cost, warn_of_unfinished
 from arc_pipeline.defs.launcher import ProgramCrashed, accelerate_command, run_group
 from arc_pipeline.defs.making import Making
 from arc_pipeline.defs.metadata import markdown_table
 from arc_pipeline.defs.partitions import named_in
-from arc_pipeline.defs.unfinished import warn_of_unfinished
 from arc_pipeline.defs.workspace import Workspace
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.machine.accelerator import POOL, accelerator
@@ -41,7 +40,7 @@ PLOTTED = ("loss", "eval_loss", "tokens_per_second")
 
 
 class Training(dg.Config):
-    """What may be said of one materialization, beside the experiment file."""
+    """Run configuration of one materialization, beside the experiment file."""
 
     retrain: bool = Field(False, description="Train again though neither the inputs nor the code have changed.")
 
@@ -63,9 +62,9 @@ class Training(dg.Config):
 )
 def checkpoint(context: dg.AssetExecutionContext, config: Training, workspace: Workspace):
     """The fine-tuned model: weights, tokenizer and log in one directory, named by the hash of the weights. Test-time
-    training is a training like any other, whose examples are drawn from what the tasks that are asked demonstrate.
+    training is a training like any other, whose examples are drawn from the demonstrations of the evaluation tasks.
 
-    A finished one whose inputs and code have not changed is kept. An interrupted training goes on where it was.
+    A finished one whose inputs and code have not changed is kept. An interrupted training resumes from its last state.
     Refuses examples whose checks did not pass, also in a later run and in a backfill.
     """
     with workspace.making(context) as making:
@@ -81,10 +80,10 @@ def checkpoint(context: dg.AssetExecutionContext, config: Training, workspace: W
                 return keep(making, record)
             warn_of_unfinished(context, job)
             observe_cost(context, job, making.root)
-            return train(context, making, job, held)
+            return run_training(context, making, job, held)
 
 
-def train(
+def run_training(
     context: dg.AssetExecutionContext, making: Making, job: TrainingJob, held: Sequence[int]
 ) -> dg.MaterializeResult[None]:
     """Runs the training program and commits what it made; its states to resume from are gone afterwards."""
@@ -120,7 +119,7 @@ def another_attempt(context: dg.AssetExecutionContext, crash: str, crashes: int)
     """What to raise after a crash. Not a RetryPolicy: that tries again also after a person's cancel (Dagster 1.13)."""
     if crashes > RETRIES_AFTER_CRASHES:
         return dg.Failure(crash, allow_retries=False)
-    context.log.warning(f"{crash}\nit goes on from its last state in {RETRY_AFTER_SECONDS} s")
+    context.log.warning(f"{crash}\nit resumes from its last state in {RETRY_AFTER_SECONDS} s")
     # Dagster counts those of the whole run
     return dg.RetryRequested(max_retries=context.retry_number + 1, seconds_to_wait=RETRY_AFTER_SECONDS)
 
@@ -134,15 +133,15 @@ def finished(making: Making) -> Lineage | None:
 
 
 def keep(making: Making, record: Lineage) -> dg.MaterializeResult[None]:
-    """Reports the checkpoint that is there once more, with its curve."""
+    """Reports the current checkpoint once more, with its curve."""
     from arc_pipeline.model.weights.checkpoint import read_log
 
     log = read_log(making.current("checkpoint", making.experiment.name)).to_pylist()
-    return making.repeat(record, describe(log))
+    return making.repeat(record, training_metadata(log))
 
 
 def training_job(making: Making, work: Path) -> TrainingJob:
-    """The order for the training. Its work directory is named by code and inputs, so that no other resumes there."""
+    """The job of the training. Its work directory is named by code and inputs, so that no other resumes there."""
     experiment = making.configured("training_config")
     making.configured("initial_weights")
     examples = making.read("augmented_examples", experiment.name)
@@ -169,11 +168,13 @@ def work_directory(making: Making, trainings: Path) -> Path:
 
 
 def refuse_other_examples(job: TrainingJob) -> None:
-    """Stops a training whose experiment asks for another number of examples than were drawn."""
-    recipes, wanted = job.recipes(), job.experiment.n_examples
-    trainings = examples_of_each(recipes).values() if job.experiment.test_time == "task" else [recipes]
-    if others := [table.num_rows for table in trainings if table.num_rows != wanted]:
-        raise ArcPipelineError(f"there are {others[0]} examples for {wanted}; materialize augmented_examples again")
+    """Stops a training whose experiment needs another number of examples than were drawn."""
+    recipes, needed = job.recipes(), job.experiment.n_examples
+    trainings = recipes_by_task(recipes).values() if job.experiment.test_time == "task" else [recipes]
+    if others := [table.num_rows for table in trainings if table.num_rows != needed]:
+        raise ArcPipelineError(
+            f"expected {needed} training examples, found {others[0]}; materialize augmented_examples again"
+        )
 
 
 def refuse_failed_checks(making: Making) -> None:
@@ -185,13 +186,19 @@ def refuse_failed_checks(making: Making) -> None:
         if not (name in record.checks and (record.checks[name]["passed"] or record.checks[name]["expected"]))
     }
     if failed:
-        allowed = [name for name in failed if CHECKS[name].may_be_expected]
-        listed = f", or list {', '.join(allowed)} under expected_violations in the experiment file" if allowed else ""
         raise ArcPipelineError(
             "the training examples failed their checks, so nothing is trained on them:\n  "
             + "\n  ".join(f"{name}: {words}" for name, words in failed.items())
-            + f"\nfix the augmentation{listed}"
+            + f"\n{_advice(failed)}"
         )
+
+
+def _advice(failed: Collection[str]) -> str:
+    """What to do about failed checks; an experiment may not expect all of them to fail."""
+    may_be_listed = [name for name in failed if CHECKS[name].may_be_expected]
+    if not may_be_listed:
+        return "fix the augmentation, and materialize augmented_examples again"
+    return f"fix the augmentation, or list {', '.join(may_be_listed)} under expected_violations in the experiment file"
 
 
 def save(making: Making, job: TrainingJob) -> dg.MaterializeResult[None]:
@@ -205,7 +212,7 @@ def save(making: Making, job: TrainingJob) -> dg.MaterializeResult[None]:
     verdict = validation_loss_follows_training(log)
     return making.save(
         weights_hash(making.directory),
-        metadata=describe(log) | {"task_adapters": len(task_adapters(making.directory))},
+        metadata=training_metadata(log) | {"task_adapters": len(task_adapters(making.directory))},
         verdicts={validation_loss_follows_training.__name__: verdict},
         warnings=[validation_loss_follows_training.__name__],
         config=fields,
@@ -213,7 +220,7 @@ def save(making: Making, job: TrainingJob) -> dg.MaterializeResult[None]:
 
 
 @uncounted("metadata for people")
-def describe(log: list[dict[str, Any]]) -> dict[str, Any]:
+def training_metadata(log: list[dict[str, Any]]) -> dict[str, Any]:
     """Metadata: the end of the training, as numbers that Dagster plots over time, and its loss curve."""
     from arc_pipeline.report.charts.training_plot import loss_plot
     from arc_pipeline.report.data_uris import markdown_images

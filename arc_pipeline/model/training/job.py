@@ -1,8 +1,7 @@
-"""The order for one training, as a file: what to train, on which tables, from which weights. Imports no torch."""
+"""The job of the training program, as a file: what to train, on which tables, from which weights. Imports no torch."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 from pydantic import BaseModel
@@ -11,6 +10,7 @@ from arc_pipeline.arc.augmentation.test_time import training_tasks
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.arc.tasks.task_table import read_tasks
+from arc_pipeline.model.weights.checkpoint import TASK_ADAPTERS
 from arc_pipeline.store.tables import read_table
 
 # the key of the message by which the training program says that it refuses its job, so that none tries again
@@ -44,29 +44,10 @@ class TrainingJob(BaseModel):
         """The tasks that validation loss is measured on, by dataset."""
         return _read_tasks(self.validation_tasks)
 
+    def has_begun(self) -> bool:
+        """Whether the work directory holds something to resume from."""
+        return any(self.work.glob("checkpoint-*")) or (self.work / TASK_ADAPTERS).is_dir()
+
 
 def _read_tasks(paths: Mapping[str, Path]) -> dict[str, list[Task]]:
     return {name: read_tasks(path) for name, path in paths.items()}
-
-
-def progress_line(row: dict[str, Any]) -> str:
-    """One row of the log for a person."""
-    if "message" in row:
-        return str(row["message"])
-    if "adapter" in row:
-        place = f"task {row['number']}/{row['of']}, {row['adapter']}"
-        return f"{place}: loss {row['first_loss']:.4f} -> {row['loss']:.4f}, {duration(row['seconds_left'])} left"
-    if "step" not in row:
-        return ", ".join(f"{value:,} {key}" for key, value in row.items())
-    place = f"step {row['step']}/{row['max_steps']}"
-    if "loss" not in row:
-        return f"{place}, validation loss {row['eval_loss']:.4f}"
-    speed = f"{row['tokens_per_second']:,.0f} tokens/s"
-    return f"{place}, loss {row['loss']:.4f}, {speed}, {duration(row['seconds_left'])} left"
-
-
-def duration(seconds: float) -> str:
-    """Seconds in a person's words."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -19,7 +19,8 @@ from dagster_pipes import DAGSTER_PIPES_CONTEXT_ENV_VAR, open_dagster_pipes  # n
 
 from arc_pipeline.errors import ArcPipelineError  # noqa: E402
 from arc_pipeline.machine.process import is_main_process  # noqa: E402
-from arc_pipeline.model.training.job import REFUSAL, TrainingJob, progress_line  # noqa: E402
+from arc_pipeline.model.training.job import REFUSAL, TrainingJob  # noqa: E402
+from arc_pipeline.model.training.throughput import progress_line  # noqa: E402
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,7 +48,7 @@ def reporting() -> Iterator[Any]:
         yield lambda row: print(progress_line(row), file=sys.stderr)
 
 
-def main(job_file: str) -> None:
+def train_job_file(job_file: str) -> None:
     """Trains what the job file describes and leaves a checkpoint in its output directory."""
     job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
     try:
@@ -96,8 +97,8 @@ def run_each(job: TrainingJob, recipes: "pa.Table", tasks: "Tasks", model: Any, 
 
 def run_one(job: TrainingJob, examples: "ExampleDataset", model: Any, tokenizer: Any, report: Any) -> None:
     """One training on all examples."""
+    from arc_pipeline.model.training.callbacks import KeepWeights, deliver_kept_weights
     from arc_pipeline.model.training.dataset import validation_examples
-    from arc_pipeline.model.training.milestones import KeepWeights, deliver
     from arc_pipeline.model.training.states import whole_or_nothing
     from arc_pipeline.model.training.trackers import trackers
     from arc_pipeline.model.training.trainer import train
@@ -119,7 +120,7 @@ def run_one(job: TrainingJob, examples: "ExampleDataset", model: Any, tokenizer:
         with whole_or_nothing(job.output):
             save_checkpoint(model, tokenizer, job.output)
             write_log(log, job.output)
-            deliver(job.work, job.output)
+            deliver_kept_weights(job.work, job.output)
 
 
 def refuse_other_ids(examples: Sequence[Any], saved: Sequence[Any], model: str) -> None:
@@ -139,4 +140,4 @@ def refuse_other_ids(examples: Sequence[Any], saved: Sequence[Any], model: str) 
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    train_job_file(sys.argv[1])

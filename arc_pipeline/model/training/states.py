@@ -83,7 +83,7 @@ def newest_sound(work: Path, warn: Callable[[str], None]) -> Path | None:
     return None
 
 
-def prune(work: Path, best_step: int | None) -> None:
+def prune_states(work: Path, best_step: int | None) -> None:
     """Removes all states but the newest sound ones and the best."""
     sound = [state for state in states(work) if problem(state) is None]
     kept = {*sound[:KEPT], *([state_path(work, best_step)] if best_step else [])}

@@ -1,6 +1,6 @@
 """Test-time training of an adapter for each task, one after another. Knows nothing of how one training goes.
 
-A finished adapter is kept with its log in the work directory, so an interrupted training goes on with the next task.
+A finished adapter is kept with its log in the work directory, so an interrupted training resumes with the next task.
 Every one begins with the same weights, so the order of the tasks and interruptions change none.
 """
 
@@ -15,11 +15,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from arc_pipeline.arc.augmentation.test_time import examples_of_each
+from arc_pipeline.arc.augmentation.recipes import recipes_by_task
+from arc_pipeline.model.training.callbacks import Progress
 from arc_pipeline.model.training.dataset import ExampleDataset, Tasks
 from arc_pipeline.model.training.job import TrainingJob
 from arc_pipeline.model.training.states import MANIFEST, problem, seal, whole_or_nothing
-from arc_pipeline.model.training.trainer import Progress, train
+from arc_pipeline.model.training.trainer import train
 from arc_pipeline.model.weights.checkpoint import TASK_ADAPTERS, TRAINING_LOG, read_log, task_adapter, write_log
 from arc_pipeline.model.weights.loading import with_adapter
 
@@ -31,7 +32,7 @@ def train_adapters(
     model: Any, tokenizer: Any, recipes: pa.Table, tasks: Tasks, job: TrainingJob, report: Progress
 ) -> list[dict[str, Any]]:
     """Trains what is not there yet, and returns one log for all. `model` has the weights that it had before."""
-    recipes_of = examples_of_each(recipes)
+    recipes_of = recipes_by_task(recipes)
     missing = [name for name in recipes_of if problem(task_adapter(job.work, *name))]
     started = time.monotonic()
     n_tasks = sum(map(len, tasks.values()))

@@ -1,4 +1,7 @@
-"""How long a training takes and how fast it goes, also across interruptions. Knows steps, not what they compute."""
+"""How long a training takes and how fast it goes, also across interruptions, and how people are told so.
+
+Knows steps and rows of a log, not what they compute. Imports no torch.
+"""
 
 import time
 from typing import Any
@@ -34,3 +37,27 @@ class Meter:
 
     def _seen(self, step: int) -> int:
         return int(self._tokens[step * self._batch_size])
+
+
+def progress_line(row: dict[str, Any]) -> str:
+    """One row of the log as a line of text."""
+    if "message" in row:
+        return str(row["message"])
+    if "adapter" in row:
+        place = f"task {row['number']}/{row['of']}, {row['adapter']}"
+        left = readable_duration(row["seconds_left"])
+        return f"{place}: loss {row['first_loss']:.4f} -> {row['loss']:.4f}, {left} left"
+    if "step" not in row:
+        return ", ".join(f"{value:,} {key}" for key, value in row.items())
+    place = f"step {row['step']}/{row['max_steps']}"
+    if "loss" not in row:
+        return f"{place}, validation loss {row['eval_loss']:.4f}"
+    speed = f"{row['tokens_per_second']:,.0f} tokens/s"
+    return f"{place}, loss {row['loss']:.4f}, {speed}, {readable_duration(row['seconds_left'])} left"
+
+
+def readable_duration(seconds: float) -> str:
+    """Seconds as `40 s`, `12 min` or `3.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

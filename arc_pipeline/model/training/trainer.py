@@ -6,7 +6,7 @@ index, what is logged begins anew at every saved state, and evaluation draws no 
 
 import math
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
@@ -17,56 +17,29 @@ from torch.utils.data import SequentialSampler
 from transformers import PreTrainedTokenizerBase, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.training.validation import validation_loss_follows_training
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.model.training.attention import SEGMENTED, can_segment
 from arc_pipeline.model.training.batching import IGNORED, Example, Padded, can_keep_few, packed
+from arc_pipeline.model.training.callbacks import LogAtStates, Progress, ReportRows, Speed, Stability
 from arc_pipeline.model.training.dataset import ExampleDataset
 from arc_pipeline.model.training.head_loss import can_be_partwise, partwise_loss
-from arc_pipeline.model.training.states import newest_sound, prune, seal, state_path, whole_or_nothing
+from arc_pipeline.model.training.states import newest_sound, prune_states, seal, state_path, whole_or_nothing
 from arc_pipeline.model.training.throughput import Meter
-from arc_pipeline.model.weights.checkpoint import log_row, log_rows
+from arc_pipeline.model.weights.checkpoint import log_rows
 
-Progress = Callable[[dict[str, Any]], None]
 Collator = Callable[[Sequence[Example]], dict[str, Any]]
 TRIED_TOKENS = 8
-
-
-class LogAtStates(TrainerCallback):
-    """Logs whenever a state is saved or validation is measured, so that no mean of losses straddles either."""
-
-    def __init__(self, meter: Meter) -> None:
-        self._meter = meter
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        state.compute_steps(args, state.max_steps)  # how often now, not when the state that is resumed was saved
-        seconds = [row["seconds"] for row in state.log_history if "seconds" in row]
-        self._meter.start(state.global_step, seconds[-1] if seconds else 0.0)
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        control.should_log |= control.should_save or control.should_evaluate or state.global_step == state.max_steps
 
 
 class ExactTrainer(Trainer):
     """Takes the examples in the order of the table, measures validation as it trains, and seals its states."""
 
-    def __init__(self, meter: Meter, report: Progress, **options: Any) -> None:
-        super().__init__(callbacks=[LogAtStates(meter)], **options)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self.remove_callback(PrinterCallback)
-        self._meter, self._report = meter, report
 
     def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
         return SequentialSampler(train_dataset if train_dataset is not None else self.train_dataset)
-
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Adds times to a row, and reports it from the main process. Raises where the training is lost: a row is logged
-        before a state is saved, so the saved ones are sound."""
-        refuse_infinite(logs, self.state.global_step)
-        times = self._meter.read(self.state.global_step, self.state.max_steps) if "loss" in logs else {}
-        super().log(logs | times, start_time)
-        row = log_row(self.state.log_history[-1], self.state.max_steps)
-        if row and self.is_world_process_zero():
-            self._report(row)
 
     def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
         """As ever, in memory that does not grow with the number of logits."""
@@ -87,12 +60,9 @@ class ExactTrainer(Trainer):
         return can_be_partwise(self._base, self._prepare_inputs(tried))
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Measures validation loss, and says at once if it leaves the training's."""
+        """Measures validation loss."""
         metrics = {"eval_loss": self._validation_loss()}
         self.log(metrics)
-        verdict = validation_loss_follows_training(log_rows(self.state.log_history, self.state.max_steps))
-        if not verdict.passed:
-            self._report({"message": verdict.description})
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
@@ -131,21 +101,11 @@ class ExactTrainer(Trainer):
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
                 seal(state)
-                prune(work, self.state.best_global_step)
-
-
-def refuse_infinite(logs: Mapping[str, float], step: int) -> None:
-    """ArcPipelineError if the loss or the norm of its gradient is no number any more."""
-    for name in ("loss", "grad_norm"):
-        if not math.isfinite(logs.get(name, 0.0)):
-            raise ArcPipelineError(
-                f"{name} is {logs[name]} at step {step}, so nothing more can be learned; "
-                "lower learning_rate, or set precision: fp32, and train again (the states before it are kept)"
-            )
+                prune_states(work, self.state.best_global_step)
 
 
 def training_arguments(experiment: Experiment, work: Path) -> TrainingArguments:
-    """The experiment in the trainer's words."""
+    """The arguments of transformers' Trainer for an experiment."""
     per_process = experiment.batch_size // experiment.processes
     micro = experiment.micro_batch_size or per_process
     arguments = TrainingArguments(
@@ -216,20 +176,19 @@ def train(
     validation: Sequence[Example] = (),
     callbacks: Sequence[TrainerCallback] = (),
 ) -> list[dict[str, Any]]:
-    """Trains `model` in place and returns the log; continues from the last sound state in `work` if there is one."""
+    """Trains `model` in place and returns the log; resumes from the last sound state in `work` if there is one."""
+    meter = Meter(examples.n_tokens(), experiment.batch_size)
     trainer = ExactTrainer(
-        Meter(examples.n_tokens(), experiment.batch_size),
-        report,
         model=model,
         args=training_arguments(experiment, work),
         train_dataset=examples,
         eval_dataset=list(validation) or None,
         data_collator=collator(model, experiment.packing, tokenizer.pad_token_id),
+        # in this order: a row is refused, or has its times before it is reported
+        callbacks=[LogAtStates(), Stability(report), Speed(meter), ReportRows(report), *callbacks],
     )
-    for callback in callbacks:
-        trainer.add_callback(callback)
     state = newest_sound(work, lambda message: report({"message": message}))
     if state:
-        report({"message": f"the training continues from {state}"})
+        report({"message": f"the training resumes from {state}"})
     trainer.train(resume_from_checkpoint=str(state) if state else None)
     return log_rows(trainer.state.log_history, experiment.max_steps)

@@ -31,6 +31,20 @@ TINY_CONFIG = {
     "use_sliding_window": False,
 }
 LORA_TARGETS = "all-linear"
+_QWEN2_05B = {
+    "vocab_size": 151_936,
+    "hidden_size": 896,
+    "intermediate_size": 4864,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 14,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 131_072,
+    "tie_word_embeddings": True,
+}
+# models whose weights may not be on this machine: enough to count what they cost, not to run them
+KNOWN_ARCHITECTURES: "dict[str, dict[str, Any]]" = dict.fromkeys(
+    ("Qwen/Qwen2-0.5B", "Qwen/Qwen2-0.5B-Instruct"), _QWEN2_05B
+)
 
 
 def initial_version(model: str, seed: int) -> str:
@@ -62,14 +76,24 @@ def load_model(model: str, seed: int, vocabulary_size: int) -> "PreTrainedModel"
         return AutoModelForCausalLM.from_pretrained(source.location, dtype="float32", **source.arguments, **plain)
 
 
-def random_model(shape: "Mapping[str, Any]", vocabulary_size: int, seed: int) -> "PreTrainedModel":
-    """A Qwen2 of some shape, its weights drawn by a seed; leaves the global random state alone."""
+def random_model(architecture: "Mapping[str, Any]", vocabulary_size: int, seed: int) -> "PreTrainedModel":
+    """A Qwen2 of an architecture, its weights drawn by a seed; leaves the global random state alone."""
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Qwen2ForCausalLM(Qwen2Config(vocab_size=vocabulary_size, bos_token_id=None, **shape))
+        return Qwen2ForCausalLM(Qwen2Config(vocab_size=vocabulary_size, bos_token_id=None, **architecture))
+
+
+def hollow_model(model: str, vocabulary_size: int | None = None) -> "PreTrainedModel":
+    """The model of a known architecture without any weights: its parameters have sizes and no content."""
+    import torch
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    resized = {"vocab_size": vocabulary_size} if vocabulary_size else {}
+    with torch.device("meta"):
+        return Qwen2ForCausalLM(Qwen2Config(**KNOWN_ARCHITECTURES[model] | resized))
 
 
 def with_adapter(model: "PreTrainedModel", tuning: "Tuning", seed: int) -> "PeftModel":

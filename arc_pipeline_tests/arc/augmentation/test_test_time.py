@@ -12,11 +12,10 @@ import pytest
 
 from arc_pipeline.arc.augmentation import test_time
 from arc_pipeline.arc.augmentation.checks import Tasks, only_demonstrations_are_trained_on
-from arc_pipeline.arc.augmentation.recipes import RECIPE_SCHEMA, Recipe
+from arc_pipeline.arc.augmentation.recipes import RECIPE_SCHEMA, Recipe, recipes_by_task
 from arc_pipeline.arc.augmentation.test_time import (
     draw_training,
     drawing_config,
-    examples_of_each,
     examples_to_check,
     n_trainings,
     seen_in_training,
@@ -100,7 +99,7 @@ def test_a_dataset_of_too_long_tasks_is_an_error(written: Tasks) -> None:
 def test_each_task_has_as_many_examples_of_its_own(written: Tasks) -> None:
     of = experiment(test_time="task", max_steps=3)
     recipes = draw(of, written)
-    each = examples_of_each(recipes)
+    each = recipes_by_task(recipes)
     assert list(each) == [("written", "one_test"), ("written", "two_tests")]
     assert all(table.num_rows == of.n_examples for table in each.values())
     assert recipes["example"].to_pylist() == list(range(2 * of.n_examples))

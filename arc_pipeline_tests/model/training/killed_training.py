@@ -13,7 +13,7 @@ from typing import TextIO
 import peft  # noqa: F401
 
 import arc_pipeline.model.training.trainer  # noqa: F401
-from arc_pipeline.model.training.program import main
+from arc_pipeline.model.training.program import train_job_file
 
 
 def start(job: str) -> tuple[int, TextIO]:
@@ -21,7 +21,7 @@ def start(job: str) -> tuple[int, TextIO]:
     reader, writer = os.pipe()
     if (process := os.fork()) == 0:
         os.dup2(writer, sys.stderr.fileno())
-        main(job)
+        train_job_file(job)
         sys.exit()
     os.close(writer)
     return process, os.fdopen(reader)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from arc_pipeline.model.training.dataset import ExampleDataset
-from arc_pipeline.model.training.program import main
+from arc_pipeline.model.training.program import train_job_file
 
 original = ExampleDataset.__getitem__
 
@@ -20,4 +20,4 @@ def recorded(self: ExampleDataset, index: int) -> Any:
 
 if __name__ == "__main__":
     ExampleDataset.__getitem__ = recorded  # type: ignore[method-assign]
-    main(sys.argv[2])
+    train_job_file(sys.argv[2])

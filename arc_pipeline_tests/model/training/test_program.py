@@ -15,9 +15,10 @@ from transformers.models.qwen2.modeling_qwen2 import Qwen2MLP
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.model.training.batching import Padded
 from arc_pipeline.model.training.dataset import ExampleDataset, validation_examples
-from arc_pipeline.model.training.job import TrainingJob, progress_line
+from arc_pipeline.model.training.job import TrainingJob
 from arc_pipeline.model.training.program import refuse_other_ids, run
 from arc_pipeline.model.training.states import states
+from arc_pipeline.model.training.throughput import progress_line
 from arc_pipeline.model.weights.checkpoint import milestone, read_log, weights_hash
 from arc_pipeline.model.weights.loading import TINY_CONFIG, load_checkpoint, load_model
 from arc_pipeline.model.weights.tokenization import load_tokenizer, tiny_tokenizer

@@ -15,9 +15,10 @@ import pytest
 import torch
 
 from arc_pipeline.model.training.dataset import ExampleDataset
-from arc_pipeline.model.training.job import TrainingJob, progress_line
+from arc_pipeline.model.training.job import TrainingJob
 from arc_pipeline.model.training.program import CHECKED_EXAMPLES, run
 from arc_pipeline.model.training.states import problem, state_path, states
+from arc_pipeline.model.training.throughput import progress_line
 from arc_pipeline.model.weights.checkpoint import read_log, weights_hash
 
 KILLED = Path(__file__).parent / "killed_training.py"
@@ -56,7 +57,7 @@ def test_a_training_killed_three_times_is_the_same(
     steps = sorted(random.Random().sample(range(4, STEPS), 3))
     said = start(str(KILLED), str(make_job(killed, **fields)), *map(str, steps)).communicate()[1]
     assert "step 20/20" in uninterrupted.communicate()[1]
-    assert said.count("the training continues from") >= 2, said
+    assert said.count("the training resumes from") >= 2, said
 
     logs = [read_log(each / "output").drop_columns(TIMES).to_pylist() for each in (whole, killed)]
     assert logs[0] == logs[1]
@@ -96,7 +97,7 @@ def test_a_state_cut_short_is_skipped_with_a_warning(
     _, said = trained(tmp_path / "job.json")
     assert said[1:3] == [
         f"{newest} is skipped, optimizer.pt is not what was written",
-        f"the training continues from {before}",
+        f"the training resumes from {before}",
     ]
     assert read_log(job.output).drop_columns(TIMES) == log
     # sixteen steps of four examples are skipped, and only those rendered on which two tokenizers are compared

@@ -16,9 +16,10 @@ from arc_pipeline.arc.prediction.questions import questions
 from arc_pipeline.arc.tasks.task import Pair, Task
 from arc_pipeline.arc.tasks.task_table import tasks_table
 from arc_pipeline.model.prediction.requests import Wanted, answer
-from arc_pipeline.model.training.job import TrainingJob, progress_line
+from arc_pipeline.model.training.job import TrainingJob
 from arc_pipeline.model.training.program import run
 from arc_pipeline.model.training.task_adapters import mean_log
+from arc_pipeline.model.training.throughput import progress_line
 from arc_pipeline.model.weights.checkpoint import read_log, task_adapters, weights_hash
 from arc_pipeline.model.weights.loading import load_checkpoint
 from arc_pipeline.model.weights.tokenization import measured_by, tiny_tokenizer
@@ -108,7 +109,7 @@ def test_an_interrupted_one_goes_on_with_equal_bytes(
     run(again, said.append)
     assert contents(again.output) == contents(job.output)
     assert sum("adapter" in row for row in said) == {"adapter": 1, "loss": 2}[after]
-    assert any("continues from" in row.get("message", "") for row in said) == (after == "loss")
+    assert any("resumes from" in row.get("message", "") for row in said) == (after == "loss")
 
 
 def test_how_often_it_is_logged_may_change_on_the_way_and_what_was_cut_short_is_trained_again(job: TrainingJob) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arc_pipeline.bench.plan import seconds_per_step, strata
+from arc_pipeline.bench.timing import seconds_per_step, strata
 
 
 @given(st.lists(st.integers(1, 10_000), min_size=1, max_size=80), st.integers(1, 20))
