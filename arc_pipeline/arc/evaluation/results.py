@@ -82,7 +82,7 @@ def frame_of(table: pa.Table) -> "DataFrame":
             continue
         column, is_list = table[field.name], pa.types.is_list(field.type)
         columns[field.name] = pd.Series(column.to_pylist(), dtype=object) if is_list else column.to_pandas()
-        if field.name in BY_NAME and intervals:
+        if intervals and field.name in intervals[0]:
             for place, end in enumerate(("low", "high")):
                 columns[f"{field.name}_{end}"] = pd.Series([bounds[field.name][place] for bounds in intervals])
     return pd.DataFrame(columns)

@@ -16,6 +16,7 @@ from arc_pipeline.defs.upkeep.automation import FOLLOWS_ITS_DATA
 from arc_pipeline.defs.workspace import Workspace, markdown_metadata
 from arc_pipeline.report.charts.curves import draw_breakdowns, draw_over_predictions
 from arc_pipeline.report.data_uris import markdown_images
+from arc_pipeline.uncounted import uncounted
 
 Result = dg.MaterializeResult[None]
 
@@ -39,9 +40,14 @@ def prediction_curve(context: dg.AssetExecutionContext, workspace: Workspace) ->
             for row in by_predictions(making.table("predictions", f"{name}/{decoding}"), found, planned)
         ]
         table = pa.Table.from_pylist(rows)
-        figures = draw_over_predictions(frame_of(table), name)
-        shown = markdown_metadata({"curves": markdown_images(figures, "metrics against predictions")})
-        return making.save_tables({"prediction_curve": table}, metadata=shown)
+        return making.save_tables({"prediction_curve": table}, metadata=shown_curve(table, name))
+
+
+@uncounted("metadata for people")
+def shown_curve(table: pa.Table, name: str) -> dict[str, dg.MetadataValue]:
+    """The curves as pictures."""
+    figures = draw_over_predictions(frame_of(table), name)
+    return markdown_metadata({"curves": markdown_images(figures, "metrics against predictions")})
 
 
 @dg.asset(
@@ -62,6 +68,11 @@ def breakdown(context: dg.AssetExecutionContext, workspace: Workspace) -> Result
             for row in metrics_by_bin(making.table("metrics", f"{name}/{decoding}", "metrics_per_pair"), found)
         ]
         table = pa.Table.from_pylist(rows)
-        figures = draw_breakdowns(frame_of(table), name)
-        shown = markdown_metadata({"curves": markdown_images(figures, "metrics by the size of tasks")})
-        return making.save_tables({"breakdown": table}, metadata=shown)
+        return making.save_tables({"breakdown": table}, metadata=shown_breakdown(table, name))
+
+
+@uncounted("metadata for people")
+def shown_breakdown(table: pa.Table, name: str) -> dict[str, dg.MetadataValue]:
+    """The means of the bins as pictures."""
+    figures = draw_breakdowns(frame_of(table), name)
+    return markdown_metadata({"curves": markdown_images(figures, "metrics by the size of tasks")})

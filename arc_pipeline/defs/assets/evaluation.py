@@ -104,9 +104,14 @@ def experiment_summary(context: dg.AssetExecutionContext, workspace: Workspace) 
         ]
         per_task = {key: making.table("metrics", f"{name}/{key}", PER_TASK) for key in making.present("metrics", name)}
         summary = pa.Table.from_pylist(rows)
-        shown = markdown_metadata({"table": markdown(by_decoding(frame_of(summary)))})
         tables = {"experiment_summary": summary, PER_TASK: stacked("decoding", per_task)}
-        return making.save_tables(tables, metadata=shown)
+        return making.save_tables(tables, metadata=shown_summary(summary))
+
+
+@uncounted("metadata for people")
+def shown_summary(table: pa.Table) -> dict[str, dg.MetadataValue]:
+    """The metrics at each decoding, as a table."""
+    return markdown_metadata({"table": markdown(by_decoding(frame_of(table)))})
 
 
 @dg.asset(
@@ -125,10 +130,17 @@ def training_curve(context: dg.AssetExecutionContext, workspace: Workspace) -> R
         making.read("checkpoint", experiment.name)
         rows = [row for step in steps for row in metrics_at(context, making, experiment, step)]
         table = pa.Table.from_pylist(rows) if rows else pa.table({"step": pa.array([], pa.int64())})
-        curve = frame_of(table)
-        shown = {"curve": markdown_images(draw_over_steps(curve, experiment.name), "metrics against steps")}
-        shown |= {"table": markdown(by_step(curve))}
-        return making.save_tables({"training_curve": table}, metadata=markdown_metadata(shown))
+        return making.save_tables({"training_curve": table}, metadata=shown_steps(table, experiment.name))
+
+
+@uncounted("metadata for people")
+def shown_steps(table: pa.Table, name: str) -> dict[str, dg.MetadataValue]:
+    """The metrics against steps, as a picture and as a table."""
+    curve = frame_of(table)
+    figures = draw_over_steps(curve, name)
+    return markdown_metadata(
+        {"curve": markdown_images(figures, "metrics against steps"), "table": markdown(by_step(curve))}
+    )
 
 
 def metrics_at(
