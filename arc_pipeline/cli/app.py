@@ -13,7 +13,7 @@ from arc_pipeline.cli.console import Json, errors, print_table, say, size, wide_
 from arc_pipeline.cli.dev import interface
 from arc_pipeline.cli.failures import failing
 from arc_pipeline.cli.lineage import lineage
-from arc_pipeline.cli.results import show_results, shown, table_rows
+from arc_pipeline.cli.results import read_results, show_results, shown
 from arc_pipeline.cli.session import open_session, prepared_project
 from arc_pipeline.cli.show import pictures
 from arc_pipeline.errors import ArcPipelineError
@@ -46,7 +46,9 @@ def main() -> None:
 @app.command()
 def demo(as_json: Json = False) -> None:
     """Materialize the whole graph for two experiments, alike but for the seed's augmentation bug."""
-    from arc_pipeline.arc.evaluation.results import what_it_shows
+    import pyarrow.compute as pc
+
+    from arc_pipeline.arc.evaluation.results import frame_of, what_it_shows
 
     started = time.monotonic()
     session = open_session()
@@ -54,11 +56,11 @@ def demo(as_json: Json = False) -> None:
         raise ArcPipelineError(f"the demo needs data/experiments/{sorted(absent)[0]}.yaml, which is not there")
     outcomes = _refresh(session, list(DEMO))
     _exit_on_failure(outcomes)
-    rows = [row for row in table_rows("models") if row["experiment"] in DEMO]
-    show_results(rows, "", as_json)
+    made = read_results("models").filter(pc.field("experiment").isin(DEMO))
+    show_results(made, "", as_json)
     words = f"made {sum(len(each.made) for each in outcomes)} artefacts" if outcomes else "everything was up to date"
     say(f"\n{words}, {time.monotonic() - started:.0f} s; look at them with: arc-pipeline dev")
-    say(what_it_shows(rows, *DEMO), "bold")
+    say(what_it_shows(frame_of(made), *DEMO), "bold")
 
 
 @app.command()

@@ -26,18 +26,20 @@ def failures(
     as_json: Json = False,
 ) -> None:
     """Why test pairs failed: wrong size, wrong pixels and how many, undecodable, found but outvoted."""
-    from arc_pipeline.arc.evaluation.failures import sorted_rows
+    import pyarrow.compute as pc
+
+    from arc_pipeline.arc.evaluation.failures import sorted_failures
     from arc_pipeline.store.artefact import Artefact
     from arc_pipeline.store.tables import read_table
 
     store, _ = open_store(experiment)
     with saying_how_to_make(experiment):
-        rows = read_table(store.current(Artefact("failures", experiment)), "failures").to_pylist()
-    rows = [row for row in rows if solved or row["reason"] != "solved"]
+        table = read_table(store.current(Artefact("failures", experiment)), "failures")
+    if not solved:
+        table = table.filter(pc.field("reason") != "solved")
     if decoding:
-        chosen = known_decoding(decoding)
-        rows = [row for row in rows if row["decoding"] == chosen]
-    rows = sorted_rows(rows, sort, reverse)
+        table = table.filter(pc.field("decoding") == known_decoding(decoding))
+    rows = sorted_failures(table, sort, reverse).to_pylist()
     if gallery:
         draw_gallery(store, experiment, rows, gallery)
     if as_json:

@@ -58,13 +58,12 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """What differs between two experiments, or two versions of one: config, data, code, tasks won and lost."""
-    from arc_pipeline.arc.evaluation.diff import Side, lines
-    from arc_pipeline.arc.evaluation.diff import diff as compare
+    from arc_pipeline.arc.evaluation.diff import Side, compare_experiments, difference_lines
     from arc_pipeline.project import Project
 
     store = Project.current().store
-    found = compare(store, Side.parse(a, decoding), Side.parse(b, decoding), metric)
-    print(json.dumps(found) if as_json else "\n".join(lines(found)))
+    difference = compare_experiments(store, Side.parse(a, decoding), Side.parse(b, decoding), metric)
+    print(json.dumps(difference) if as_json else "\n".join(difference_lines(difference)))
 
 
 @lineage.command()

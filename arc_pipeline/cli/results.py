@@ -1,20 +1,20 @@
 """The commands that show what came out: the tables over experiments, and the report as one page."""
 
-import csv
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from arc_pipeline.cli.console import Json, print_sheet, say, size, wide_console, writing
 from arc_pipeline.cli.session import open_session
-from arc_pipeline.errors import ArcPipelineError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pandas import DataFrame
 
 shown = typer.Typer()
-Row = dict[str, Any]
 
 
 @shown.command()
@@ -25,15 +25,15 @@ def results(
     as_json: Json = False,
 ) -> None:
     """The tables over all experiments: each cell with its 95 % interval, its counts and where it comes from."""
-    from arc_pipeline.arc.evaluation.results import sorted_rows
+    from arc_pipeline.arc.evaluation.results import frame_of, sorted_results
 
     open_session()
-    rows = table_rows(table or "models")
+    stored = read_results(table or "models")
     if sort:
-        rows = [dict(row) for row in sorted_rows(rows, sort)]
+        stored = sorted_results(stored, sort)
     if csv_file:
-        write_csv(rows, csv_file)
-    show_results(rows, table, as_json)
+        write_csv(frame_of(stored), csv_file)
+    show_results(stored, table, as_json)
 
 
 @shown.command()
@@ -53,33 +53,23 @@ def report(output: Annotated[Path, typer.Option(help="The file to write.")] = Pa
     say(f"wrote {output} ({size(len(page))})")
 
 
-def table_rows(table: str) -> list[Row]:
-    """The rows of a table as its asset has them."""
-    from arc_pipeline.arc.evaluation.results import TABLES
-    from arc_pipeline.arc.names import did_you_mean_or_all
+def read_results(table: str) -> "pa.Table":
+    """A table over experiments as its asset has it."""
+    from arc_pipeline.arc.evaluation.results import stored_results
     from arc_pipeline.project import Project
-    from arc_pipeline.store.artefact import Artefact
-    from arc_pipeline.store.tables import read_table
 
-    if table not in TABLES:
-        raise ArcPipelineError(f"--table {table!r} is no table{did_you_mean_or_all(table, TABLES)}")
-    directory = Project.current().store.current(Artefact(TABLES[table]))
-    rows: list[Row] = read_table(directory, TABLES[table]).to_pylist()
-    if rows and "best" not in rows[0]:
-        raise ArcPipelineError(f"{TABLES[table]} was made by an older version; run: arc-pipeline refresh")
-    return rows
+    return stored_results(Project.current().store, table)
 
 
-def show_results(rows: Sequence[Row], table: str, as_json: bool) -> None:
+def show_results(stored: "pa.Table", table: str, as_json: bool) -> None:
     """The rows of one table, or for a person what is usually looked at first."""
-    from arc_pipeline.arc.evaluation.results import RESULT_FIELDS
+    from arc_pipeline.arc.evaluation.results import RESULT_FIELDS, frame_of
     from arc_pipeline.report.tables import SHEETS
 
     if as_json:
-        fields = rows[0] if table and rows else RESULT_FIELDS
-        print(json.dumps([{name: row[name] for name in fields} for row in rows]))
+        print(json.dumps((stored if table else stored.select(RESULT_FIELDS)).to_pylist()))
         return
-    for sheet in SHEETS[table or "models"](rows):
+    for sheet in SHEETS[table or "models"](frame_of(stored)):
         print_sheet(sheet, wide_console())
     if not table:
         say(
@@ -87,12 +77,8 @@ def show_results(rows: Sequence[Row], table: str, as_json: bool) -> None:
         )
 
 
-def write_csv(rows: Sequence[Row], file: Path) -> None:
-    """One line a row, each metric with the ends of its interval in columns of their own."""
-    from arc_pipeline.arc.evaluation.results import flat_row
-
-    flat = [flat_row(row) for row in rows]
-    with writing("--csv", file), file.open("w", newline="", encoding="utf-8") as opened:
-        writer = csv.DictWriter(opened, list(flat[0]) if flat else [])
-        writer.writeheader()
-        writer.writerows(flat)
+def write_csv(results: "DataFrame", file: Path) -> None:
+    """One line a row, each metric with the ends of its interval in columns of their own; lists as words."""
+    flat = results.map(lambda value: " ".join(value) if isinstance(value, list) else value)
+    with writing("--csv", file):
+        flat.to_csv(file, index=False, lineterminator="\r\n")

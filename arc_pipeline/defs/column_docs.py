@@ -6,7 +6,8 @@ It is kept apart from the schemas, whose code makes data: better words make noth
 import dagster as dg
 import pyarrow as pa
 
-_SHARE = "share from 0 to 1 over the planned candidates, then over pairs and tasks"
+from arc_pipeline.arc.evaluation.metrics import METRICS
+
 COLUMNS = {
     # what it is about
     "experiment": "Name of the experiment: its file without .yaml.",
@@ -39,7 +40,7 @@ COLUMNS = {
     "transform": "One of the eight geometric transforms, applied to every grid of the example.",
     "colour_map": "The colour that each of 0-9 becomes.",
     "demonstrations": "The pairs that are shown, in this order: train pairs first, then test pairs.",
-    "target": "The pair whose output is asked, numbered as the demonstrations are.",
+    "target": "The pair whose output is to be predicted, numbered as the demonstrations are.",
     "target_is_test": "Whether the target is a test pair.",
     "n_tokens": "Tokens of the whole example, or of the completion.",
     "token_hash": "Hash of the example's token ids; the training compares it with what it reads.",
@@ -70,21 +71,12 @@ COLUMNS = {
     # counts and metrics
     "step": "Step of the training.",
     "n": "Candidates planned for each test pair: the n of pass_n.",
-    "tasks": "Tasks that were asked; one without predictions counts 0.",
-    "test_pairs": "Test pairs that were asked.",
+    "tasks": "Tasks that were evaluated on; one without predictions counts 0.",
+    "test_pairs": "Test pairs that were evaluated on.",
     "planned": "Candidates planned for all test pairs.",
     "answered": "Candidates that the model wrote.",
     "decoded": "Candidates that were decoded into a grid.",
-    "accuracy": f"Exact matches, {_SHARE}.",
-    "correct_size": f"Grids of the right shape, {_SHARE}.",
-    "correct_pixels": f"Right cells of grids of the right shape, others 0, {_SHARE}.",
-    "unanswered": f"Completions that are no grid, {_SHARE}.",
-    "pass_n": "Share of test pairs, averaged within tasks, with an exact match among n candidates.",
-    "vote_1": "Share of test pairs, averaged within tasks, whose most voted grid is right.",
-    "vote_2": "Share of test pairs, averaged within tasks, with the right grid among the two most voted.",
-    "task_score": "Official score: share of a task's test pairs solved within two attempts, averaged over tasks.",
-    "task_solved": "Share of tasks all of whose test pairs are solved within two attempts.",
-    "pair_score": "Share of all test pairs solved within two attempts, all weighing the same.",
+    **{metric.name: metric.description for metric in METRICS},
     "best": "Metrics in which this row beats every other of its table and dataset, by paired bootstrap over tasks.",
     "grouping": "What the tasks are grouped by: cells of the input, cells of the output, or demonstrations.",
     "bin": "Range of that number.",
@@ -95,9 +87,7 @@ COLUMNS = {
 
 def column_schema(schema: pa.Schema) -> dg.TableSchema:
     """The columns with their types and meanings, as the UI lists them."""
-    columns = [
-        dg.TableColumn(column.name, _type(column.type), description=COLUMNS.get(column.name)) for column in schema
-    ]
+    columns = [dg.TableColumn(field.name, _type(field.type), description=COLUMNS.get(field.name)) for field in schema]
     return dg.TableSchema(columns)
 
 

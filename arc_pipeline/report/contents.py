@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-from arc_pipeline.arc.evaluation.results import TABLES
+from arc_pipeline.arc.evaluation.results import TABLES, frame_of
 from arc_pipeline.arc.prediction.questions import DECODINGS
 from arc_pipeline.report.charts.curves import (
     draw_breakdowns,
@@ -19,6 +19,10 @@ from arc_pipeline.report.load_answers import answers_of
 from arc_pipeline.report.tables import SHEETS, Sheet
 from arc_pipeline.store.artefact import Artefact, Store
 from arc_pipeline.store.tables import read_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pandas import DataFrame
 
 MOST_ANSWERS = 6
 TITLES = {"models": "Models", "temperatures": "Does the temperature matter?", "duration": "Capacity and duration"}
@@ -44,7 +48,7 @@ class Contents:
 
 def read_contents(store: Store, experiments: Sequence[str]) -> Contents:
     """Everything that was materialized; what was not is left out."""
-    tables = {title: SHEETS[name](_table_rows(store, name)) for name, title in TITLES.items()}
+    tables = {title: SHEETS[name](_results(store, name)) for name, title in TITLES.items()}
     pictures = {name: experiment_pictures(store, name) for name in experiments}
     galleries = {name: answers(store, name) for name in experiments}
     return Contents(
@@ -57,30 +61,33 @@ def read_contents(store: Store, experiments: Sequence[str]) -> Contents:
 
 def curves_over_experiments(store: Store, experiments: Sequence[str]) -> list[Picture]:
     """Whole trainings of several lengths, then the way of single trainings."""
-    whole = draw_capacity_and_duration(_table_rows(store, "duration"))
-    curves = {name: found for name in experiments if (found := _rows(store, "training_curve", name))}
+    import pandas as pd
+
+    whole = draw_capacity_and_duration(_results(store, "duration"))
+    curves = [_frame(store, "training_curve", name).assign(experiment=name) for name in experiments]
+    single = draw_trainings(pd.concat([pd.DataFrame(), *(curve for curve in curves if not curve.empty)]))
     return [
         *(Picture(png, "Metrics against the steps of whole trainings, greedy decoding") for png in whole),
-        *(Picture(png, "Metrics on the way of single trainings, greedy decoding") for png in draw_trainings(curves)),
+        *(Picture(png, "Metrics on the way of single trainings, greedy decoding") for png in single),
     ]
 
 
 def experiment_pictures(store: Store, name: str) -> list[Picture]:
     """How it was trained, and what its numbers hide."""
-    log = _rows(store, "checkpoint", name, "training_log")
+    log = _table(store, "checkpoint", name, "training_log")
     drawn = {
-        "Loss and learning rate": [loss_plot(log)] if log else [],
-        "Metrics against training steps": draw_over_steps(_rows(store, "training_curve", name), name),
+        "Loss and learning rate": [loss_plot(log.to_pylist())] if log else [],
+        "Metrics against training steps": draw_over_steps(_frame(store, "training_curve", name), name),
         "Metrics against the number of predictions": draw_over_predictions(
-            _rows(store, "prediction_curve", name), name
+            _frame(store, "prediction_curve", name), name
         ),
-        "Metrics by the size of tasks": draw_breakdowns(_rows(store, "breakdown", name), name),
+        "Metrics by the size of tasks": draw_breakdowns(_frame(store, "breakdown", name), name),
     }
     return [Picture(png, caption) for caption, pngs in drawn.items() for png in pngs]
 
 
 def answers(store: Store, name: str) -> list[Picture]:
-    """What the model answered to the seed's three tasks and where it failed, with greedy decoding."""
+    """What the model answered to the three tasks of the original study and where it failed, with greedy decoding."""
     decoding = next(iter(DECODINGS))
     if not all(store.lineage(Artefact(asset, f"{name}/{decoding}")) for asset in ("predictions", "attempts")):
         return []
@@ -91,15 +98,24 @@ def answers(store: Store, name: str) -> list[Picture]:
     ]
 
 
-def _table_rows(store: Store, table: str) -> list[dict[str, Any]]:
-    rows = _rows(store, TABLES[table])
+def _results(store: Store, table: str) -> "DataFrame":
+    results = _frame(store, TABLES[table])
     # one of an older version is shown once it was made again
-    return rows if rows and "best" in rows[0] else []
+    return results if "best" in results else results.head(0)
 
 
-def _rows(store: Store, asset: str, partition: str = "", name: str = "") -> list[dict[str, Any]]:
+def _frame(store: Store, asset: str, partition: str = "") -> "DataFrame":
+    """Empty where there is none."""
+    import pandas as pd
+
+    table = _table(store, asset, partition)
+    return frame_of(table) if table else pd.DataFrame()
+
+
+def _table(store: Store, asset: str, partition: str = "", name: str = "") -> "pa.Table | None":
+    """None where there is none, or it has no rows."""
     artefact = Artefact(asset, partition)
     if store.lineage(artefact) is None:
-        return []
-    rows: list[dict[str, Any]] = read_table(store.current(artefact), name or asset).to_pylist()
-    return rows
+        return None
+    table = read_table(store.current(artefact), name or asset)
+    return table if table.num_rows else None

@@ -1,14 +1,21 @@
-"""Tables for people: cells with their interval, the best one marked, sheet by sheet. Knows rows of results, no screens.
+"""Tables for people: cells with their interval, the best one marked, sheet by sheet. Knows DataFrames of results, no
+screens.
 
 Shares are in percent; an interval is the 95 % interval by bootstrap over tasks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from arc_pipeline.arc.evaluation.metrics import column_title
-from arc_pipeline.arc.evaluation.results import SHOWN_METRICS, TEMPERATURE_METRICS, Row, greedy_rows
-from arc_pipeline.report.charts.series import series
+from arc_pipeline.arc.evaluation.metrics import BY_NAME, SHOWN_METRICS, TEMPERATURE_METRICS
+from arc_pipeline.arc.evaluation.results import greedy
+from arc_pipeline.report.charts.series import with_series
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+Row: TypeAlias = Mapping[Hashable, Any]
 
 PIVOTED = ("accuracy", "vote_2")
 BEST = "*"
@@ -50,6 +57,13 @@ class Sheet:
         """The column with the counts of candidates, if there is one."""
         return self.columns.index(COUNTS) if COUNTS in self.columns else None
 
+    @property
+    def frame(self) -> "DataFrame":
+        """The cells as a DataFrame."""
+        import pandas as pd
+
+        return pd.DataFrame(list(self.rows), columns=list(self.columns))
+
 
 def percent(share: float) -> str:
     """A share from 0 to 1 as a cell shows it, without the sign."""
@@ -58,156 +72,168 @@ def percent(share: float) -> str:
 
 def metric_cell(row: Row, metric: str) -> Cell:
     """A metric of a row with its interval."""
-    low, high = row["intervals"][metric]
+    low, high = row[f"{metric}_low"], row[f"{metric}_high"]
     interval = f"[{100 * low:.0f}, {100 * high:.0f}]"
     return Cell(percent(row[metric]), interval, metric in row.get("best", ()), row.get("trace", ""))
 
 
-def models(rows: Sequence[Row]) -> list[Sheet]:
+def models(results: "DataFrame") -> list[Sheet]:
     """One sheet a dataset: how good is each experiment with greedy decoding."""
     return [
-        Sheet(
-            f"{dataset}, {_sizes(found)}, temperature {found[0]['temperature']}",
-            ("experiment", *_titles(found, SHOWN_METRICS), *_extra_columns(found)),
-            tuple(_row([row["experiment"]], row, SHOWN_METRICS, found) for row in found),
-            (*_marks(found, "experiment"), *_contamination(found), *_gains(found)),
-            details=len(_extra_columns(found)),
+        _sheet(
+            f"{dataset}, {_sizes(rows)}, temperature {rows['temperature'].iloc[0]}",
+            {"experiment": rows["experiment"]},
+            rows,
+            SHOWN_METRICS,
+            (*_marks(rows, "experiment"), *_contamination(rows), *_gains(rows)),
         )
-        for dataset, found in by_dataset(greedy_rows(rows)).items()
+        for dataset, rows in by_dataset(greedy(results))
     ]
 
 
-def temperatures(rows: Sequence[Row]) -> list[Sheet]:
+def temperatures(results: "DataFrame") -> list[Sheet]:
     """One sheet a dataset: does the temperature matter, experiment by experiment."""
     return [
-        Sheet(
-            f"{dataset}, {_sizes(found)}",
-            ("experiment", "temperature", *_titles(found, TEMPERATURE_METRICS), *_extra_columns(found)),
-            tuple(_row([row["experiment"], _decoding(row)], row, TEMPERATURE_METRICS, found) for row in found),
-            _marks(found, "temperature of the experiment"),
-            keys=2,
-            details=len(_extra_columns(found)),
+        _sheet(
+            f"{dataset}, {_sizes(rows)}",
+            {"experiment": rows["experiment"], "temperature": decoding_labels(rows)},
+            rows,
+            TEMPERATURE_METRICS,
+            _marks(rows, "temperature of the experiment"),
         )
-        for dataset, found in by_dataset(rows).items()
+        for dataset, rows in by_dataset(results)
     ]
 
 
-def by_decoding(rows: Sequence[Row]) -> list[Sheet]:
+def by_decoding(results: "DataFrame") -> list[Sheet]:
     """One sheet a dataset: an experiment at each of its decodings."""
-    return [_compared(dataset, found, "temperature", _decoding) for dataset, found in by_dataset(rows).items()]
+    return [
+        _sheet(f"{dataset}, {_sizes(rows)}", {"temperature": decoding_labels(rows)}, rows, SHOWN_METRICS, (EXPLAINED,))
+        for dataset, rows in by_dataset(results)
+    ]
 
 
-def by_step(rows: Sequence[Row]) -> list[Sheet]:
+def by_step(results: "DataFrame") -> list[Sheet]:
     """One sheet a dataset: an experiment at several steps of its training, temperature 0."""
-    return [_compared(dataset, found, "step", lambda row: row["step"]) for dataset, found in by_dataset(rows).items()]
+    return [
+        _sheet(f"{dataset}, {_sizes(rows)}", {"step": rows["step"]}, rows, SHOWN_METRICS, (EXPLAINED,))
+        for dataset, rows in by_dataset(results)
+    ]
 
 
-def _compared(dataset: str, rows: Sequence[Row], name: str, value: Callable[[Row], object]) -> Sheet:
-    columns = (name, *_titles(rows, SHOWN_METRICS), *_extra_columns(rows))
-    cells = tuple(_row([str(value(row))], row, SHOWN_METRICS, rows) for row in rows)
-    return Sheet(f"{dataset}, {_sizes(rows)}", columns, cells, (EXPLAINED,), details=len(_extra_columns(rows)))
-
-
-def duration(rows: Sequence[Row]) -> list[Sheet]:
+def duration(results: "DataFrame") -> list[Sheet]:
     """For each dataset a sheet a metric, capacity x training steps; then the experiments behind the cells."""
     return [
         sheet
-        for dataset, found in by_dataset(rows).items()
-        for sheet in [*(_pivot(dataset, found, metric) for metric in PIVOTED), _behind(dataset, found)]
+        for dataset, of_dataset in by_dataset(results)
+        for rows in [with_series(of_dataset)]
+        for sheet in [*(_pivot(dataset, rows, metric) for metric in PIVOTED), _behind(dataset, rows)]
     ]
 
 
-SHEETS: dict[str, Callable[[Sequence[Row]], list[Sheet]]] = {
+SHEETS: dict[str, Callable[["DataFrame"], list[Sheet]]] = {
     "models": models,
     "temperatures": temperatures,
     "duration": duration,
 }
 
 
-def by_dataset(rows: Sequence[Row]) -> dict[str, list[Row]]:
+def by_dataset(results: "DataFrame") -> "list[tuple[str, DataFrame]]":
     """The rows of each dataset, in order of the names of datasets."""
-    names = sorted({row["dataset"] for row in rows})
-    return {name: [row for row in rows if row["dataset"] == name] for name in names}
+    return [] if results.empty else [(str(name), rows) for name, rows in results.groupby("dataset")]
 
 
-def _pivot(dataset: str, rows: Sequence[Row], metric: str) -> Sheet:
-    steps = sorted({row["max_steps"] for row in rows})
-    lines = series(rows)
-    cells = {label: {row["max_steps"]: metric_cell(row, metric) for row in found} for label, found in lines.items()}
+def _sheet(
+    title: str, keys: "Mapping[str, Sequence[Any]]", rows: "DataFrame", metrics: Sequence[str], notes: tuple[str, ...]
+) -> Sheet:
+    """One row a row of results: what it is, its metrics, and the details of their making."""
+    extra = _extra_columns(rows)
+    cells = zip(*(map(str, values) for values in keys.values()), strict=True)
+    lines = [
+        (*map(Cell, key), *(metric_cell(row, metric) for metric in metrics), *_extra_cells(row, extra))
+        for key, row in zip(cells, rows.to_dict("records"), strict=True)
+    ]
+    columns = (*keys, *_titles(rows, metrics), *extra)
+    return Sheet(title, columns, tuple(lines), notes, keys=len(keys), details=len(extra))
+
+
+def _pivot(dataset: str, rows: "DataFrame", metric: str) -> Sheet:
+    cells = rows.assign(cell=[metric_cell(row, metric) for row in rows.to_dict("records")])
+    wide = cells.pivot(index="series", columns="max_steps", values="cell").reindex(rows["series"].unique())
+    wide = wide.where(wide.notna(), Cell(""))
     return Sheet(
         f"{dataset}, {_titles(rows, [metric])[0]} against training steps, {_sizes(rows)}, temperature 0",
-        ("trained", *(f"{step} steps" for step in steps)),
-        tuple((Cell(label), *(found.get(step, Cell("")) for step in steps)) for label, found in cells.items()),
+        ("trained", *(f"{step} steps" for step in wide.columns)),
+        tuple((Cell(str(name)), *of_steps) for name, *of_steps in wide.itertuples(name=None)),
         _marks(rows, "cell", [metric]),
     )
 
 
-def _behind(dataset: str, rows: Sequence[Row]) -> Sheet:
+def _behind(dataset: str, rows: "DataFrame") -> Sheet:
     """Which experiment each cell of the pivots is, with its counts and trace id."""
-    found = [(label, row) for label, members in series(rows).items() for row in members]
-    return Sheet(
-        f"{dataset}, the experiments of these cells",
-        ("trained", "steps", "experiment", *_extra_columns(rows)),
-        tuple(_row([label, str(row["max_steps"]), row["experiment"]], row, (), rows) for label, row in found),
-        keys=3,
-        details=len(_extra_columns(rows)),
-    )
+    keys = {"trained": rows["series"], "steps": rows["max_steps"], "experiment": rows["experiment"]}
+    return _sheet(f"{dataset}, the experiments of these cells", keys, rows, (), ())
 
 
-def _row(keys: Sequence[str], row: Row, metrics: Sequence[str], rows: Sequence[Row]) -> tuple[Cell, ...]:
-    counts = f"{row['decoded']}/{row['answered']}/{row['planned']}"
-    size = [Cell(str(row["n"]))] if _different_n(rows) else []
-    cells = [metric_cell(row, metric) for metric in metrics]
-    trace = [Cell(row["trace"].partition("@")[2][:SHOWN_VERSION], trace=row["trace"])] if "trace" in row else []
-    return (*map(Cell, keys), *cells, *size, Cell(counts), *trace)
+def _extra_columns(rows: "DataFrame") -> list[str]:
+    return [*(["n"] if _different_n(rows) else []), COUNTS, *(["version"] if "trace" in rows else [])]
 
 
-def _extra_columns(rows: Sequence[Row]) -> list[str]:
-    return [*(["n"] if _different_n(rows) else []), COUNTS, *(["version"] if "trace" in rows[0] else [])]
+def _extra_cells(row: Row, columns: Sequence[str]) -> list[Cell]:
+    trace = row.get("trace", "")
+    cells = {
+        "n": Cell(str(row["n"])),
+        COUNTS: Cell(f"{row['decoded']}/{row['answered']}/{row['planned']}"),
+        "version": Cell(trace.partition("@")[2][:SHOWN_VERSION], trace=trace),
+    }
+    return [cells[name] for name in columns]
 
 
-def _titles(rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
+def _titles(rows: "DataFrame", metrics: Sequence[str]) -> list[str]:
     """`pass_n` has its number where that is the same for all rows."""
-    return list(metrics) if _different_n(rows) else [column_title(metric, rows[0]["n"]) for metric in metrics]
+    return list(metrics) if _different_n(rows) else [BY_NAME[metric].title(rows["n"].iloc[0]) for metric in metrics]
 
 
-def _different_n(rows: Sequence[Row]) -> bool:
-    return len({row["n"] for row in rows}) > 1
+def _different_n(rows: "DataFrame") -> bool:
+    return bool(rows["n"].nunique() > 1)
 
 
-def _sizes(rows: Sequence[Row]) -> str:
+def _sizes(rows: "DataFrame") -> str:
     """How many tasks, test pairs and predictions the cells are over; a range where the rows differ."""
-    tasks, pairs, predictions = (_span(rows, name) for name in ("tasks", "test_pairs", "n"))
+    tasks, pairs, predictions = (span(rows[name]) for name in ("tasks", "test_pairs", "n"))
     return f"n = {tasks} tasks, {pairs} test pairs, {predictions} predictions each"
 
 
-def _span(rows: Sequence[Row], name: str) -> str:
-    low, high = min(row[name] for row in rows), max(row[name] for row in rows)
+def span(counts: "Series[int]") -> str:
+    """A count, or a range where the counts differ."""
+    low, high = counts.min(), counts.max()
     return str(low) if low == high else f"{low} to {high}"
 
 
-def _decoding(row: Row) -> str:
-    return row["decoding"] if row["temperature"] is None else str(row["temperature"])
+def decoding_labels(rows: "DataFrame", before: str = "") -> list[str]:
+    """The temperature of each row, or its decoding where it has none."""
+    known = rows["temperature"].notna()
+    return (before + rows["temperature"].astype(str)).where(known, rows["decoding"]).to_list()
 
 
-def _marks(rows: Sequence[Row], what: str, metrics: Sequence[str] = SHOWN_METRICS) -> tuple[str, ...]:
+def _marks(rows: "DataFrame", what: str, metrics: Sequence[str] = SHOWN_METRICS) -> tuple[str, ...]:
     """How the cells are to be read."""
-    if any(metric in row["best"] for row in rows for metric in metrics):
+    if rows["best"].explode().isin(metrics).any():
         return (f"{EXPLAINED}; {BEST} beats every other {what} here (paired bootstrap over tasks)",)
     return (f"{EXPLAINED}; no {what} beats every other beyond chance (paired bootstrap)",)
 
 
-def _contamination(rows: Sequence[Row]) -> tuple[str, ...]:
+def _contamination(rows: "DataFrame") -> tuple[str, ...]:
     """What was trained on is said once where it holds for all rows."""
-    labels = {row["experiment"]: row["contamination"] for row in rows if row["contamination"]}
-    if len(labels) == len(rows) and len({*labels.values()}) == 1:
-        return (f"all experiments: {next(iter(labels.values()))}",)
-    return tuple(f"{name}: {label}" for name, label in labels.items())
+    labels = rows[rows["contamination"].astype(bool)].set_index("experiment")["contamination"]
+    if len(labels) == len(rows) and labels.nunique() == 1:
+        return (f"all experiments: {labels.iloc[0]}",)
+    return tuple(f"{name}: {label}" for name, label in labels.to_dict().items())
 
 
-def _gains(rows: Sequence[Row]) -> tuple[str, ...]:
+def _gains(rows: "DataFrame") -> tuple[str, ...]:
     """What test-time training gained, a line a metric."""
-    return tuple(line for row in rows for line in row.get("gains", ()))
+    return tuple(line for lines in rows.get("gains", ()) for line in lines)
 
 
 def markdown(sheets: Sequence[Sheet]) -> str:
@@ -216,14 +242,13 @@ def markdown(sheets: Sequence[Sheet]) -> str:
 
 
 def _markdown_sheet(sheet: Sheet) -> str:
-    lines = [f"**{sheet.title}**", "", _line(sheet.columns), "|" + "---|" * len(sheet.columns)]
-    lines += [_line([_markdown_cell(cell) for cell in row]) for row in sheet.rows]
-    return "\n".join([*lines, "", *(f"{note}\n" for note in sheet.notes)])
+    table = sheet.frame.map(_markdown_cell).rename(columns=_escaped).to_markdown(index=False, disable_numparse=True)
+    return "\n".join([f"**{sheet.title}**", "", table, "", *(f"{note}\n" for note in sheet.notes)])
 
 
-def _line(texts: Sequence[str]) -> str:
-    return "| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |"
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def _markdown_cell(cell: Cell) -> str:
-    return f"**{cell.text}**\\{BEST} {cell.interval}" if cell.best else str(cell)
+    return _escaped(f"**{cell.text}**\\{BEST} {cell.interval}" if cell.best else str(cell))

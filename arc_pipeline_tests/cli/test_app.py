@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+
 from arc_pipeline.arc.evaluation.results import RESULT_FIELDS
 from arc_pipeline.arc.tasks.catalogue import Catalogue
 from arc_pipeline.store.artefact import Artefact, Lineage, Store
@@ -74,7 +76,7 @@ def test_results_before_anything_was_made_say_what_to_do(tmp_path: Path) -> None
 
 def made_results(data: Path) -> None:
     """A store with the tables of two experiments, one better than the other on all of ten tasks."""
-    from arc_pipeline.arc.evaluation.results import SHOWN_METRICS, TABLES, as_table
+    from arc_pipeline.arc.evaluation.results import SHOWN_METRICS, TABLES
 
     rows = [
         {"experiment": name, "dataset": "ten", "decoding": "t0.0", "temperature": 0.0, "n": 2, "model": "tiny"}
@@ -87,7 +89,7 @@ def made_results(data: Path) -> None:
     store = Store(data / "store")
     for asset in TABLES.values():
         with store.writing(Artefact(asset)) as directory:
-            write_table(as_table(rows), directory, asset)
+            write_table(pa.Table.from_pylist(rows), directory, asset)
             record = {"artefact": asset, "data_version": "a" * 64, "code_version": "1", "upstream": {}}
             store.commit(directory, Lineage.model_validate(record))
 

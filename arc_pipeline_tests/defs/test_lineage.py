@@ -5,7 +5,7 @@ import shutil
 import dagster as dg
 import pytest
 
-from arc_pipeline.arc.evaluation.diff import Side, diff, lines
+from arc_pipeline.arc.evaluation.diff import Side, compare_experiments, difference_lines
 from arc_pipeline.errors import MissingArtefact
 from arc_pipeline.store.artefact import Artefact, Store
 from arc_pipeline.store.trace import lineage_chain
@@ -49,11 +49,11 @@ def test_two_versions_of_one_experiment_are_compared(two) -> None:
     two.load().refresh(["straight"])
     store = store_of(two)
     old, new = Side.parse(f"straight@{before[:12]}", "t0.0"), Side.parse("straight", "t0.0")
-    found = diff(store, old, new)
+    found = compare_experiments(store, old, new)
     assert found["config"] == ["learning_rate: 0.0001 -> 0.25", "seed: 7 -> 8"]
     assert found["code"] == {}
     assert found["tasks"]["tasks"] == 2
-    assert "config: learning_rate: 0.0001 -> 0.25" in list(lines(found))
+    assert "config: learning_rate: 0.0001 -> 0.25" in list(difference_lines(found))
     # the table before the change stays
     assert len(store.versions(CELL)) == 2
     assert lineage_chain(store, CELL, before[:12])[0]["current"] is False

@@ -5,9 +5,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
-from arc_pipeline.arc.evaluation.results import SHOWN_METRICS, as_table
+from arc_pipeline.arc.evaluation.results import SHOWN_METRICS
 from arc_pipeline.report.contents import Contents, Picture, read_contents
 from arc_pipeline.report.lineage_graph import Asset, Partition
 from arc_pipeline.report.page import MOST_PARTITIONS, render
@@ -107,7 +108,7 @@ def test_what_cannot_begin_is_said() -> None:
 
 def made(store: Store, asset: str, partition: str, rows: list[dict[str, Any]], name: str = "") -> None:
     with store.writing(Artefact(asset, partition)) as directory:
-        write_table(as_table(rows), directory, name or asset)
+        write_table(pa.Table.from_pylist(rows), directory, name or asset)
         record = {"artefact": str(Artefact(asset, partition)), "data_version": "a" * 64, "code_version": "1"}
         store.commit(directory, Lineage.model_validate(record | {"upstream": {}}))
 

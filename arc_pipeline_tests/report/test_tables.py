@@ -1,15 +1,18 @@
 """Sheets for people: cells, marks, pivots by hand-made rows; and the same sheet on a wide and a narrow screen."""
 
 import json
+import re
 from typing import Any
 
+import pandas as pd
+import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from arc_pipeline.arc.evaluation.results import DURATION_COLUMNS, SHOWN_METRICS, TEMPERATURE_COLUMNS
+from arc_pipeline.arc.evaluation.results import DURATION_COLUMNS, SHOWN_METRICS, TEMPERATURE_COLUMNS, frame_of
 from arc_pipeline.cli.console import print_sheet
-from arc_pipeline.report.charts.series import labels, series
-from arc_pipeline.report.tables import Cell, by_step, duration, markdown, metric_cell, models, temperatures
+from arc_pipeline.report.charts.series import series_names, with_series
+from arc_pipeline.report.tables import Cell, by_step, duration, markdown, metric_cell, models, percent, temperatures
 
 FULL: dict[str, Any] = {"tuning": {"method": "full", "rank": 32}, "seed": 7, "augmentation": {"target": "any"}}
 ROW: dict[str, Any] = {
@@ -28,16 +31,26 @@ def row(fields: list[str] | None = None, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in (ROW | changes).items() if fields is None or name in fields}
 
 
+def frame(*rows: dict[str, Any]) -> pd.DataFrame:
+    return frame_of(pa.Table.from_pylist(list(rows)))
+
+
+@pytest.mark.parametrize(("share", "text"), [(0, "0.0"), (1, "100.0"), (1 / 3, "33.3"), (0.0005, "0.1")])
+def test_percent(share: float, text: str) -> None:
+    assert percent(share) == text
+
+
 def test_a_cell_has_its_interval_its_mark_and_its_origin() -> None:
-    cell = metric_cell(row(best=["accuracy"]), "accuracy")
+    [cells] = frame(row(best=["accuracy"])).to_dict("records")
+    cell = metric_cell(cells, "accuracy")
     assert cell == Cell("98.4", "[95, 100]", True, "metrics[fixed/t0.0]@abc")
     assert str(cell) == "98.4* [95, 100]"
-    assert not metric_cell(row(best=["accuracy"]), "vote_2").best
+    assert not metric_cell(cells, "vote_2").best
 
 
 def test_models_have_a_sheet_a_dataset_with_greedy_rows_only() -> None:
     rows = [row(), row(experiment="bug"), row(dataset="other"), row(temperature=1.0, decoding="t1.0")]
-    other, ten = models(rows)
+    other, ten = models(frame(*rows))
     assert other.title == "other, n = 10 tasks, 11 test pairs, 32 predictions each, temperature 0.0"
     assert ten.columns == ("experiment", "accuracy", "correct_pixels", "correct_size", "pass_32", "vote_2",
                            "decoded/answered/planned", "version")  # fmt: skip
@@ -46,21 +59,21 @@ def test_models_have_a_sheet_a_dataset_with_greedy_rows_only() -> None:
 
 
 def test_different_numbers_of_predictions_have_a_column() -> None:
-    [sheet] = temperatures([row(TEMPERATURE_COLUMNS), row(TEMPERATURE_COLUMNS, n=8)])
+    [sheet] = temperatures(frame(row(TEMPERATURE_COLUMNS), row(TEMPERATURE_COLUMNS, n=8)))
     assert sheet.columns[:6] == ("experiment", "temperature", "accuracy", "pass_n", "vote_2", "n")
     assert [str(cells[5]) for cells in sheet.rows] == ["32", "8"]
     assert "8 to 32 predictions" in sheet.title
 
 
 def test_what_was_trained_on_is_said() -> None:
-    assert "all experiments: trained-on" in models([row(contamination="trained-on")])[0].notes
+    assert "all experiments: trained-on" in models(frame(row(contamination="trained-on")))[0].notes
     two = [row(contamination="3 of 11 test pairs are in training"), row(experiment="bug")]
-    assert models(two)[0].notes[1:] == ("fixed: 3 of 11 test pairs are in training",)
+    assert models(frame(*two))[0].notes[1:] == ("fixed: 3 of 11 test pairs are in training",)
 
 
 def test_notes_say_whether_anything_is_best() -> None:
-    assert "no experiment beats every other beyond chance" in models([row()])[0].notes[0]
-    assert "* beats every other experiment here" in models([row(best=["vote_2"])])[0].notes[0]
+    assert "no experiment beats every other beyond chance" in models(frame(row()))[0].notes[0]
+    assert "* beats every other experiment here" in models(frame(row(best=["vote_2"])))[0].notes[0]
 
 
 def test_durations_are_a_pivot_of_capacity_and_steps() -> None:
@@ -69,7 +82,7 @@ def test_durations_are_a_pivot_of_capacity_and_steps() -> None:
         row(DURATION_COLUMNS, max_steps=600, experiment="long", accuracy=0.75),
         row(DURATION_COLUMNS, tuning="lora", rank=8, settings=LORA, max_steps=100, experiment="lora", accuracy=0.5),
     ]
-    accuracy, vote, behind = duration(rows)
+    accuracy, vote, behind = duration(frame(*rows))
     assert accuracy.columns == ("trained", "100 steps", "600 steps")
     assert [[str(cell) for cell in cells] for cells in accuracy.rows] == [
         ["full", "25.0 [95, 100]", "75.0 [95, 100]"],
@@ -84,32 +97,30 @@ def test_durations_are_a_pivot_of_capacity_and_steps() -> None:
 
 
 def test_series_are_named_by_what_tells_them_apart() -> None:
-    assert labels([ROW["settings"]]) == ["full"]
-    assert labels([ROW["settings"], LEGACY, LORA]) == [
+    assert series_names([ROW["settings"]]) == ["full"]
+    assert series_names([ROW["settings"], LEGACY, LORA]) == [
         "full, target any",
         "full, target legacy-swap",
         "LoRA r=8, target any",
     ]
-    assert labels([]) == []
+    assert series_names([]) == []
 
 
 def test_the_longest_series_stands_first() -> None:
     lora = [row(experiment=f"lora-{steps}", settings=LORA, tuning="lora", rank=8, max_steps=steps) for steps in (1, 2)]
-    found = series([row(experiment="one", max_steps=1), *lora])
-    assert [[each["experiment"] for each in members] for members in found.values()] == [["lora-1", "lora-2"], ["one"]]
+    found = with_series(frame(row(experiment="one", max_steps=1), *lora)).groupby("series", sort=False)["experiment"]
+    assert found.agg(list).to_list() == [["lora-1", "lora-2"], ["one"]]
 
 
 def test_an_experiment_that_repeats_another_has_a_series_of_its_own() -> None:
-    found = series([row(experiment="a"), row(experiment="b"), row(experiment="c", max_steps=50)])
-    assert {name: [each["experiment"] for each in rows] for name, rows in found.items()} == {
-        "full (c)": ["c", "a"],
-        "full (b)": ["b"],
-    }
+    rows = [row(experiment="a"), row(experiment="b"), row(experiment="c", max_steps=50), row(experiment="d")]
+    found = with_series(frame(*rows)).groupby("series")["experiment"].agg(list)
+    assert found.to_dict() == {"full (c)": ["c", "a"], "full (b)": ["b"], "full (d)": ["d"]}
 
 
 def test_steps_of_one_training() -> None:
     fields = [name for name in ROW if name not in {"trace", "best", "experiment"}]
-    [sheet] = by_step([{"step": step, **row(fields)} for step in (50, 100)])
+    [sheet] = by_step(frame(*({"step": step, **row(fields)} for step in (50, 100))))
     assert sheet.columns == ("step", "accuracy", "correct_pixels", "correct_size", "pass_32", "vote_2",
                              "decoded/answered/planned")  # fmt: skip
     assert [str(cells[0]) for cells in sheet.rows] == ["50", "100"]
@@ -117,21 +128,21 @@ def test_steps_of_one_training() -> None:
 
 @pytest.mark.parametrize("make", [models, temperatures, duration, by_step])
 def test_no_rows_make_no_sheets(make: Any) -> None:
-    assert make([]) == []
+    assert make(pd.DataFrame()) == []
     assert markdown([]) == ""
 
 
 def test_markdown_has_a_line_a_row_and_bold_marks() -> None:
-    lines = markdown(models([row(best=["accuracy"])])).splitlines()
-    assert lines[2].startswith("| experiment | accuracy |")
-    assert lines[4].startswith("| fixed | **98.4**\\* [95, 100] | 25.0 [95, 100] |")
+    lines = markdown(models(frame(row(best=["accuracy"])))).splitlines()
+    assert re.match(r"\| experiment +\| accuracy +\|", lines[2])
+    assert re.match(r"\| fixed +\| \*\*98\.4\*\*\\\* \[95, 100\] +\| 25\.0 \[95, 100\] +\|", lines[4])
     assert lines[4].count("|") == lines[2].count("|") == lines[3].count("|")
 
 
 @pytest.mark.parametrize("width", [80, 140, 200])
 def test_a_sheet_fits_the_screen_and_loses_no_number(width: int) -> None:
     console = Console(width=width, record=True, force_terminal=False)
-    [sheet] = models([row(), row(experiment="demo-legacy-swap", best=["vote_2"])])
+    [sheet] = models(frame(row(), row(experiment="demo-legacy-swap", best=["vote_2"])))
     print_sheet(sheet, console)
     text = console.export_text()
     assert max(map(len, text.splitlines())) <= width

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from arc_pipeline.arc.evaluation.bootstrap import mean_and_interval, resampled
+from arc_pipeline.arc.evaluation.bootstrap import means_and_intervals, resampled
 from arc_pipeline.arc.evaluation.voting import PairKey, pair_keys
 from arc_pipeline.arc.tasks.task import Grid, Task, shape
 
@@ -41,7 +41,7 @@ GROUPINGS: dict[str, Callable[[Task, int], Bin]] = {
 }
 
 
-def breakdown(
+def metrics_by_bin(
     per_pair: pa.Table, tasks_by_dataset: Mapping[str, Sequence[Task]], seed: int = 0
 ) -> list[dict[str, Any]]:
     """One row for each dataset, grouping and bin that has tasks: METRICS, `intervals`, `tasks` and `test_pairs`."""
@@ -57,11 +57,11 @@ def breakdown(
 
 
 def _pairs_by_bin(dataset: str, tasks: Sequence[Task], bin_of: Callable[[Task, int], Bin]) -> dict[Bin, list[PairKey]]:
-    found: dict[Bin, list[PairKey]] = {}
+    pairs: dict[Bin, list[PairKey]] = {}
     for task in tasks:
         for index in range(len(task.test)):
-            found.setdefault(bin_of(task, index), []).append((dataset, task.task_id, index))
-    return dict(sorted(found.items()))
+            pairs.setdefault(bin_of(task, index), []).append((dataset, task.task_id, index))
+    return dict(sorted(pairs.items()))
 
 
 def _bins(
@@ -71,9 +71,7 @@ def _bins(
         of_task: dict[str, list[Sequence[float]]] = {}
         for key in keys:
             of_task.setdefault(key[1], []).append(values[key])
-        means = np.array([np.mean(found, axis=0) for found in of_task.values()])
+        means = np.array([np.mean(of_pairs, axis=0) for of_pairs in of_task.values()])
         weights, ones = resampled(len(means), seed), np.ones(len(means))
-        bounds = {metric: mean_and_interval(weights, means[:, i], ones) for i, metric in enumerate(METRICS)}
-        row: dict[str, Any] = {"order": order, "bin": name, "tasks": len(means), "test_pairs": len(keys)}
-        row |= {metric: mean for metric, (mean, _, _) in bounds.items()}
-        yield row | {"intervals": {metric: [low, high] for metric, (_, low, high) in bounds.items()}}
+        about = {"order": order, "bin": name, "tasks": len(means), "test_pairs": len(keys)}
+        yield about | means_and_intervals(weights, {metric: (means[:, i], ones) for i, metric in enumerate(METRICS)})

@@ -3,96 +3,103 @@
 Knows tables of metrics, one row a task; not where they come from.
 """
 
-from collections.abc import Mapping, Sequence, Set
-from typing import Any, TypeAlias
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
-from arc_pipeline.arc.evaluation.bootstrap import paired_difference, winner
-from arc_pipeline.arc.evaluation.metrics import TASK_METRICS
+from arc_pipeline.arc.evaluation.bootstrap import TASK_KEY, paired_difference, winner
+from arc_pipeline.arc.evaluation.metrics import BY_NAME, SHOWN_METRICS, TASK_METRICS
 from arc_pipeline.errors import Fault, FaultyInput
 
-SMALLER_IS_BETTER = {"unanswered"}
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 NAMED_AT_MOST = 10
+# what says whose metrics a row of tasks has
+ROW_KEY = ["experiment", "decoding", "dataset"]
+GAINED = tuple(name for name in SHOWN_METRICS if not BY_NAME[name].depends_on_n)
 
-TaskKey: TypeAlias = tuple[str, str]
 
-
-def compare_tasks(per_task_a: pa.Table, per_task_b: pa.Table, metric: str = "vote_2", seed: int = 0) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Comparison:
     """`b` against `a` over their common tasks: `won`, `lost` name those (`dataset/task_id`) where b is better, worse.
 
     `difference` is b - a of the means, `interval` its 95 % interval by the paired bootstrap; `n_a`, `n_b` are the
     candidates a test pair, `only_a`, `only_b` the numbers of tasks that were left out.
     """
+
+    metric: str
+    tasks: int
+    only_a: int
+    only_b: int
+    n_a: int
+    n_b: int
+    mean_a: float
+    mean_b: float
+    difference: float
+    interval: list[float]
+    won: list[str]
+    lost: list[str]
+
+    def means(self) -> str:
+        """Over how many tasks, and the mean of each."""
+        return f"{self.metric} over {_tasks(self.tasks)}: {self.mean_a:.1%} -> {self.mean_b:.1%}"
+
+    def gain(self) -> str:
+        """The difference with its interval."""
+        low, high = map(_points, self.interval)
+        return f"difference: {_points(self.difference)} points, 95 % interval {low} to {high}"
+
+    def reservations(self) -> Iterator[str]:
+        """What makes the two hard to compare; nothing if nothing does."""
+        if self.only_a or self.only_b:
+            yield f"left out: {self.only_a} in the first only, {self.only_b} in the second only"
+        if self.n_a != self.n_b:
+            yield f"not alike: {self.n_a} candidates a test pair in the first, {self.n_b} in the second"
+
+    def summary(self) -> list[str]:
+        """The comparison as a person reads it, a few lines."""
+        outcomes = [f"won: {_named(self.won)}", f"lost: {_named(self.lost)}"]
+        return [self.means(), self.gain(), *outcomes, *self.reservations()]
+
+
+def compare_tasks(a: "DataFrame", b: "DataFrame", metric: str = "vote_2", seed: int = 0) -> Comparison:
+    """`b` against `a`, each with one row a task: `dataset`, `task_id`, `n` and metrics."""
     if metric not in TASK_METRICS:
         raise ValueError(f"a metric is one of {', '.join(TASK_METRICS)}, found {metric!r}")
-    common = _common(per_task_a, per_task_b)
-    a, b = _only(per_task_a, common), _only(per_task_b, common)
-    difference, low, high = paired_difference(b, a, metric, seed=seed)
-    sizes = {"tasks": len(common), "only_a": per_task_a.num_rows - len(common)}
-    sizes |= {"only_b": per_task_b.num_rows - len(common), "n_a": _candidates(a), "n_b": _candidates(b)}
-    means = {"mean_a": _mean(a, metric), "mean_b": _mean(b, metric), "difference": difference, "interval": [low, high]}
-    return {"metric": metric, **sizes, **means, **_outcomes(a, b, metric)}
+    columns = [*TASK_KEY, "n", metric]
+    # sorted, so that the order of the files has no say in the bootstrap's draws
+    both = a[columns].merge(b[columns], on=TASK_KEY, suffixes=("_a", "_b")).sort_values(TASK_KEY, ignore_index=True)
+    if both.empty:
+        sizes = f"{len(a)} and {len(b)} tasks"
+        raise FaultyInput(
+            [Fault("per task metrics", "", "only experiments with tasks in common can be compared", sizes)]
+        )
+    common_a, common_b = (both[TASK_KEY].assign(**{metric: both[f"{metric}{side}"]}) for side in ("_a", "_b"))
+    difference, low, high = paired_difference(common_b, common_a, metric, seed=seed)
+    gains = (common_b[metric] - common_a[metric]) * BY_NAME[metric].direction
+    names = both["dataset"] + "/" + both["task_id"]
+    return Comparison(
+        metric,
+        tasks=len(both),
+        only_a=len(a) - len(both),
+        only_b=len(b) - len(both),
+        n_a=int(both["n_a"].max()),
+        n_b=int(both["n_b"].max()),
+        mean_a=_mean(common_a[metric].to_list()),
+        mean_b=_mean(common_b[metric].to_list()),
+        difference=difference,
+        interval=[low, high],
+        won=names[gains > 0].to_list(),
+        lost=names[gains < 0].to_list(),
+    )
 
 
-def best_of(per_task: Sequence[pa.Table], metric: str) -> int | None:
-    """Which of several tables has the highest mean of a metric, beyond chance against each other one.
-
-    None where none has, or where they are not over the same tasks.
-    """
-    ordered = [_only(table, {*_keys(table)}) for table in per_task]
-    if any(_keys(table) != _keys(ordered[0]) for table in ordered):
-        return None
-    return winner(np.array([table.column(metric).to_numpy() for table in ordered], dtype=np.float64))
-
-
-def _common(a: pa.Table, b: pa.Table) -> set[TaskKey]:
-    if common := {*_keys(a)} & {*_keys(b)}:
-        return common
-    sizes = f"{a.num_rows} and {b.num_rows} tasks"
-    raise FaultyInput([Fault("per task metrics", "", "only experiments with tasks in common can be compared", sizes)])
-
-
-def _keys(per_task: pa.Table) -> list[TaskKey]:
-    return list(zip(per_task.column("dataset").to_pylist(), per_task.column("task_id").to_pylist(), strict=True))
-
-
-def _only(per_task: pa.Table, common: Set[TaskKey]) -> pa.Table:
-    """The rows of these tasks, sorted, so that the order of the files has no say in the bootstrap's draws."""
-    kept = per_task.filter(pa.array([key in common for key in _keys(per_task)], pa.bool_()))
-    return kept.sort_by([("dataset", "ascending"), ("task_id", "ascending")])
-
-
-def _candidates(per_task: pa.Table) -> int:
-    return int(max(per_task.column("n").to_pylist()))
-
-
-def _mean(per_task: pa.Table, metric: str) -> float:
-    return float(sum(per_task.column(metric).to_pylist()) / per_task.num_rows)
-
-
-def _outcomes(a: pa.Table, b: pa.Table, metric: str) -> dict[str, list[str]]:
-    sign = -1 if metric in SMALLER_IS_BETTER else 1
-    values = zip(a.column(metric).to_pylist(), b.column(metric).to_pylist(), strict=True)
-    gains = {f"{dataset}/{task}": sign * (y - x) for (dataset, task), (x, y) in zip(_keys(a), values, strict=True)}
-    return {
-        "won": [name for name, gain in gains.items() if gain > 0],
-        "lost": [name for name, gain in gains.items() if gain < 0],
-    }
-
-
-def words(comparison: Mapping[str, Any]) -> list[str]:
-    """The comparison as a person reads it, a few lines."""
-    low, high = comparison["interval"]
-    means = f"{comparison['mean_a']:.1%} -> {comparison['mean_b']:.1%}"
-    interval = f"95 % interval {_points(low)} to {_points(high)}"
-    return [
-        f"{comparison['metric']} over {_tasks(comparison['tasks'])}: {means}",
-        f"difference: {_points(comparison['difference'])} points, {interval}",
-        *(f"{outcome}: {_named(comparison[outcome])}" for outcome in ("won", "lost")),
-        *_reservations(comparison),
-    ]
+def _mean(values: Sequence[float]) -> float:
+    return float(sum(values) / len(values))
 
 
 def _points(share: float) -> str:
@@ -108,12 +115,42 @@ def _named(tasks: Sequence[str]) -> str:
     return f"{_tasks(len(tasks))}{': ' if tasks else ''}{', '.join([*tasks[:NAMED_AT_MOST], *more])}"
 
 
-def _reservations(comparison: Mapping[str, Any]) -> list[str]:
-    lines = []
-    if comparison["only_a"] or comparison["only_b"]:
-        lines.append(f"left out: {comparison['only_a']} in the first only, {comparison['only_b']} in the second only")
-    if comparison["n_a"] != comparison["n_b"]:
-        lines.append(
-            f"not alike: {comparison['n_a']} candidates a test pair in the first, {comparison['n_b']} in the second"
-        )
-    return lines
+def best_metrics(results: "DataFrame", per_task: "DataFrame", compete: Sequence[str]) -> list[list[str]]:
+    """For each row of results the metrics in which it beats every other with the same values of `compete`, beyond
+    chance.
+
+    `per_task` has the metrics of each task behind the rows, by ROW_KEY. pass_n competes only at the same n.
+    """
+    best: list[list[str]] = [[] for _ in range(len(results))]
+    rows = results.reset_index(drop=True)
+    for metric in SHOWN_METRICS:
+        of_tasks = per_task.pivot(index="task_id", columns=ROW_KEY, values=metric)
+        for _, group in rows.groupby([*compete, *(["n"] if BY_NAME[metric].depends_on_n else [])]):
+            values = of_tasks[[*group[ROW_KEY].itertuples(index=False, name=None)]].dropna(how="all")
+            # rows over different tasks are not compared
+            if not values.isna().to_numpy().any():
+                of_rows = np.ascontiguousarray(values.to_numpy(dtype=np.float64).T) * BY_NAME[metric].direction
+                if (first := winner(of_rows)) is not None:
+                    best[group.index[first]].append(metric)
+    return best
+
+
+def gains_of_test_time_training(results: "DataFrame", per_task: "DataFrame") -> list[list[str]]:
+    """For each row of test-time training that has its start beside it, in words, the difference in each metric over
+    their common tasks with its 95 % interval (paired bootstrap); none for all other rows. `per_task` as above.
+    """
+    of_row = dict([*per_task.groupby(ROW_KEY)])
+    return [
+        [*_gains(key, json.loads(settings), of_row)] for *key, settings in results[[*ROW_KEY, "settings"]].to_numpy()
+    ]
+
+
+def _gains(key: Sequence[str], trained: dict[str, str], of_row: "dict[tuple[str, ...], DataFrame]") -> Iterator[str]:
+    experiment, *place = key
+    start = trained.get("initial_checkpoint", "")
+    if not trained.get("test_time") or (start, *place) not in of_row:
+        return
+    for metric in GAINED:
+        comparison = compare_tasks(of_row[start, *place], of_row[experiment, *place], metric)
+        said = [comparison.means(), comparison.gain(), *comparison.reservations()]
+        yield f"{experiment} against its start {start}: {'; '.join(said)}"

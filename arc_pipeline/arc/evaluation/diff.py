@@ -4,16 +4,20 @@ Reads the records and tables of a store; knows nothing of Dagster.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
-from arc_pipeline.arc.evaluation.comparison import compare_tasks, words
+from arc_pipeline.arc.evaluation.comparison import Comparison, compare_tasks
+from arc_pipeline.arc.evaluation.results import PER_TASK
 from arc_pipeline.errors import MissingArtefact
 from arc_pipeline.store.artefact import Artefact, Lineage, Store
 from arc_pipeline.store.code_migration import changed_code
 from arc_pipeline.store.differences import changed
 from arc_pipeline.store.tables import read_table
 from arc_pipeline.store.trace import records
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 COUNTED = ("dagster/row_count", "tokens", "mean_tokens", "test_pairs_as_targets", "draws_too_long")
 
@@ -33,21 +37,21 @@ class Side:
 
     def by_asset(self, store: Store) -> dict[str, Lineage]:
         """The records of everything it was made from, by asset."""
-        found = records(store, self.artefact, self.version)
-        return {Artefact.parse(name).asset: record for name, record in found.items()}
+        made_from = records(store, self.artefact, self.version)
+        return {Artefact.parse(name).asset: record for name, record in made_from.items()}
 
 
-def diff(store: Store, a: Side, b: Side, metric: str = "vote_2") -> dict[str, Any]:
-    """JSON: `config`, `data`, `code` in words, and `tasks` as `comparison.compare_tasks` has it (b against a)."""
+def compare_experiments(store: Store, a: Side, b: Side, metric: str = "vote_2") -> dict[str, Any]:
+    """JSON: `config`, `data`, `code` in words, and `tasks`, the fields of a Comparison of b against a."""
     old, new = a.by_asset(store), b.by_asset(store)
     shared = [asset for asset in new if asset in old]
     return {
         "a": f"{a.artefact}@{old['metrics'].data_version[:16]}",
         "b": f"{b.artefact}@{new['metrics'].data_version[:16]}",
-        "config": sorted({line for each in _configs(old, new) for line in changed(*each)} - _versions(old, new)),
+        "config": sorted({line for configs in _configs(old, new) for line in changed(*configs)} - _versions(old, new)),
         "data": changed(_counts(old), _counts(new)),
         "code": {asset: names for asset in shared if (names := changed_code(asset, old[asset].code, new[asset].code))},
-        "tasks": compare_tasks(_per_task(store, a), _per_task(store, b), metric),
+        "tasks": asdict(compare_tasks(_per_task(store, a), _per_task(store, b), metric)),
     }
 
 
@@ -61,29 +65,30 @@ def _versions(old: Mapping[str, Lineage], new: Mapping[str, Lineage]) -> set[str
     """What the starting weights' version would add: it only repeats the fields that it was made from."""
     if "initial_weights" not in old or "initial_weights" not in new:
         return set()
-    sides = [{"version": found["initial_weights"].config.get("version", "")} for found in (old, new)]
+    sides = [{"version": side["initial_weights"].config.get("version", "")} for side in (old, new)]
     return set(changed(*sides))
 
 
-def _counts(found: Mapping[str, Lineage]) -> dict[str, Any]:
-    record = found.get("augmented_examples")
+def _counts(records_by_asset: Mapping[str, Lineage]) -> dict[str, Any]:
+    record = records_by_asset.get("augmented_examples")
     return {name: record.metadata[name] for name in COUNTED if record and name in record.metadata}
 
 
-def _per_task(store: Store, side: Side) -> Any:
+def _per_task(store: Store, side: Side) -> "DataFrame":
     directory = store.version(side.artefact, side.version) if side.version else store.current(side.artefact)
     if directory is None:
         raise MissingArtefact(f"{side.artefact} has no version {side.version}")
-    return read_table(directory, "metrics_per_task")
+    frame: DataFrame = read_table(directory, PER_TASK).to_pandas()
+    return frame
 
 
-def lines(found: Mapping[str, Any]) -> Iterator[str]:
-    """The difference for a person."""
-    yield f"a: {found['a']}"
-    yield f"b: {found['b']}"
+def difference_lines(difference: Mapping[str, Any]) -> Iterator[str]:
+    """The difference between experiments for a person."""
+    yield f"a: {difference['a']}"
+    yield f"b: {difference['b']}"
     for part in ("config", "data"):
-        yield from (f"{part}: {line}" for line in found[part] or ["the same"])
-    yield from (f"code of {asset}: {', '.join(names)}" for asset, names in found["code"].items())
-    if not found["code"]:
+        yield from (f"{part}: {line}" for line in difference[part] or ["the same"])
+    yield from (f"code of {asset}: {', '.join(names)}" for asset, names in difference["code"].items())
+    if not difference["code"]:
         yield "code: the same"
-    yield from words(found["tasks"])
+    yield from Comparison(**difference["tasks"]).summary()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from arc_pipeline.arc.evaluation.metrics import answered_counts, planned_truths, wrong_cells
 from arc_pipeline.arc.evaluation.voting import ATTEMPT_NAMES, PAIR_COLUMNS, RankedCandidate, ranked_by_pair
@@ -72,19 +73,17 @@ def _reason(answered: int, wrong: Sequence[int | None], rank_of_truth: int | Non
     return "wrong_pixels" if any(cells is not None for cells in wrong) else "wrong_size"
 
 
-def nearest_first(row: Mapping[str, Any]) -> tuple[int, float, int]:
-    """Sorts rows: the nearest to solved first, and with it the fewest wrong cells or the best rank."""
-    rank = row["rank_of_truth"]
-    return NEAREST_FIRST.index(row["reason"]), row["wrong_cells"] or rank or 0, -row["votes_of_top"]
-
-
-def sorted_rows(rows: Sequence[dict[str, Any]], column: str = "", reverse: bool = False) -> list[dict[str, Any]]:
+def sorted_failures(table: pa.Table, column: str = "", reverse: bool = False) -> pa.Table:
     """By a column, rows without a value last, or the nearest to solved first; ArcPipelineError names the columns."""
-    if not column:
-        return sorted(rows, key=nearest_first, reverse=reverse)
-    known = ["decoding", *FAILURES_SCHEMA.names]
-    if column not in known:
-        raise ArcPipelineError(f"failures have no column {column!r}{did_you_mean_or_all(column, known)}")
-    there = [row for row in rows if row[column] is not None]
-    missing = [row for row in rows if row[column] is None]
-    return sorted(there, key=lambda row: row[column], reverse=reverse) + missing
+    if column and column not in table.column_names:
+        raise ArcPipelineError(f"failures: unknown column {column!r}{did_you_mean_or_all(column, table.column_names)}")
+    direction = "descending" if reverse else "ascending"
+    keys = pa.table({"by": table[column]}) if column else _distance_to_solved(table)
+    return table.take(pc.sort_indices(keys, [(name, direction) for name in keys.column_names]))
+
+
+def _distance_to_solved(table: pa.Table) -> pa.Table:
+    """By the reason; with it by the fewest wrong cells or the best rank, then the most votes."""
+    how_far = pc.coalesce(table["wrong_cells"], table["rank_of_truth"], pa.scalar(0, pa.int32()))
+    reason = pc.index_in(table["reason"], pa.array(NEAREST_FIRST))
+    return pa.table({"reason": reason, "how_far": how_far, "votes": pc.negate(table["votes_of_top"])})

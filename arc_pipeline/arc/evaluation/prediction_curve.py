@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from arc_pipeline.arc.evaluation.bootstrap import Floats, mean_and_interval, resampled
+from arc_pipeline.arc.evaluation.bootstrap import Floats, means_and_intervals, resampled
 from arc_pipeline.arc.evaluation.metrics import planned_truths
 from arc_pipeline.arc.evaluation.voting import ATTEMPT_NAMES, Candidate, candidates_by_pair
 from arc_pipeline.arc.tasks.task import Grid, Task
@@ -25,7 +25,7 @@ DIGITS = 9
 Ints = npt.NDArray[np.int64]
 
 
-def sizes(planned: int) -> list[int]:
+def subset_sizes(planned: int) -> list[int]:
     """The numbers of candidates looked at: powers of two below what was planned, and that."""
     return [size for size in (2**power for power in range(planned.bit_length())) if size < planned] + [planned]
 
@@ -39,7 +39,7 @@ def by_predictions(
     of_task: dict[tuple[str, str], list[Floats]] = {}
     for key, truth in truths.items():
         of_task.setdefault(key[:2], []).append(pair_curve(candidates.get(key, []), truth, orders))
-    means = {key: np.mean(found, axis=0) for key, found in of_task.items()}
+    means = {key: np.mean(curves, axis=0) for key, curves in of_task.items()}
     return [row for dataset in tasks_by_dataset for row in _rows(dataset, means, planned, seed)]
 
 
@@ -48,34 +48,32 @@ def _rows(dataset: str, means: Mapping[tuple[str, str], Floats], planned: int, s
     if not len(values):
         return
     weights, ones = resampled(len(values), seed), np.ones(len(values))
-    for place, size in enumerate(sizes(planned)):
-        bounds = {name: mean_and_interval(weights, values[:, place, i], ones) for i, name in enumerate(METRICS)}
-        row: dict[str, Any] = {"dataset": dataset, "n": size, "tasks": len(values)}
-        row |= {name: mean for name, (mean, _, _) in bounds.items()}
-        yield row | {"intervals": {name: [low, high] for name, (_, low, high) in bounds.items()}}
+    for place, size in enumerate(subset_sizes(planned)):
+        of_metrics = {name: (values[:, place, i], ones) for i, name in enumerate(METRICS)}
+        yield {"dataset": dataset, "n": size, "tasks": len(values)} | means_and_intervals(weights, of_metrics)
 
 
 def pair_curve(candidates: Sequence[Candidate], truth: Grid, orders: Ints) -> Floats:
-    """METRICS of one test pair, one row for each of `sizes`; `orders` has one order of all planned candidates a row."""
+    """METRICS of one test pair, a row a subset size; `orders` has one order of all planned candidates a row."""
     planned = orders.shape[1]
     right = sum(candidate.grid == truth for candidate in candidates)
-    found = [pass_n(right, planned, size) for size in sizes(planned)]
-    votes = vote_shares(candidates, truth, orders) if right else [0.0] * len(found)
-    return np.array([[right / planned, passed, vote] for passed, vote in zip(found, votes, strict=True)])
+    passed = [expected_pass_n(right, planned, size) for size in subset_sizes(planned)]
+    votes = vote_shares(candidates, truth, orders) if right else [0.0] * len(passed)
+    return np.array([[right / planned, *shares] for shares in zip(passed, votes, strict=True)])
 
 
-def pass_n(right: int, planned: int, size: int) -> float:
+def expected_pass_n(right: int, planned: int, size: int) -> float:
     """The share of subsets of this size, of `planned` candidates, that have one of the `right` ones."""
     return 1 - comb(planned - right, size) / comb(planned, size)
 
 
 def vote_shares(candidates: Sequence[Candidate], truth: Grid, orders: Ints) -> list[float]:
-    """For each of `sizes` in how many of the orders the first so many candidates vote for the truth, as `rank` does."""
-    grids = [truth, *dict.fromkeys(each.grid for each in candidates if each.grid not in (None, truth))]
+    """For each subset size in how many orders the first so many candidates vote for the truth, as `rank` does."""
+    grids = [truth, *dict.fromkeys(one.grid for one in candidates if one.grid not in (None, truth))]
     planned = orders.shape[1]
     votes_for = np.zeros((planned, len(grids)), dtype=bool)
     logprob = np.zeros(planned)
-    for place, candidate in enumerate(sorted(candidates, key=lambda each: each.candidate_index)):
+    for place, candidate in enumerate(sorted(candidates, key=lambda one: one.candidate_index)):
         if candidate.grid is not None:
             votes_for[place, grids.index(candidate.grid)] = True
             logprob[place] = candidate.logprob_per_token
@@ -85,7 +83,7 @@ def vote_shares(candidates: Sequence[Candidate], truth: Grid, orders: Ints) -> l
 
 def _won(votes_for: npt.NDArray[np.bool_], logprob: Floats, order: Ints) -> npt.NDArray[np.bool_]:
     """Whether the first grid is among those that are submitted, after so many candidates in this order."""
-    last = np.array(sizes(len(order))) - 1
+    last = np.array(subset_sizes(len(order))) - 1
     votes = votes_for.cumsum(axis=0)[last]
     sums = np.where(votes_for, logprob[:, None], 0.0).cumsum(axis=0)[last]
     first = np.minimum.accumulate(np.where(votes_for, order[:, None], len(order)), axis=0)[last]

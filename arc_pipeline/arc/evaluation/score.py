@@ -30,24 +30,24 @@ def score(submission: object, tasks: Sequence[Task], file: str) -> dict[str, Any
     """`task_score` (mean share of a task's test pairs), `pair_score` (share of all), `solved` (whole tasks), counts.
 
     `missing_tasks` count 0; `unknown_tasks` count nothing; `problems` lists what else counts as wrong, in words.
-    Tasks without test pairs ask nothing and are left out.
+    Tasks without test pairs are left out.
     """
-    asked = [task for task in tasks if task.test]
-    if not asked:
+    evaluated = [task for task in tasks if task.test]
+    if not evaluated:
         raise FaultyInput([Fault(file, "", "there are no test pairs to score it on", f"{len(tasks)} tasks")])
     entries = _checked(submission, file)
-    solved = [_solved_pairs(task, entries.get(task.task_id, [])) for task in asked]
+    solved = [_solved_pairs(task, entries.get(task.task_id, [])) for task in evaluated]
     test_pairs = sum(len(pairs) for pairs in solved)
     return {
-        "task_score": sum(sum(pairs) / len(pairs) for pairs in solved) / len(asked),
+        "task_score": sum(sum(pairs) / len(pairs) for pairs in solved) / len(evaluated),
         "pair_score": sum(map(sum, solved)) / test_pairs,
         "solved": sum(map(all, solved)),
-        "tasks": len(asked),
+        "tasks": len(evaluated),
         "solved_pairs": sum(map(sum, solved)),
         "test_pairs": test_pairs,
-        "missing_tasks": [task.task_id for task in asked if task.task_id not in entries],
+        "missing_tasks": [task.task_id for task in evaluated if task.task_id not in entries],
         "unknown_tasks": sorted(entries.keys() - {task.task_id for task in tasks}),
-        "problems": [str(fault) for task in asked for fault in _problems(task, entries.get(task.task_id), file)],
+        "problems": [str(fault) for task in evaluated for fault in _problems(task, entries.get(task.task_id), file)],
     }
 
 

@@ -3,8 +3,9 @@
 import dagster as dg
 import pyarrow as pa
 
-from arc_pipeline.arc.evaluation.breakdown import breakdown as broken_down
+from arc_pipeline.arc.evaluation.breakdown import metrics_by_bin
 from arc_pipeline.arc.evaluation.prediction_curve import by_predictions
+from arc_pipeline.arc.evaluation.results import frame_of
 from arc_pipeline.arc.prediction.questions import DECODINGS
 from arc_pipeline.defs import declare
 from arc_pipeline.defs.assets.configs import prediction_config
@@ -14,6 +15,7 @@ from arc_pipeline.defs.metadata import markdown_metadata
 from arc_pipeline.defs.workspace import Workspace
 from arc_pipeline.report.charts.curves import draw_breakdowns, draw_over_predictions
 from arc_pipeline.report.data_uris import markdown_images
+from arc_pipeline.uncounted import uncounted
 
 Result = dg.MaterializeResult[None]
 
@@ -29,10 +31,15 @@ def prediction_curve(context: dg.AssetExecutionContext, workspace: Workspace) ->
             for decoding in making.present("predictions", name)
             for row in by_predictions(making.table("predictions", f"{name}/{decoding}"), found, planned)
         ]
-        shown = markdown_metadata(
-            {"curves": markdown_images(draw_over_predictions(rows, name), "metrics against predictions")}
-        )
-        return making.save_tables({"prediction_curve": pa.Table.from_pylist(rows)}, metadata=shown)
+        table = pa.Table.from_pylist(rows)
+        return making.save_tables({"prediction_curve": table}, metadata=shown_curve(table, name))
+
+
+@uncounted("metadata for people")
+def shown_curve(table: pa.Table, name: str) -> dict[str, dg.MetadataValue]:
+    """The curves as pictures."""
+    figures = draw_over_predictions(frame_of(table), name)
+    return markdown_metadata({"curves": markdown_images(figures, "metrics against predictions")})
 
 
 @declare.asset(group="evaluation", by="experiment", deps=[metrics, evaluation_tasks])
@@ -43,9 +50,14 @@ def breakdown(context: dg.AssetExecutionContext, workspace: Workspace) -> Result
         rows = [
             {"decoding": decoding, "temperature": DECODINGS[decoding], **row}
             for decoding in making.present("metrics", name)
-            for row in broken_down(making.table("metrics", f"{name}/{decoding}", "metrics_per_pair"), found)
+            for row in metrics_by_bin(making.table("metrics", f"{name}/{decoding}", "metrics_per_pair"), found)
         ]
-        shown = markdown_metadata(
-            {"curves": markdown_images(draw_breakdowns(rows, name), "metrics by the size of tasks")}
-        )
-        return making.save_tables({"breakdown": pa.Table.from_pylist(rows)}, metadata=shown)
+        table = pa.Table.from_pylist(rows)
+        return making.save_tables({"breakdown": table}, metadata=shown_breakdown(table, name))
+
+
+@uncounted("metadata for people")
+def shown_breakdown(table: pa.Table, name: str) -> dict[str, dg.MetadataValue]:
+    """The means of the bins as pictures."""
+    figures = draw_breakdowns(frame_of(table), name)
+    return markdown_metadata({"curves": markdown_images(figures, "metrics by the size of tasks")})

@@ -7,7 +7,7 @@ import dagster as dg
 import pyarrow as pa
 
 from arc_pipeline.arc.evaluation import metrics as arc_metrics
-from arc_pipeline.arc.evaluation.results import PER_TASK, settings
+from arc_pipeline.arc.evaluation.results import PER_TASK, frame_of, settings
 from arc_pipeline.arc.evaluation.voting import attempts_table, submission
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.encoder import parse_encoder
@@ -28,6 +28,7 @@ from arc_pipeline.store.tables import stacked
 from arc_pipeline.uncounted import uncounted
 
 Result = dg.MaterializeResult[None]
+PLOTTED = ("accuracy", "correct_pixels", "pass_n", "vote_2", "task_score")
 
 
 @declare.asset(group="evaluation", by="candidate", deps=[predictions, evaluation_tasks], kinds={"parquet", "json"})
@@ -58,8 +59,8 @@ def metrics(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
 @uncounted("metadata for people")
 def plotted(rows: list[dict[str, Any]]) -> dict[str, float]:
     """Numbers that the UI plots over time, one series for each dataset and metric."""
-    names = ("accuracy", "correct_pixels", "pass_n", "vote_2", "task_score")
-    return {f"{row['dataset']}/{arc_metrics.column_title(name, row['n'])}": row[name] for row in rows for name in names}
+    metrics = [arc_metrics.BY_NAME[name] for name in PLOTTED]
+    return {f"{row['dataset']}/{each.title(row['n'])}": row[each.name] for row in rows for each in metrics}
 
 
 @declare.asset(group="evaluation", by="experiment", deps=[metrics, checkpoint, contamination])
@@ -81,8 +82,15 @@ def experiment_summary(context: dg.AssetExecutionContext, workspace: Workspace) 
             for trace in [making.trace("metrics", f"{name}/{decoding}")]
         ]
         per_task = {key: making.table("metrics", f"{name}/{key}", PER_TASK) for key in making.present("metrics", name)}
-        tables = {"experiment_summary": pa.Table.from_pylist(rows), PER_TASK: stacked("decoding", per_task)}
-        return making.save_tables(tables, metadata=markdown_metadata({"table": markdown(by_decoding(rows))}))
+        summary = pa.Table.from_pylist(rows)
+        tables = {"experiment_summary": summary, PER_TASK: stacked("decoding", per_task)}
+        return making.save_tables(tables, metadata=shown_summary(summary))
+
+
+@uncounted("metadata for people")
+def shown_summary(table: pa.Table) -> dict[str, dg.MetadataValue]:
+    """The metrics at each decoding, as a table."""
+    return markdown_metadata({"table": markdown(by_decoding(frame_of(table)))})
 
 
 @declare.asset(
@@ -101,9 +109,17 @@ def training_curve(context: dg.AssetExecutionContext, workspace: Workspace) -> R
         making.read("checkpoint", experiment.name)
         rows = [row for step in steps for row in metrics_at(context, making, experiment, step)]
         table = pa.Table.from_pylist(rows) if rows else pa.table({"step": pa.array([], pa.int64())})
-        shown = {"curve": markdown_images(draw_over_steps(rows, experiment.name), "metrics against steps")}
-        shown |= {"table": markdown(by_step(rows))}
-        return making.save_tables({"training_curve": table}, metadata=markdown_metadata(shown))
+        return making.save_tables({"training_curve": table}, metadata=shown_steps(table, experiment.name))
+
+
+@uncounted("metadata for people")
+def shown_steps(table: pa.Table, name: str) -> dict[str, dg.MetadataValue]:
+    """The metrics against steps, as a picture and as a table."""
+    curve = frame_of(table)
+    figures = draw_over_steps(curve, name)
+    return markdown_metadata(
+        {"curve": markdown_images(figures, "metrics against steps"), "table": markdown(by_step(curve))}
+    )
 
 
 def metrics_at(

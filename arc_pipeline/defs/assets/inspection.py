@@ -4,8 +4,9 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from arc_pipeline.arc.evaluation.failures import REASONS, failures_table, nearest_first
+from arc_pipeline.arc.evaluation.failures import REASONS, failures_table, sorted_failures
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.prediction.prompt_samples import prompt_samples_table
@@ -37,14 +38,13 @@ def failures(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
             tables[decoding] = failures_table(candidates, ranked, found)
             pairs.append(list(answered_pairs(found, candidates, ranked, f"{name}, {decoding}")))
         table = stacked("decoding", tables)
-        return making.save_tables({"failures": table}, metadata=describe(table, pairs))
+        return making.save_tables({"failures": table}, metadata=shown_failures(table, pairs))
 
 
 @uncounted("metadata for people")
-def describe(table: pa.Table, pairs: list[list[AnsweredPair]]) -> dict[str, Any]:
+def shown_failures(table: pa.Table, pairs: list[list[AnsweredPair]]) -> dict[str, Any]:
     """Metadata: how many pairs have each reason, the failed ones, and pictures of the first decoding's."""
-    rows = table.to_pylist()
-    unsolved = sorted((row for row in rows if row["reason"] != "solved"), key=nearest_first)
+    unsolved = sorted_failures(table.filter(pc.field("reason") != "solved")).to_pylist()
     counts = {reason: sum(row["reason"] == reason for row in unsolved) for reason in REASONS if reason != "solved"}
     pictures = gallery(worth_a_look(pairs[0])[:MOST_PICTURES]) if pairs else []
     return {
@@ -65,11 +65,11 @@ def prompt_samples(context: dg.AssetExecutionContext, workspace: Workspace) -> R
         table = prompt_samples_table(
             found, candidates, experiment.predict.prompt, parse_encoder(experiment.grid_encoder)
         )
-        return making.save_tables({"prompt_samples": table}, metadata=describe_prompts(experiment, table, found))
+        return making.save_tables({"prompt_samples": table}, metadata=shown_prompts(experiment, table, found))
 
 
 @uncounted("metadata for people")
-def describe_prompts(experiment: Experiment, table: pa.Table, found: dict[str, list[Task]]) -> dict[str, Any]:
+def shown_prompts(experiment: Experiment, table: pa.Table, found: dict[str, list[Task]]) -> dict[str, Any]:
     """Metadata: the first prompt with its answers, as text and token by token."""
     from arc_pipeline.model.prediction.token_texts import asked_pieces
 

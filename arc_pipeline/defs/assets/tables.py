@@ -1,20 +1,18 @@
 """The tables over all experiments, and what they show to a person. Their cells come from `experiment_summary`."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import pyarrow as pa
 
-from arc_pipeline.arc.evaluation.gains import with_gains
+from arc_pipeline.arc.evaluation.comparison import gains_of_test_time_training
 from arc_pipeline.arc.evaluation.results import (
+    COMPETE,
     DURATION_COLUMNS,
     PER_TASK,
     TEMPERATURE_COLUMNS,
-    as_table,
-    duration_rows,
-    same_dataset,
-    same_decoding,
-    same_experiment,
+    frame_of,
+    greedy_by_duration,
     with_best,
 )
 from arc_pipeline.defs import declare
@@ -29,21 +27,27 @@ from arc_pipeline.report.tables import SHEETS, markdown
 from arc_pipeline.store.tables import stacked
 from arc_pipeline.uncounted import uncounted
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 Result = dg.MaterializeResult[None]
 
 
-def all_rows(making: Making) -> list[dict[str, Any]]:
+def summaries(making: Making) -> pa.Table:
     """The rows of all experiments that have any."""
     present = making.experiments_with("experiment_summary")
     if not present:
         raise MissingArtefact("there is no experiment_summary yet, materialize one first")
-    return [row for name in present for row in making.table("experiment_summary", name).to_pylist()]
+    tables = [making.table("experiment_summary", name) for name in present]
+    return pa.concat_tables(tables, promote_options="default")
 
 
-def per_task(making: Making) -> pa.Table:
+def tasks_of_summaries(making: Making) -> "DataFrame":
     """The metrics of every task of all experiments and decodings."""
     present = making.experiments_with("experiment_summary")
-    return stacked("experiment", {name: making.table("experiment_summary", name, PER_TASK) for name in present})
+    tables = {name: making.table("experiment_summary", name, PER_TASK) for name in present}
+    frame: DataFrame = stacked("experiment", tables).to_pandas()
+    return frame
 
 
 @declare.asset(group="evaluation", deps=[experiment_summary])
@@ -51,33 +55,36 @@ def results_table(context: dg.AssetExecutionContext, workspace: Workspace) -> Re
     """All experiments x datasets x decodings with all metrics, their intervals, counts and trace ids; for test-time
     training, what it gained on its start."""
     with workspace.making(context) as making:
-        tasks = per_task(making)
-        table = as_table(with_gains(with_best(all_rows(making), tasks, same_decoding), tasks))
-        return making.save_tables({"results_table": table}, metadata=describe("models", table))
+        tasks = tasks_of_summaries(making)
+        table = with_best(summaries(making), tasks, COMPETE["models"])
+        gains = gains_of_test_time_training(frame_of(table), tasks)
+        table = table.append_column("gains", pa.array(gains, pa.list_(pa.string())))
+        return making.save_tables({"results_table": table}, metadata=shown("models", table))
 
 
 @declare.asset(group="evaluation", deps=[experiment_summary])
 def temperature_table(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """Does the temperature matter: accuracy, pass_n and vote_2 of each experiment at each temperature."""
     with workspace.making(context) as making:
-        table = as_table(with_best(all_rows(making), per_task(making), same_experiment), TEMPERATURE_COLUMNS)
-        return making.save_tables({"temperature_table": table}, metadata=describe("temperatures", table))
+        table = with_best(summaries(making), tasks_of_summaries(making), COMPETE["temperatures"])
+        table = table.select(TEMPERATURE_COLUMNS)
+        return making.save_tables({"temperature_table": table}, metadata=shown("temperatures", table))
 
 
 @declare.asset(group="evaluation", deps=[experiment_summary])
 def duration_table(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """Does longer training or more capacity help: steps x tuning, greedy decoding."""
     with workspace.making(context) as making:
-        rows = duration_rows(all_rows(making))
-        table = as_table(with_best(rows, per_task(making), same_dataset), DURATION_COLUMNS)
-        return making.save_tables({"duration_table": table}, metadata=describe("duration", table))
+        durations = greedy_by_duration(summaries(making))
+        table = with_best(durations, tasks_of_summaries(making), COMPETE["duration"]).select(DURATION_COLUMNS)
+        return making.save_tables({"duration_table": table}, metadata=shown("duration", table))
 
 
 @uncounted("metadata for people")
-def describe(name: str, table: pa.Table) -> dict[str, dg.MetadataValue]:
+def shown(name: str, table: pa.Table) -> dict[str, dg.MetadataValue]:
     """The table as a person reads it, and what it shows as a figure."""
-    rows = table.to_pylist()
-    shown = {"table": markdown(SHEETS[name](rows))}
-    if name == "duration" and (figures := draw_capacity_and_duration(rows)):
-        shown |= {"curves": markdown_images(figures, "metrics against the steps of whole trainings")}
-    return markdown_metadata(shown)
+    results = frame_of(table)
+    texts = {"table": markdown(SHEETS[name](results))}
+    if name == "duration" and (figures := draw_capacity_and_duration(results)):
+        texts |= {"curves": markdown_images(figures, "metrics against the steps of whole trainings")}
+    return markdown_metadata(texts)

@@ -1,6 +1,6 @@
 """Curves of metrics with their 95 % intervals: against training steps, predictions, or the size of a task.
 
-Knows rows of metrics, not their origin. Every figure says over how many tasks it is.
+Knows DataFrames of metrics, not their origin. Every figure says over how many tasks it is.
 """
 
 import math
@@ -9,15 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from arc_pipeline.arc.evaluation.metrics import column_title
-from arc_pipeline.arc.evaluation.results import TEMPERATURE_METRICS, Row
+from arc_pipeline.arc.evaluation.breakdown import METRICS as BROKEN_DOWN
+from arc_pipeline.arc.evaluation.metrics import BY_NAME, TEMPERATURE_METRICS
 from arc_pipeline.report.charts.figure import COLOURS, DASHES, MARKERS, figure_png, step_axis, steps_label
-from arc_pipeline.report.charts.series import series
-from arc_pipeline.report.tables import by_dataset
+from arc_pipeline.report.charts.series import with_series
+from arc_pipeline.report.tables import by_dataset, decoding_labels, span
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from pandas import DataFrame
 
 # the height of a figure: its only panel or each of several, each line of its legend, and title and axis
 ONLY_PANEL_CM, PANEL_CM, LEGEND_LINE_CM, REST_CM = 5.0, 3.4, 0.36, 1.7
@@ -31,7 +32,6 @@ GROUPING_AXES = {
     "demonstrations": "demonstrations",
 }
 TWO_METRICS = ("accuracy", "vote_2")
-BROKEN_DOWN = ("accuracy", "correct_size", "vote_2")
 
 
 @dataclass(frozen=True)
@@ -52,68 +52,66 @@ class Curves:
     logarithmic: bool = False
 
 
-def draw_over_steps(rows: Sequence[Row], name: str) -> list[bytes]:
-    """The rows of one training_curve: for each dataset accuracy, pass_n and vote_2 against steps, temperature 0."""
+def draw_over_steps(curve: "DataFrame", name: str) -> list[bytes]:
+    """One training_curve: for each dataset accuracy, pass_n and vote_2 against steps, temperature 0."""
     figures = []
-    for dataset, found in by_dataset(rows).items():
-        titles = {metric: column_title(metric, found[0]["n"]) for metric in TEMPERATURE_METRICS}
-        lines = [_line(title, found, "step", metric) for metric, title in titles.items()]
-        figures.append(Curves(_title(f"{name}, {dataset}, temperature 0", found), {"%": lines}, step_axis))
+    for dataset, rows in by_dataset(curve):
+        titles = {metric: BY_NAME[metric].title(rows["n"].iloc[0]) for metric in TEMPERATURE_METRICS}
+        lines = [_line(title, rows, "step", metric) for metric, title in titles.items()]
+        figures.append(Curves(_title(f"{name}, {dataset}, temperature 0", rows), {"%": lines}, step_axis))
     return _pngs(figures)
 
 
-def draw_trainings(rows_of: Mapping[str, Sequence[Row]]) -> list[bytes]:
-    """Several training_curves by experiment: for each dataset a panel a metric, a line an experiment."""
-    rows = [{**row, "experiment": name} for name, found in rows_of.items() for row in found]
+def draw_trainings(curves: "DataFrame") -> list[bytes]:
+    """The training_curves of several experiments: for each dataset a panel a metric, a line an experiment."""
     figures = []
-    for dataset, found in by_dataset(rows).items():
-        panels = {metric: _lines_by(found, "experiment", "step", metric) for metric in TWO_METRICS}
-        figures.append(Curves(_title(f"{dataset}, temperature 0", found), panels, step_axis))
+    for dataset, rows in by_dataset(curves):
+        panels = {metric: _lines_by(rows, "experiment", "step", metric) for metric in TWO_METRICS}
+        figures.append(Curves(_title(f"{dataset}, temperature 0", rows), panels, step_axis))
     return _pngs(figures)
 
 
-def draw_capacity_and_duration(rows: Sequence[Row]) -> list[bytes]:
-    """The rows of duration_table: for each dataset a panel a metric, a line a series; none without a line of two."""
+def draw_capacity_and_duration(durations: "DataFrame") -> list[bytes]:
+    """The duration_table: for each dataset a panel a metric, a line a series; none without a line of two."""
     figures = []
-    for dataset, found in by_dataset(rows).items():
-        lines = series(found)
-        panels = {
-            metric: [_line(label, each, "max_steps", metric) for label, each in lines.items()] for metric in TWO_METRICS
-        }
-        if any(len(each) > 1 for each in lines.values()):
-            title = _title(f"{dataset}, temperature 0", found)
+    for dataset, of_dataset in by_dataset(durations):
+        rows = with_series(of_dataset)
+        if rows["series"].duplicated().any():
+            panels = {metric: _lines_by(rows, "series", "max_steps", metric) for metric in TWO_METRICS}
+            title = _title(f"{dataset}, temperature 0", rows)
             figures.append(Curves(title, panels, _whole_trainings, logarithmic=True))
     return _pngs(figures)
 
 
-def draw_over_predictions(rows: Sequence[Row], name: str) -> list[bytes]:
-    """The rows of one prediction_curve: for each dataset a panel a metric, a line a temperature."""
-    named = [{**row, "label": _temperature(row)} for row in rows]
+def draw_over_predictions(curve: "DataFrame", name: str) -> list[bytes]:
+    """One prediction_curve: for each dataset a panel a metric, a line a temperature."""
     figures = []
-    for dataset, found in by_dataset(named).items():
-        panels = {metric: _lines_by(found, "label", "n", metric) for metric in TEMPERATURE_METRICS}
-        figures.append(Curves(_title(f"{name}, {dataset}", found), panels, _predictions, logarithmic=True))
+    for dataset, rows in by_dataset(curve):
+        labelled = rows.assign(label=decoding_labels(rows, "temperature "))
+        panels = {metric: _lines_by(labelled, "label", "n", metric) for metric in TEMPERATURE_METRICS}
+        figures.append(Curves(_title(f"{name}, {dataset}", rows), panels, _predictions, logarithmic=True))
     return _pngs(figures)
 
 
-def draw_breakdowns(rows: Sequence[Row], name: str) -> list[bytes]:
-    """The rows of one breakdown: for each dataset a panel a grouping, a line a metric, at the first decoding."""
-    first = [row for row in rows if row["decoding"] == rows[0]["decoding"]]
+def draw_breakdowns(breakdown: "DataFrame", name: str) -> list[bytes]:
+    """One breakdown: for each dataset a panel a grouping, a line a metric, at the first decoding."""
+    if breakdown.empty:
+        return []
+    first = breakdown[breakdown["decoding"] == breakdown["decoding"].iloc[0]]
+    [label] = decoding_labels(first.head(1), "temperature ")
     return [
-        _breakdown_png(f"{name}, {dataset}\n{_temperature(first[0])}, n: tasks, {INTERVAL}", found)
-        for dataset, found in by_dataset(first).items()
+        _breakdown_png(f"{name}, {dataset}\n{label}, n: tasks, {INTERVAL}", rows) for dataset, rows in by_dataset(first)
     ]
 
 
-def _breakdown_png(title: str, rows: Sequence[Row]) -> bytes:
+def _breakdown_png(title: str, rows: "DataFrame") -> bytes:
     def draw(figure: "Figure") -> None:
         panels = figure.subplots(len(GROUPING_AXES), 1)
         for axes, (grouping, label) in zip(panels, GROUPING_AXES.items(), strict=True):
-            found = [row for row in rows if row["grouping"] == grouping]
-            placed = [{**row, "place": place} for place, row in enumerate(found)]
-            draw_panel(axes, "%", [_line(metric, placed, "place", metric) for metric in BROKEN_DOWN])
-            axes.set_xticks(range(len(found)), [f"{row['bin']}\nn={row['tasks']}" for row in found])
-            axes.set_xlim(-0.5, len(found) - 0.5)
+            bins = rows[rows["grouping"] == grouping].reset_index(names="place").assign(place=lambda each: each.index)
+            draw_panel(axes, "%", [_line(metric, bins, "place", metric) for metric in BROKEN_DOWN])
+            axes.set_xticks(bins["place"], bins["bin"] + "\nn=" + bins["tasks"].astype(str))
+            axes.set_xlim(-0.5, len(bins) - 0.5)
             axes.set_xlabel(label)
         figure.suptitle(title, fontsize=8, x=0.02, horizontalalignment="left")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower left", ncols=len(BROKEN_DOWN))
@@ -121,24 +119,18 @@ def _breakdown_png(title: str, rows: Sequence[Row]) -> bytes:
     return figure_png(4.2 * len(GROUPING_AXES) + 1.5, draw)
 
 
-def _line(label: str, rows: Sequence[Row], x: str, metric: str) -> Line:
-    points = ((row[x], (row[metric], *row["intervals"][metric])) for row in sorted(rows, key=lambda row: row[x]))
-    return Line(label, tuple(points))
+def _line(label: str, rows: "DataFrame", x: str, metric: str) -> Line:
+    columns = [x, metric, f"{metric}_low", f"{metric}_high"]
+    ordered = rows.sort_values(x, kind="stable")[columns].itertuples(index=False, name=None)
+    return Line(label, tuple((at, (mean, low, high)) for at, mean, low, high in ordered))
 
 
-def _lines_by(rows: Sequence[Row], key: str, x: str, metric: str) -> list[Line]:
-    names = dict.fromkeys(row[key] for row in rows)
-    return [_line(name, [row for row in rows if row[key] == name], x, metric) for name in names]
+def _lines_by(rows: "DataFrame", key: str, x: str, metric: str) -> list[Line]:
+    return [_line(str(name), of_name, x, metric) for name, of_name in rows.groupby(key, sort=False)]
 
 
-def _temperature(row: Row) -> str:
-    return row["decoding"] if row["temperature"] is None else f"temperature {row['temperature']}"
-
-
-def _title(words: str, rows: Sequence[Row]) -> str:
-    tasks = sorted({row["tasks"] for row in rows})
-    count = f"{tasks[0]} to {tasks[-1]}" if len(tasks) > 1 else str(tasks[0])
-    return f"{textwrap.fill(words, TITLE_CHARACTERS)}\nn = {count} tasks, {INTERVAL}"
+def _title(words: str, rows: "DataFrame") -> str:
+    return f"{textwrap.fill(words, TITLE_CHARACTERS)}\nn = {span(rows['tasks'])} tasks, {INTERVAL}"
 
 
 def _whole_trainings(axes: "Axes") -> None:

@@ -2,38 +2,41 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from arc_pipeline.arc.evaluation.results import Row
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 MOST_FIELDS, LONGEST_VALUE = 3, 24
 NO_DIFFERENCE = frozenset({"tuning.method", "tuning.rank"})
 
 
-def series(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """Rows of duration_table by the name of their series, each by steps; one that repeats another has its own.
+def with_series(durations: "DataFrame") -> "DataFrame":
+    """Rows of duration_table with the name of their `series`, each by steps; one that repeats another has its own.
 
     The longest series first.
     """
-    members: dict[tuple[str, int], list[Row]] = {}
-    for row in sorted(rows, key=lambda row: (row["tuning"], row["rank"], row["max_steps"], row["experiment"])):
-        again = sum(row["max_steps"] == other["max_steps"] for other in members.get((row["settings"], 0), []))
-        members.setdefault((row["settings"], again), []).append(row)
-    names = labels([settings for settings, _ in members])
+    import pandas as pd
+
+    ordered = durations.sort_values(["tuning", "rank", "max_steps", "experiment"], kind="stable")
+    again = ordered.groupby(["settings", "max_steps"]).cumcount()
+    members = [rows for _, rows in ordered.groupby(["settings", again], sort=False)]
+    names = series_names([rows["settings"].iloc[0] for rows in members])
     if len({*names}) < len(names):
-        names = [f"{name} ({found[0]['experiment']})" for name, found in zip(names, members.values(), strict=True)]
-    found = zip(names, members.values(), strict=True)
-    return dict(sorted(found, key=lambda each: len(each[1]), reverse=True))
+        names = [f"{name} ({rows['experiment'].iloc[0]})" for name, rows in zip(names, members, strict=True)]
+    named = [rows.assign(series=name) for name, rows in zip(names, members, strict=True)]
+    return pd.concat(sorted(named, key=len, reverse=True))
 
 
-def labels(settings: Sequence[str]) -> list[str]:
+def series_names(settings: Sequence[str]) -> list[str]:
     """For each settings its capacity, and the fields in which the settings differ from one another."""
-    flat = [dict(_fields("", json.loads(each))) for each in settings]
+    configs = [json.loads(text) for text in settings]
+    flat = [dict(_fields("", config)) for config in configs]
     paths = dict.fromkeys(path for fields in flat for path in fields)
     told = [path for path in paths if len({fields.get(path) for fields in flat}) > 1 and path not in NO_DIFFERENCE]
     return [
-        ", ".join([capacity(json.loads(each)["tuning"]), *_words(fields, told)])
-        for each, fields in zip(settings, flat, strict=True)
+        ", ".join([capacity(config["tuning"]), *_differences(fields, told)])
+        for config, fields in zip(configs, flat, strict=True)
     ]
 
 
@@ -42,7 +45,7 @@ def capacity(tuning: Mapping[str, Any]) -> str:
     return "full" if tuning["method"] == "full" else f"LoRA r={tuning['rank']}"
 
 
-def _words(fields: Mapping[str, str], told: Sequence[str]) -> list[str]:
+def _differences(fields: Mapping[str, str], told: Sequence[str]) -> list[str]:
     there = [f"{path.rpartition('.')[2]} {fields[path][:LONGEST_VALUE]}" for path in told if path in fields]
     return there[:MOST_FIELDS]
 

@@ -1,7 +1,7 @@
 """Paired differences of hand-made tables, and the width of bootstrap intervals."""
 
 import numpy as np
-import pyarrow as pa
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,9 +10,9 @@ from arc_pipeline.arc.evaluation.bootstrap import paired_difference, winner
 from arc_pipeline.errors import FaultyInput
 
 
-def tasks_table(values: list[float], dataset: str = "d") -> pa.Table:
+def tasks_table(values: list[float], dataset: str = "d") -> pd.DataFrame:
     ids = [str(index) for index in range(len(values))]
-    return pa.table({"dataset": [dataset] * len(values), "task_id": ids, "vote_2": values})
+    return pd.DataFrame({"dataset": [dataset] * len(values), "task_id": ids, "vote_2": values})
 
 
 def test_a_bootstrap_interval_has_about_the_width_of_the_normal_one() -> None:

@@ -9,9 +9,9 @@ from arc_pipeline.arc.evaluation.breakdown import (
     GROUPINGS,
     METRICS,
     MOST_CELLS,
-    breakdown,
     cells_bin,
     demonstrations_bin,
+    metrics_by_bin,
 )
 from arc_pipeline.arc.tasks.task import Task
 
@@ -44,7 +44,7 @@ def per_pair(values: dict[tuple[str, int], float], dataset: str = "written") -> 
 
 def test_a_bin_is_a_mean_over_its_tasks(tasks: dict[str, list[Task]]) -> None:
     values = {("one_test", 0): 1.0, ("two_tests", 0): 0.5, ("two_tests", 1): 0.0}
-    rows = breakdown(per_pair(values), {"written": tasks["written"]})
+    rows = metrics_by_bin(per_pair(values), {"written": tasks["written"]})
     found = {(row["grouping"], row["bin"]): row for row in rows}
     assert {row["grouping"] for row in rows} == GROUPINGS.keys()
     together = found["demonstrations", "3"]
@@ -57,7 +57,7 @@ def test_a_bin_is_a_mean_over_its_tasks(tasks: dict[str, list[Task]]) -> None:
 
 def test_bins_are_in_order_and_datasets_without_test_pairs_have_none(tasks: dict[str, list[Task]]) -> None:
     values = {("one_test", 0): 1.0, ("two_tests", 0): 0.5, ("two_tests", 1): 0.0}
-    rows = breakdown(per_pair(values), tasks)
+    rows = metrics_by_bin(per_pair(values), tasks)
     assert {row["dataset"] for row in rows} == {"written"}
     for grouping in GROUPINGS:
         orders = [row["order"] for row in rows if row["grouping"] == grouping]

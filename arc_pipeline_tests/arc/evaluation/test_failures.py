@@ -1,13 +1,17 @@
 """Reasons of failure, one test pair for each."""
 
-from typing import Any
-
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arc_pipeline.arc.evaluation.failures import FAILURES_SCHEMA, NEAREST_FIRST, REASONS, failures_table, sorted_rows
+from arc_pipeline.arc.evaluation.failures import (
+    FAILURES_SCHEMA,
+    NEAREST_FIRST,
+    REASONS,
+    failures_table,
+    sorted_failures,
+)
 from arc_pipeline.arc.evaluation.metrics import per_pair
 from arc_pipeline.arc.evaluation.voting import attempts_table
 from arc_pipeline.arc.prediction.questions import PREDICTION_SCHEMA
@@ -71,28 +75,30 @@ def test_reasons_agree_with_the_metrics(grids: list[Grid | None]) -> None:
     assert failure["n_decoded"] == metrics["decoded"]
 
 
-def rows_to_sort() -> list[dict[str, Any]]:
+def failures_to_sort() -> pa.Table:
     named = [("undecodable", None, None), ("wrong_pixels", 3, None), ("outvoted", None, 7), ("wrong_pixels", 1, None)]
     named += [("no_prediction", None, None), ("wrong_size", None, None), ("outvoted", None, 3), ("solved", None, 1)]
     names = ("reason", "wrong_cells", "rank_of_truth")
-    return [dict(zip(names, each, strict=True)) | {"votes_of_top": 1} for each in named]
+    rows = [dict(zip(names, each, strict=True)) | {"votes_of_top": 1} for each in named]
+    return pa.Table.from_pylist(rows, schema=FAILURES_SCHEMA)
 
 
 def test_the_nearest_to_solved_come_first() -> None:
-    ordered = [(row["reason"], row["wrong_cells"] or row["rank_of_truth"]) for row in sorted_rows(rows_to_sort())]
+    rows = sorted_failures(failures_to_sort()).to_pylist()
+    ordered = [(row["reason"], row["wrong_cells"] or row["rank_of_truth"]) for row in rows]
     near = [("solved", 1), ("outvoted", 3), ("outvoted", 7), ("wrong_pixels", 1), ("wrong_pixels", 3)]
     assert ordered == [*near, ("wrong_size", None), ("undecodable", None), ("no_prediction", None)]
-    assert sorted_rows(rows_to_sort(), reverse=True)[0]["reason"] == "no_prediction"
+    assert sorted_failures(failures_to_sort(), reverse=True)["reason"][0].as_py() == "no_prediction"
     assert sorted(NEAREST_FIRST) == sorted(REASONS)
 
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_rows_without_a_value_come_last(reverse: bool) -> None:
-    values = [row["wrong_cells"] for row in sorted_rows(rows_to_sort(), "wrong_cells", reverse)]
+    values = sorted_failures(failures_to_sort(), "wrong_cells", reverse)["wrong_cells"].to_pylist()
     assert values[:2] == ([3, 1] if reverse else [1, 3])
     assert set(values[2:]) == {None}
 
 
 def test_an_unknown_column_is_named() -> None:
-    with pytest.raises(ArcPipelineError, match="no column 'reasn'; did you mean 'reason'"):
-        sorted_rows(rows_to_sort(), "reasn")
+    with pytest.raises(ArcPipelineError, match="unknown column 'reasn'; did you mean 'reason'"):
+        sorted_failures(failures_to_sort(), "reasn")

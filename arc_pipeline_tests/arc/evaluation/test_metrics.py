@@ -1,5 +1,11 @@
-"""Metrics on a hand-made table, worked out by hand; their order as a property."""
+"""Metrics on a hand-made table, worked out by hand; their order as a property; what is made of their registry."""
 
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -7,11 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import arc_pipeline
 from arc_pipeline.arc.evaluation.metrics import (
-    SHARES,
+    BY_NAME,
+    METRICS,
+    PAIR_METRICS,
     TASK_METRICS,
     aggregate,
-    column_title,
     per_pair,
     per_task,
     wrong_cells,
@@ -65,7 +73,7 @@ def pairs() -> pa.Table:
 
 
 def test_per_pair_by_hand(pairs: pa.Table) -> None:
-    names = ("task_id", "test_index", "n", "answered", "decoded", *SHARES)
+    names = ("task_id", "test_index", "n", "answered", "decoded", *PAIR_METRICS)
     assert [tuple(row[name] for name in names) for row in pairs.to_pylist()] == [
         # accuracy, correct_size, correct_pixels, unanswered, pass_n, vote_1, vote_2
         ("two", 0, 4, 4, 4, 2 / 4, 3 / 4, (1 + 1 + 0.75) / 4, 0 / 4, 1, 1, 1),
@@ -162,13 +170,13 @@ def test_metrics_are_ordered(grids: list[Grid | None]) -> None:
 @given(candidates.filter(lambda grids: len(grids) < 8))
 def test_an_undecodable_candidate_counts_as_a_missing_one(grids: list[Grid | None]) -> None:
     before, after = one_pair(grids), one_pair([*grids, None])
-    assert {name: after[name] for name in SHARES} == {name: before[name] for name in SHARES}
+    assert {name: after[name] for name in PAIR_METRICS} == {name: before[name] for name in PAIR_METRICS}
 
 
 @given(candidates.filter(lambda grids: 0 < len(grids) < 8))
 def test_a_planned_undecodable_candidate_never_raises_a_metric(grids: list[Grid | None]) -> None:
     before, after = one_pair(grids, planned=len(grids)), one_pair([*grids, None], planned=len(grids) + 1)
-    assert all(after[name] <= before[name] for name in SHARES if name != "unanswered")
+    assert all(after[name] <= before[name] for name in PAIR_METRICS if name != "unanswered")
     assert after["unanswered"] >= before["unanswered"]
 
 
@@ -183,8 +191,51 @@ def test_intervals_contain_the_mean_and_depend_on_the_seed_only(lists: list[list
 
 
 def test_titles_name_the_number_of_candidates() -> None:
-    assert [column_title(metric, 32) for metric in ("pass_n", "vote_2", "accuracy")] == [
+    assert [BY_NAME[metric].title(32) for metric in ("pass_n", "vote_2", "accuracy")] == [
         "pass_32",
         "vote_2",
         "accuracy",
     ]
+
+
+def test_every_metric_is_described_and_has_a_name_of_its_own() -> None:
+    assert all(metric.description.endswith(".") for metric in METRICS)
+    assert len(BY_NAME) == len(METRICS)
+    assert all(metric.of in PAIR_METRICS for metric in METRICS if metric.level != "pair")
+
+
+NEW_METRIC = '''@metric("vote_3", shown=True, at_temperatures=True)
+def vote_3(pair: ScoredPair) -> float:
+    """The right grid is among the three most voted."""
+    return float(0 in pair.wrong[:3])
+
+
+# in the order of the stored columns
+'''
+SHOW_LISTS = """
+import json, sys
+from arc_pipeline.arc.evaluation import comparison, metrics, results
+from arc_pipeline.defs.column_docs import COLUMNS
+from arc_pipeline.report.tables import SHOWN_METRICS
+lists = [metrics.PAIR_METRICS, metrics.TASK_METRICS, metrics.PER_PAIR_SCHEMA.names, SHOWN_METRICS,
+         results.RESULT_FIELDS, results.TEMPERATURE_COLUMNS, results.DURATION_COLUMNS, comparison.GAINED]
+print(json.dumps({"without": sum("vote_3" not in names for names in lists), "about": COLUMNS["vote_3"]}))
+"""
+
+
+def test_a_new_metric_is_one_edit_in_one_file(tmp_path: Path) -> None:
+    copy = tmp_path / "arc_pipeline"
+    shutil.copytree(Path(arc_pipeline.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    file = copy / "arc" / "evaluation" / "metrics.py"
+    text = file.read_text().replace("# in the order of the stored columns\n", NEW_METRIC)
+    file.write_text(text.replace("vote_2),", "vote_2, vote_3),"))
+    done = subprocess.run(
+        [sys.executable, "-c", SHOW_LISTS],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"without": 0, "about": "The right grid is among the three most voted."}

@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arc_pipeline.arc.evaluation.metrics import aggregate, per_pair, per_task
-from arc_pipeline.arc.evaluation.prediction_curve import METRICS, by_predictions, pair_curve, pass_n, sizes
+from arc_pipeline.arc.evaluation.prediction_curve import (
+    METRICS,
+    by_predictions,
+    expected_pass_n,
+    pair_curve,
+    subset_sizes,
+)
 from arc_pipeline.arc.evaluation.voting import Candidate, attempts_table, rank
 from arc_pipeline.arc.prediction.questions import PREDICTION_SCHEMA
 from arc_pipeline.arc.tasks.task import Grid, Task
@@ -29,16 +35,16 @@ def votes_for_truth(chosen: list[Candidate]) -> bool:
 
 
 def test_sizes_are_powers_of_two_and_all() -> None:
-    assert sizes(1) == [1]
-    assert sizes(8) == [1, 2, 4, 8]
-    assert sizes(12) == [1, 2, 4, 8, 12]
+    assert subset_sizes(1) == [1]
+    assert subset_sizes(8) == [1, 2, 4, 8]
+    assert subset_sizes(12) == [1, 2, 4, 8, 12]
 
 
 @pytest.mark.parametrize("right", range(5))
 @pytest.mark.parametrize("size", range(1, 5))
 def test_pass_n_is_the_share_of_subsets_with_a_right_one(right: int, size: int) -> None:
     subsets = list(combinations(range(4), size))
-    assert pass_n(right, 4, size) == pytest.approx(sum(min(each) < right for each in subsets) / len(subsets))
+    assert expected_pass_n(right, 4, size) == pytest.approx(sum(min(each) < right for each in subsets) / len(subsets))
 
 
 @given(st.lists(st.tuples(GRIDS, LOGPROBS), min_size=4, max_size=4))
@@ -46,7 +52,7 @@ def test_over_all_orders_every_subset_counts_alike(drawn: list[tuple[Grid | None
     candidates = candidates_of(drawn)
     orders = np.array(list(permutations(range(4))))
     curve = pair_curve(candidates, TRUTH, orders)
-    for place, size in enumerate(sizes(4)):
+    for place, size in enumerate(subset_sizes(4)):
         subsets = [list(each) for each in combinations(candidates, size)]
         accuracy = np.mean([[each.grid == TRUTH for each in subset] for subset in subsets])
         passed = np.mean([any(each.grid == TRUTH for each in subset) for subset in subsets])

@@ -1,26 +1,28 @@
 """Tables over experiments: marks by hand-made tables of tasks, order, and what a spreadsheet gets."""
 
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
 from arc_pipeline.arc.evaluation.results import (
+    COMPETE,
     DURATION_COLUMNS,
     SHOWN_METRICS,
-    as_table,
-    duration_rows,
-    flat_row,
-    greedy_rows,
-    percent,
-    same_dataset,
-    same_experiment,
+    frame_of,
+    greedy,
+    greedy_by_duration,
+    results,
     settings,
-    sorted_rows,
+    sorted_results,
     what_it_shows,
     with_best,
 )
 from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.store.artefact import Artefact, Lineage, Store
+from arc_pipeline.store.tables import write_table
 
 ROW: dict[str, Any] = {
     **{"experiment": "fixed", "dataset": "ten", "decoding": "t0.0", "temperature": 0.0, "model": "tiny"},
@@ -37,9 +39,13 @@ def row(**changes: Any) -> dict[str, Any]:
     return ROW | changes
 
 
-def per_task(rows: list[dict[str, Any]], values: dict[str, list[float]]) -> pa.Table:
+def table(*rows: dict[str, Any]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows))
+
+
+def per_task(rows: list[dict[str, Any]], values: dict[str, list[float]]) -> pd.DataFrame:
     """The same values of all metrics, one a task, for each row of an experiment."""
-    return pa.Table.from_pylist(
+    return pd.DataFrame(
         [
             {name: each[name] for name in ("experiment", "decoding", "dataset")}
             | {"task_id": str(number)}
@@ -50,13 +56,8 @@ def per_task(rows: list[dict[str, Any]], values: dict[str, list[float]]) -> pa.T
     )
 
 
-@pytest.mark.parametrize(("share", "text"), [(0, "0.0%"), (1, "100.0%"), (1 / 3, "33.3%"), (0.0005, "0.1%")])
-def test_percent(share: float, text: str) -> None:
-    assert percent(share) == text
-
-
-def marks(rows: list[dict[str, Any]], values: dict[str, list[float]], compete: Any = same_dataset) -> list[list[str]]:
-    return [each["best"] for each in with_best(rows, per_task(rows, values), compete)]
+def marks(rows: list[dict[str, Any]], values: dict[str, list[float]], name: str = "duration") -> list[list[str]]:
+    return with_best(table(*rows), per_task(rows, values), COMPETE[name])["best"].to_pylist()
 
 
 def test_only_what_beats_every_other_beyond_chance_is_best() -> None:
@@ -84,13 +85,14 @@ def test_rows_compete_in_groups_and_pass_n_only_among_its_like() -> None:
     rows = [row(experiment="a"), row(experiment="b", n=8), row(experiment="c", dataset="other")]
     values = {"a": [1.0] * 8, "b": [0.0] * 8, "c": [1.0] * 8}
     assert marks(rows, values) == [[name for name in SHOWN_METRICS if name != "pass_n"], [], []]
-    assert marks(rows, values, same_experiment) == [[], [], []]
+    assert marks(rows, values, "temperatures") == [[], [], []]
 
 
 def test_a_table_has_a_type_for_marks_also_where_there_are_none() -> None:
-    table = as_table([row(best=[])], DURATION_COLUMNS)
-    assert table.schema.field("best").type == pa.list_(pa.string())
-    assert table.column_names == DURATION_COLUMNS
+    rows = [row()]
+    marked = with_best(table(*rows), per_task(rows, {"fixed": [1.0]}), COMPETE["duration"]).select(DURATION_COLUMNS)
+    assert marked.schema.field("best").type == pa.list_(pa.string())
+    assert marked.slice(0, 0).schema == marked.schema
 
 
 def test_durations_are_greedy_and_in_order() -> None:
@@ -102,27 +104,27 @@ def test_durations_are_greedy_and_in_order() -> None:
         row(dataset="b", tuning="full", rank=8, max_steps=10),
     ]
     sampled = row(dataset="a", temperature=0.5)
-    assert duration_rows([sampled, *reversed(ordered)]) == ordered
-    assert duration_rows([]) == []
+    assert greedy_by_duration(table(sampled, *reversed(ordered))).to_pylist() == ordered
+    assert greedy_by_duration(table(sampled)).num_rows == 0
 
 
 def test_models_are_compared_at_the_lowest_temperature_that_there_is() -> None:
     rows = [row(temperature=value) for value in (0.5, 0.2, None)]
-    assert greedy_rows([*rows, row()]) == [row()]
-    assert greedy_rows(rows) == [row(temperature=0.2)]
-    assert greedy_rows([row(temperature=None)]) == [row(temperature=None)]
-    assert greedy_rows([]) == []
+    assert list(greedy(frame_of(table(*rows, row())))["temperature"]) == [0.0]
+    assert list(greedy(frame_of(table(*rows)))["temperature"]) == [0.2]
+    assert len(greedy(frame_of(table(row(temperature=None))))) == 1
+    assert greedy(frame_of(table(row()).slice(0, 0))).empty
 
 
 def test_metrics_are_sorted_from_the_highest_and_names_from_the_first() -> None:
-    rows = [row(experiment="b", vote_2=0.1), row(experiment="c", vote_2=0.9), row(experiment="a", vote_2=0.5)]
-    assert [each["experiment"] for each in sorted_rows(rows, "vote_2")] == ["c", "a", "b"]
-    assert [each["experiment"] for each in sorted_rows(rows, "experiment")] == ["a", "b", "c"]
-    assert sorted_rows(rows, "pass_32") == rows
-    unknown = [row(temperature=None), row(temperature=1.0)]
-    assert sorted_rows(unknown, "temperature") == unknown[::-1]
-    with pytest.raises(ArcPipelineError, match="did you mean 'vote_2'"):
-        sorted_rows(rows, "vote2")
+    rows = table(row(experiment="b", vote_2=0.1), row(experiment="c", vote_2=0.9), row(experiment="a", vote_2=0.5))
+    assert sorted_results(rows, "vote_2")["experiment"].to_pylist() == ["c", "a", "b"]
+    assert sorted_results(rows, "experiment")["experiment"].to_pylist() == ["a", "b", "c"]
+    assert sorted_results(rows, "pass_32") == rows
+    unknown = table(row(temperature=None), row(temperature=1.0))
+    assert sorted_results(unknown, "temperature")["temperature"].to_pylist() == [1.0, None]
+    with pytest.raises(ArcPipelineError, match="unknown column 'vote2'; did you mean 'vote_2'"):
+        sorted_results(rows, "vote2")
 
 
 def test_settings_leave_out_how_long_and_how_often() -> None:
@@ -131,21 +133,33 @@ def test_settings_leave_out_how_long_and_how_often() -> None:
     assert settings(config) != settings(config | {"seed": 8})
 
 
-def test_a_spreadsheet_gets_the_ends_of_the_intervals() -> None:
-    flat = flat_row(row(best=["accuracy", "vote_2"]))
-    assert (flat["accuracy"], flat["accuracy_low"], flat["accuracy_high"]) == (0.5, 0.0, 1.0)
-    assert flat["best"] == "accuracy vote_2"
-    assert "intervals" not in flat
+def test_a_frame_has_the_ends_of_the_intervals() -> None:
+    frame = frame_of(table(row(best=["accuracy", "vote_2"])))
+    assert frame[["accuracy", "accuracy_low", "accuracy_high"]].to_numpy().tolist() == [[0.5, 0.0, 1.0]]
+    assert frame["best"].to_list() == [["accuracy", "vote_2"]]
+    assert "intervals" not in frame
+
+
+def test_a_notebook_gets_frames_of_what_is_stored(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with store.writing(Artefact("duration_table")) as directory:
+        two = table(row(best=["vote_2"]), row(experiment="bug", vote_2=0.25, best=[]))
+        write_table(two, directory, "duration_table")
+        record = {"artefact": "duration_table", "data_version": "a" * 64, "code_version": "1", "upstream": {}}
+        store.commit(directory, Lineage.model_validate(record))
+    assert results(store, "duration").set_index("experiment")["vote_2"].to_dict() == {"fixed": 0.8, "bug": 0.25}
+    with pytest.raises(ArcPipelineError, match="unknown table 'durations'; did you mean 'duration'"):
+        results(store, "durations")
 
 
 def test_what_the_bug_costs_is_told_at_temperature_0() -> None:
-    rows = [
+    rows = table(
         row(vote_2=0.8),
         row(experiment="bug", vote_2=0.3),
         row(temperature=1.0, vote_2=0.1),
         row(experiment="bug", temperature=1.0, vote_2=0.9),
-    ]
-    assert what_it_shows(rows, "fixed", "bug") == (
+    )
+    assert what_it_shows(frame_of(rows), "fixed", "bug") == (
         "At temperature 0, vote_2 is 80.0% where test pairs are trained on (fixed) and 30.0% where the bug keeps them "
         "out (bug): the bug costs 50 points, with nothing else changed."
     )

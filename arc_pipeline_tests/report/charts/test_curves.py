@@ -4,6 +4,7 @@ import json
 import struct
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from arc_pipeline.arc.evaluation.breakdown import GROUPINGS
@@ -27,13 +28,19 @@ FULL = {"tuning": {"method": "full", "rank": 32}}
 def row(**changes: Any) -> dict[str, Any]:
     about = {"experiment": "one", "dataset": "ten", "decoding": "t0.0", "temperature": 0.0, "n": 8, "tasks": 10}
     about |= {"tuning": "full", "rank": 32, "settings": json.dumps(FULL), "max_steps": 100, "step": 100}
-    return about | dict.fromkeys(METRICS, 0.5) | {"intervals": {name: [0.25, 0.75] for name in METRICS}} | changes
+    ends = {f"{name}_{end}": share for name in METRICS for end, share in (("low", 0.25), ("high", 0.75))}
+    return about | dict.fromkeys(METRICS, 0.5) | ends | changes
 
 
-STEPS = [row(step=step) for step in (50, 100, 200)]
-PREDICTIONS = [row(n=n, decoding=f"t{t}", temperature=t) for t in (0.0, 1.0) for n in (1, 2, 4, 8)]
-DURATION = [row(max_steps=steps) for steps in (100, 300)]
-BINS = [row(grouping=name, bin="1-9", order=0) for name in GROUPINGS]
+STEPS = pd.DataFrame([row(step=step) for step in (50, 100, 200)])
+PREDICTIONS = pd.DataFrame([row(n=n, decoding=f"t{t}", temperature=t) for t in (0.0, 1.0) for n in (1, 2, 4, 8)])
+DURATION = pd.DataFrame([row(max_steps=steps) for steps in (100, 300)])
+BINS = pd.DataFrame([row(grouping=name, bin="1-9", order=0) for name in GROUPINGS])
+NOTHING = pd.DataFrame()
+
+
+def of_experiments(*names: str) -> pd.DataFrame:
+    return pd.concat([STEPS.assign(experiment=name) for name in names])
 
 
 def is_a_png_of_the_promised_width(png: bytes) -> bool:
@@ -44,7 +51,7 @@ def is_a_png_of_the_promised_width(png: bytes) -> bool:
 def test_each_figure_is_a_small_png_of_the_promised_width() -> None:
     drawn = [
         *draw_over_steps(STEPS, "one"),
-        *draw_trainings({"one": STEPS, "two": STEPS}),
+        *draw_trainings(of_experiments("one", "two")),
         *draw_capacity_and_duration(DURATION),
         *draw_over_predictions(PREDICTIONS, "one"),
         *draw_breakdowns(BINS, "one"),
@@ -55,20 +62,20 @@ def test_each_figure_is_a_small_png_of_the_promised_width() -> None:
 
 
 def test_each_dataset_has_a_figure() -> None:
-    assert len(draw_over_steps([*STEPS, row(dataset="other")], "one")) == 2
-    assert len(draw_breakdowns([*BINS, *(each | {"dataset": "other"} for each in BINS)], "one")) == 2
+    assert len(draw_over_steps(pd.concat([STEPS, STEPS.assign(dataset="other")]), "one")) == 2
+    assert len(draw_breakdowns(pd.concat([BINS, BINS.assign(dataset="other")]), "one")) == 2
 
 
 def test_nothing_to_draw() -> None:
-    assert draw_over_steps([], "one") == draw_trainings({}) == draw_capacity_and_duration([]) == []
-    assert draw_over_predictions([], "one") == draw_breakdowns([], "one") == []
+    assert draw_over_steps(NOTHING, "one") == draw_trainings(NOTHING) == draw_capacity_and_duration(NOTHING) == []
+    assert draw_over_predictions(NOTHING, "one") == draw_breakdowns(NOTHING, "one") == []
     # a point is no curve: one training says nothing of duration
     assert draw_capacity_and_duration(DURATION[:1]) == []
 
 
 def test_more_lines_than_can_be_told_apart_are_several_pictures() -> None:
-    assert len(draw_trainings({f"e{number}": STEPS for number in range(7)})) == 1
-    assert len(draw_trainings({f"e{number}": STEPS for number in range(16)})) == 3
+    assert len(draw_trainings(of_experiments(*(f"e{number}" for number in range(7))))) == 1
+    assert len(draw_trainings(of_experiments(*(f"e{number}" for number in range(16))))) == 3
 
 
 @pytest.mark.parametrize("points", [1, 2, 40])
