@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from arc_pipeline.arc.augmentation.verdict import Verdict
 from arc_pipeline.arc.experiment import Experiment, ExperimentCatalogue
-from arc_pipeline.arc.prediction.questions import DECODINGS
+from arc_pipeline.arc.prediction.requests import DECODINGS
 from arc_pipeline.defs.config_versions import config_version
 from arc_pipeline.defs.declare import definitions_of
 from arc_pipeline.defs.metadata import described_table, is_plain, report_of

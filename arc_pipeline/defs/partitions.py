@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 import dagster as dg
 
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.prediction.questions import DECODINGS
+from arc_pipeline.arc.prediction.requests import DECODINGS
 from arc_pipeline.project import Project
 
 Partitioning: TypeAlias = Literal["dataset", "experiment", "candidate"]

@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from arc_pipeline.arc.prediction import questions
+from arc_pipeline.arc.prediction import requests
 from arc_pipeline.definitions import build_definitions
 from arc_pipeline.defs.instance import prepare
 from arc_pipeline.defs.upkeep.runs import Batch
@@ -55,15 +55,15 @@ class SmallProject:
         prepare(project)
         if self.faked:
             self.patch.setattr("arc_pipeline.defs.assets.training.run_group", fake_training)
-            self.patch.setattr("arc_pipeline.model.prediction.requests.answer", fake_answer)
+            self.patch.setattr("arc_pipeline.model.prediction.candidates.complete_candidates", fake_completions)
         return Session(project, build_definitions(project))
 
     def set_decodings(self, decodings: dict[str, float]) -> None:
         """Has these ways of decoding instead of all; undone in the order in which they were."""
-        for name in reversed(list(questions.DECODINGS)):
-            self.patch.delitem(questions.DECODINGS, name)
+        for name in reversed(list(requests.DECODINGS)):
+            self.patch.delitem(requests.DECODINGS, name)
         for name, temperature in decodings.items():
-            self.patch.setitem(questions.DECODINGS, name, temperature)
+            self.patch.setitem(requests.DECODINGS, name, temperature)
 
     def edit_record(self, artefact: str, **changes: Any) -> None:
         """Changes the record of an artefact, as if another version of the code had written it."""
@@ -95,15 +95,16 @@ def fake_training(context: Any, command: Sequence[str], *others: Any) -> None:
     write_log([row], job.output)
 
 
-def fake_answer(checkpoint: Path, wanted: Sequence[Any], encoder: Any, *others: Any) -> Iterator[tuple[Any, Any]]:
-    """Right answers to about half of the questions, the last first; others for other weights and temperatures."""
-    from arc_pipeline.arc.prediction.questions import Completion
+def fake_completions(checkpoint: Path, requests: Sequence[Any], experiment: Any) -> Iterator[tuple[int, Any]]:
+    """Right ones of about half of the requests, the last first; others for other weights and temperatures."""
+    from arc_pipeline.arc.prediction.completions import Completion
+    from arc_pipeline.arc.prediction.encoder import parse_encoder
 
-    weights = (checkpoint / "model.safetensors").read_text()
-    for each in reversed(wanted):
-        knows = hashlib.sha256(f"{weights}{each.question.seed}{each.temperature}".encode()).digest()[0] % 2
-        answer = each.question.recipe.render(each.question.task, encoder).answer
-        yield each, Completion(answer if knows else "no grid", -1.0, 5)
+    weights, encoder = (checkpoint / "model.safetensors").read_text(), parse_encoder(experiment.grid_encoder)
+    for index, request in reversed(list(enumerate(requests))):
+        knows = hashlib.sha256(f"{weights}{request.seed}{request.temperature}".encode()).digest()[0] % 2
+        answer = request.recipe.render(request.task, encoder).answer
+        yield index, Completion(answer if knows else "no grid", -1.0, 5)
 
 
 def a_project(data: Path, patch: pytest.MonkeyPatch) -> SmallProject:

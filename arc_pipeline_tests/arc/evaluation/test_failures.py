@@ -14,7 +14,7 @@ from arc_pipeline.arc.evaluation.failures import (
 )
 from arc_pipeline.arc.evaluation.metrics import per_pair
 from arc_pipeline.arc.evaluation.voting import attempts_table
-from arc_pipeline.arc.prediction.questions import PREDICTION_SCHEMA
+from arc_pipeline.arc.prediction.candidates import PREDICTION_SCHEMA
 from arc_pipeline.arc.tasks.task import Grid, Pair, Task
 from arc_pipeline.errors import ArcPipelineError
 

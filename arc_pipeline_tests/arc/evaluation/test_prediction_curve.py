@@ -17,7 +17,7 @@ from arc_pipeline.arc.evaluation.prediction_curve import (
     subset_sizes,
 )
 from arc_pipeline.arc.evaluation.voting import Candidate, attempts_table, rank
-from arc_pipeline.arc.prediction.questions import PREDICTION_SCHEMA
+from arc_pipeline.arc.prediction.candidates import PREDICTION_SCHEMA
 from arc_pipeline.arc.tasks.task import Grid, Task
 
 TRUTH: Grid = ((1, 2),)
