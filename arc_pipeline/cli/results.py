@@ -8,23 +8,37 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.filesize import decimal
 
-from arc_pipeline.cli.console import Json, print_sheet, say, size, wide_console, writing
-from arc_pipeline.cli.session import open_session
+from arc_pipeline.cli.console import print_sheet, say, wide_console, writing
+from arc_pipeline.cli.options import LOOK, Json, examples
+from arc_pipeline.cli.session import open_session, open_store
 from arc_pipeline.errors import ArcPipelineError
 
 shown = typer.Typer()
 Row = dict[str, Any]
 
 
-@shown.command()
+@shown.command(
+    rich_help_panel=LOOK,
+    epilog=examples(
+        "arc-pipeline results",
+        "arc-pipeline results --table temperatures --sort vote_2",
+        "arc-pipeline results --csv results.csv",
+    ),
+)
 def results(
-    table: Annotated[str, typer.Option(help="models, temperatures or duration.")] = "",
-    sort: Annotated[str, typer.Option(help="A column to sort by: metrics and counts from the highest.")] = "",
+    table: Annotated[
+        str, typer.Option(help="models, temperatures or duration.", show_default="models, shortened")
+    ] = "",
+    sort: Annotated[str, typer.Option(help="A column to sort by; metrics and counts from the highest.")] = "",
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Also write the rows to this file.")] = None,
     as_json: Json = False,
 ) -> None:
-    """The tables over all experiments: each cell with its 95 % interval, its counts and where it comes from."""
+    """Print the tables of metrics over all experiments.
+
+    Each number has its 95 % interval; `*` marks one that beats every other row in a paired bootstrap over tasks.
+    """
     from arc_pipeline.arc.evaluation.results import sorted_rows
 
     open_session()
@@ -36,9 +50,9 @@ def results(
     show_results(rows, table, as_json)
 
 
-@shown.command()
+@shown.command(rich_help_panel=LOOK, epilog=examples("arc-pipeline report", "arc-pipeline report --output demo.html"))
 def report(output: Annotated[Path, typer.Option(help="The file to write.")] = Path("report.html")) -> None:
-    """Write one HTML file that needs no network: tables, curves, answers, lineage and what is stale."""
+    """Write one HTML page that needs no network: tables, curves, answers, lineage and what is stale."""
     session = open_session()
     from arc_pipeline.defs.upkeep.overview import overview
     from arc_pipeline.report.contents import read_contents
@@ -50,19 +64,18 @@ def report(output: Annotated[Path, typer.Option(help="The file to write.")] = Pa
     page = render(contents, overview(session), environment(), made, session.why_standing_back())
     with writing("--output", output):
         output.write_text(page, encoding="utf-8")
-    say(f"wrote {output} ({size(len(page))})")
+    say(f"wrote {output} ({decimal(len(page))})")
 
 
 def table_rows(table: str) -> list[Row]:
     """The rows of a table as its asset has them."""
     from arc_pipeline.arc.evaluation.results import TABLES
     from arc_pipeline.arc.names import did_you_mean_or_all
-    from arc_pipeline.defs.data_dir import data_directory
-    from arc_pipeline.store.artefact import Artefact, Store, read_table
+    from arc_pipeline.store.artefact import Artefact, read_table
 
     if table not in TABLES:
-        raise ArcPipelineError(f"--table {table!r} is no table{did_you_mean_or_all(table, TABLES)}")
-    directory = Store(data_directory() / "store").current(Artefact(TABLES[table]))
+        raise ArcPipelineError(f"unknown table {table!r}{did_you_mean_or_all(table, TABLES)}")
+    directory = open_store().current(Artefact(TABLES[table]))
     rows: list[Row] = read_table(directory, TABLES[table]).to_pylist()
     if rows and "best" not in rows[0]:
         raise ArcPipelineError(f"{TABLES[table]} was made by an older version; run: arc-pipeline refresh")
