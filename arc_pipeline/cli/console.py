@@ -6,9 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from arc_pipeline.report.tables import Cell, Sheet
 
 errors = Console(stderr=True)
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 SHOWN_CAUSES = 3
 # names of columns that are broken at an underscore where the screen is narrow
 LONG = 10
@@ -40,8 +38,8 @@ def writing(option: str, path: Path) -> Iterator[None]:
         raise ArcPipelineError(f"{option} {path} cannot be written: {error.strerror}") from error
 
 
-def show(document: Any, rows: list[dict[str, Any]], as_json: bool) -> None:
-    """The command's result: the document for a program, or the rows for a person."""
+def print_result(document: Any, rows: list[dict[str, Any]], as_json: bool) -> None:
+    """A command's result: the document for a program, or the rows for a person."""
     if as_json:
         print(json.dumps(document))
     else:
@@ -113,12 +111,3 @@ def _cell(value: Any) -> str:
         more = f"; and {len(value) - SHOWN_CAUSES} more" * (len(value) > SHOWN_CAUSES)
         return "; ".join(value[:SHOWN_CAUSES]) + more
     return "" if value is None else str(value)
-
-
-def size(n_bytes: float) -> str:
-    """Bytes in a person's words."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.3g} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.3g} TB"

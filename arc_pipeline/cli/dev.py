@@ -7,19 +7,23 @@ from typing import Annotated
 import typer
 
 from arc_pipeline.cli.console import say
+from arc_pipeline.cli.options import LOOK, examples
 from arc_pipeline.cli.session import open_session
 
 interface = typer.Typer()
 
 
-@interface.command()
+@interface.command(rich_help_panel=LOOK, epilog=examples("arc-pipeline dev", "arc-pipeline dev --port 0"))
 def dev(
-    port: Annotated[int, typer.Option(help="0 is any free one.")] = 3000,
+    port: Annotated[int, typer.Option(help="The port to listen on; 0 is any free one.")] = 3000,
     host: Annotated[
-        str, typer.Option(help="Where to listen; others than this machine can then do everything.")
+        str, typer.Option(help="Interface to bind; a non-local address exposes the UI, which has no login.")
     ] = "localhost",
 ) -> None:
-    """Open the Dagster UI, with its daemon, on the instance that the command line uses."""
+    """Open the Dagster UI in the browser: the asset graph, all runs, and buttons to make everything.
+
+    Ctrl-C stops it with every process that it started.
+    """
     open_session()
     from arc_pipeline.defs.instance import HOME_VARIABLE, locked
     from arc_pipeline.ui.guard import is_loopback
@@ -30,6 +34,6 @@ def dev(
             f"The UI has no login: whoever reaches port {port} of {host} can run, stop and delete everything.",
             "bold red",
         )
-        say(f"From your own machine alone: ssh -L {port}:localhost:{port} THIS_MACHINE, without --host", "red")
+        say(f"Safe instead: ssh -L {port}:localhost:{port} THIS_MACHINE from your own machine, without --host", "red")
     with locked(Path(os.environ[HOME_VARIABLE]) / ".dev.lock", "the UI of this data directory is open already"):
-        serve(host, port, lambda url: say(f"Dagster UI: {url} (Ctrl-C ends it and the runs that it started)"))
+        serve(host, port, lambda url: say(f"Dagster UI: {url} (Ctrl-C stops it and the runs that it started)"))

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arc_pipeline.cli.console import Json, print_table, say, wide_console, writing
-from arc_pipeline.cli.session import known_decoding, open_store, saying_how_to_make
+from arc_pipeline.cli.console import print_table, say, wide_console, writing
+from arc_pipeline.cli.options import LOOK, ExperimentName, Json, examples
+from arc_pipeline.cli.session import known_decoding, open_experiment, saying_how_to_make
 
 if TYPE_CHECKING:
     from arc_pipeline.store.artefact import Store
@@ -15,24 +16,34 @@ if TYPE_CHECKING:
 failing = typer.Typer()
 
 
-@failing.command()
+@failing.command(
+    rich_help_panel=LOOK,
+    epilog=examples(
+        "arc-pipeline failures demo-legacy-swap", "arc-pipeline failures demo-fixed --all --gallery pictures"
+    ),
+)
 def failures(
-    experiment: str,
-    decoding: Annotated[str, typer.Option(help="Only this way of decoding.")] = "",
-    sort: Annotated[str, typer.Option(help="A column; the nearest to solved first if not given.")] = "",
-    reverse: Annotated[bool, typer.Option("--reverse", help="The last first.")] = False,
+    experiment: ExperimentName,
+    decoding: Annotated[str, typer.Option(help="Only this decoding, such as t0.0.", show_default="all")] = "",
+    sort: Annotated[str, typer.Option(help="A column to sort by.", show_default="the nearest to solved first")] = "",
+    reverse: Annotated[bool, typer.Option("--reverse", help="Reverse the order.")] = False,
     solved: Annotated[bool, typer.Option("--all", help="Solved test pairs too.")] = False,
-    gallery: Annotated[Path | None, typer.Option(help="Draw them into this directory, a PNG for each.")] = None,
+    gallery: Annotated[
+        Path | None, typer.Option(help="Also draw them into this directory, a PNG for each.", metavar="DIRECTORY")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Why test pairs failed: wrong size, wrong pixels and how many, undecodable, found but outvoted."""
+    """List the test pairs that an experiment failed, and why.
+
+    The answers had the wrong size, or wrong pixels and how many, could not be decoded, or the right one was outvoted.
+    """
     import pyarrow.compute as pc
 
     from arc_pipeline.arc.evaluation.failures import sorted_failures
     from arc_pipeline.store.artefact import Artefact
     from arc_pipeline.store.tables import read_table
 
-    store, _ = open_store(experiment)
+    store, _ = open_experiment(experiment)
     with saying_how_to_make(experiment):
         table = read_table(store.current(Artefact("failures", experiment)), "failures")
     if not solved:

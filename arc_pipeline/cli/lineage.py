@@ -1,33 +1,55 @@
-"""The commands that follow artefacts through their versions: trace, diff, history, accept."""
+"""The commands that follow artefacts through their versions: stale, trace, diff, history, accept."""
 
 import json
 from typing import Annotated, Any
 
 import typer
 
-from arc_pipeline.cli.console import Json, print_table, say, wide_console
-from arc_pipeline.cli.session import open_session
+from arc_pipeline.cli.console import print_result, say
+from arc_pipeline.cli.options import DECODING, TRACE, Decoding, ExperimentName, Json, Metric, Select, examples
+from arc_pipeline.cli.session import complete_experiment, open_session, open_store
+from arc_pipeline.cli.statuses import print_statuses, say_what_is_skipped
 from arc_pipeline.errors import ArcPipelineError
 
 lineage = typer.Typer()
+SIDE = "EXPERIMENT, or EXPERIMENT@VERSION: the version of its metrics that begins so, as `history` lists them."
 
 
-@lineage.command()
+@lineage.command(rich_help_panel=TRACE, epilog=examples("arc-pipeline stale", "arc-pipeline stale --select demo-fixed"))
+def stale(as_json: Json = False, select: Select = []) -> None:  # noqa: B006
+    """List what is missing or stale, and why.
+
+    An artefact is stale if something that it was made from has changed since: code, configuration, files, or an
+    artefact upstream.
+    """
+    session = open_session()
+    print_statuses(session.plan(select), as_json)
+    say_what_is_skipped(session, select)
+
+
+@lineage.command(
+    rich_help_panel=TRACE,
+    epilog=examples("arc-pipeline trace demo-fixed t0.0", "arc-pipeline trace demo-fixed t1.0 --metric accuracy"),
+)
 def trace(
-    experiment: str,
-    decoding: str,
-    dataset: Annotated[str, typer.Option(help="The dataset of the cell; its first one if not given.")] = "",
-    metric: Annotated[str, typer.Option(help="The metric of the cell.")] = "vote_2",
-    version: Annotated[str, typer.Option(help="An older version: the beginning of its data version.")] = "",
+    experiment: ExperimentName,
+    decoding: Annotated[str, typer.Argument(help=DECODING)],
+    dataset: Annotated[str, typer.Option(help="The dataset of the number.", show_default="the first one")] = "",
+    metric: Metric = "vote_2",
+    version: Annotated[
+        str, typer.Option(help="The beginning of a version of its metrics.", show_default="the current one")
+    ] = "",
     as_json: Json = False,
 ) -> None:
-    """The chain from a table cell down to the source bytes; works from the files alone."""
-    from arc_pipeline.project import Project
+    """Show what a number in a table was made from, step by step, down to the bytes of its sources.
+
+    Reads the files in the store; warns where Dagster's database disagrees with them.
+    """
     from arc_pipeline.store.artefact import Artefact
     from arc_pipeline.store.tables import read_table
     from arc_pipeline.store.trace import chain_lines, lineage_chain
 
-    store, artefact = Project.current().store, Artefact("metrics", f"{experiment}/{decoding}")
+    store, artefact = open_store(), Artefact("metrics", f"{experiment}/{decoding}")
     entries = lineage_chain(store, artefact, version)
     rows = read_table(store.version(artefact, entries[0]["data_version"]) or store.current(artefact), "metrics")
     cell = _cell_of(rows.to_pylist(), dataset, metric)
@@ -41,41 +63,42 @@ def trace(
 
 
 def _cell_of(rows: list[dict[str, Any]], dataset: str, metric: str) -> dict[str, Any]:
-    found = [row for row in rows if dataset in {"", row["dataset"]}]
-    if not found or metric not in found[0]:
+    matching = [row for row in rows if dataset in {"", row["dataset"]}]
+    if not matching or metric not in matching[0]:
         raise ArcPipelineError(
-            f"there is no {metric} of {dataset or 'any dataset'}; datasets: {[r['dataset'] for r in rows]}"
+            f"there is no {metric} of {dataset or 'any dataset'}; datasets: {[row['dataset'] for row in rows]}"
         )
-    return {"dataset": found[0]["dataset"], "metric": metric, "value": found[0][metric]}
+    return {"dataset": matching[0]["dataset"], "metric": metric, "value": matching[0][metric]}
 
 
-@lineage.command()
+@lineage.command(
+    rich_help_panel=TRACE,
+    epilog=examples(
+        "arc-pipeline diff demo-legacy-swap demo-fixed",
+        "arc-pipeline diff mine@bbad73aae23b6ca5 mine --metric accuracy",
+    ),
+)
 def diff(
-    a: Annotated[str, typer.Argument(help="EXPERIMENT, or EXPERIMENT@VERSION with a version of its metrics.")],
-    b: str,
-    decoding: Annotated[str, typer.Option(help="The way of decoding to compare at.")] = "t0.0",
-    metric: Annotated[str, typer.Option(help="The metric whose tasks are compared.")] = "vote_2",
+    a: Annotated[str, typer.Argument(help=SIDE, autocompletion=complete_experiment)],
+    b: Annotated[str, typer.Argument(help="What is compared with A, named in the same way.")],
+    decoding: Decoding = "t0.0",
+    metric: Metric = "vote_2",
     as_json: Json = False,
 ) -> None:
-    """What differs between two experiments, or two versions of one: config, data, code, tasks won and lost."""
+    """Compare two experiments, or two versions of one: configuration, data, code, tasks won and lost."""
     from arc_pipeline.arc.evaluation.diff import Side, compare_experiments, difference_lines
-    from arc_pipeline.project import Project
 
-    store = Project.current().store
-    difference = compare_experiments(store, Side.parse(a, decoding), Side.parse(b, decoding), metric)
+    difference = compare_experiments(open_store(), Side.parse(a, decoding), Side.parse(b, decoding), metric)
     print(json.dumps(difference) if as_json else "\n".join(difference_lines(difference)))
 
 
-@lineage.command()
-def history(
-    experiment: str, decoding: Annotated[str, typer.Option(help="The way of decoding.")] = "t0.0", as_json: Json = False
-) -> None:
-    """Every kept version of an experiment's metrics, oldest first: the table before and after a fix."""
-    from arc_pipeline.project import Project
+@lineage.command(rich_help_panel=TRACE, epilog=examples("arc-pipeline history demo-fixed --decoding t1.0"))
+def history(experiment: ExperimentName, decoding: Decoding = "t0.0", as_json: Json = False) -> None:
+    """List all versions of an experiment's metrics that are kept, oldest first: before and after a fix."""
     from arc_pipeline.store.artefact import Artefact
     from arc_pipeline.store.tables import read_table
 
-    store, artefact = Project.current().store, Artefact("metrics", f"{experiment}/{decoding}")
+    store, artefact = open_store(), Artefact("metrics", f"{experiment}/{decoding}")
     versions = [(path, store.read_lineage(path)) for path in store.versions(artefact)]
     current = store.current(artefact)
     rows = [
@@ -85,19 +108,22 @@ def history(
         if record
         for row in read_table(path, "metrics").to_pylist()
     ]
-    if as_json:
-        print(json.dumps(rows))
-    else:
-        print_table(rows, wide_console())
+    print_result(rows, rows, as_json)
 
 
-@lineage.command()
+@lineage.command(
+    rich_help_panel=TRACE,
+    epilog=examples(
+        "arc-pipeline accept checkpoint demo-fixed --reason 'only an error message changed'",
+        "arc-pipeline accept checkpoint '*' --reason 'renamed a variable'",
+    ),
+)
 def accept(
-    asset: str,
+    asset: Annotated[str, typer.Argument(help="The asset, as `stale` names it: checkpoint, predictions, ...")],
     partition: Annotated[
-        str, typer.Argument(help="As `stale` shows it: demo-fixed or demo-fixed/t0.0; or a pattern: 'demo-*', '*'.")
+        str, typer.Argument(help="As `stale` shows it: demo-fixed or demo-fixed/t0.0; or a pattern: `'demo-*'`, `'*'`.")
     ],
-    reason: Annotated[str, typer.Option(help="Why the change of code does not matter; kept in the record.")],
+    reason: Annotated[str, typer.Option(help="Why the change does not matter; kept in the records.")],
 ) -> None:
     """Declare that a change of code leaves artefacts valid, so that they are not made again."""
     for record in open_session().accept(asset, partition, reason):

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.filesize import decimal
 
-from arc_pipeline.cli.console import Json, print_sheet, say, size, wide_console, writing
-from arc_pipeline.cli.session import open_session
+from arc_pipeline.cli.console import print_sheet, say, wide_console, writing
+from arc_pipeline.cli.options import LOOK, Json, examples
+from arc_pipeline.cli.session import open_session, open_store
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,14 +19,26 @@ if TYPE_CHECKING:
 shown = typer.Typer()
 
 
-@shown.command()
+@shown.command(
+    rich_help_panel=LOOK,
+    epilog=examples(
+        "arc-pipeline results",
+        "arc-pipeline results --table temperatures --sort vote_2",
+        "arc-pipeline results --csv results.csv",
+    ),
+)
 def results(
-    table: Annotated[str, typer.Option(help="models, temperatures or duration.")] = "",
-    sort: Annotated[str, typer.Option(help="A column to sort by: metrics and counts from the highest.")] = "",
+    table: Annotated[
+        str, typer.Option(help="models, temperatures or duration.", show_default="models, shortened")
+    ] = "",
+    sort: Annotated[str, typer.Option(help="A column to sort by; metrics and counts from the highest.")] = "",
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Also write the rows to this file.")] = None,
     as_json: Json = False,
 ) -> None:
-    """The tables over all experiments: each cell with its 95 % interval, its counts and where it comes from."""
+    """Print the tables of metrics over all experiments.
+
+    Each number has its 95 % interval; `*` marks one that beats every other row in a paired bootstrap over tasks.
+    """
     from arc_pipeline.arc.evaluation.results import frame_of, sorted_results
 
     open_session()
@@ -36,9 +50,9 @@ def results(
     show_results(stored, table, as_json)
 
 
-@shown.command()
+@shown.command(rich_help_panel=LOOK, epilog=examples("arc-pipeline report", "arc-pipeline report --output demo.html"))
 def report(output: Annotated[Path, typer.Option(help="The file to write.")] = Path("report.html")) -> None:
-    """Write one HTML file that needs no network: tables, curves, answers, lineage and what is stale."""
+    """Write one HTML page that needs no network: tables, curves, answers, lineage and what is stale."""
     session = open_session()
     from arc_pipeline.defs.upkeep.overview import overview
     from arc_pipeline.report.contents import read_contents
@@ -50,15 +64,14 @@ def report(output: Annotated[Path, typer.Option(help="The file to write.")] = Pa
     page = render(contents, overview(session), environment(), made, session.explain_on_hold())
     with writing("--output", output):
         output.write_text(page, encoding="utf-8")
-    say(f"wrote {output} ({size(len(page))})")
+    say(f"wrote {output} ({decimal(len(page))})")
 
 
 def read_results(table: str) -> "pa.Table":
     """A table over experiments as its asset has it."""
     from arc_pipeline.arc.evaluation.results import stored_results
-    from arc_pipeline.project import Project
 
-    return stored_results(Project.current().store, table)
+    return stored_results(open_store(), table)
 
 
 def show_results(stored: "pa.Table", table: str, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""How a command opens the project, with or without a session on its definitions."""
+"""How a command opens the project, and nothing else does: its experiments and datasets, its store, a session on it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,14 +8,17 @@ from arc_pipeline.cli.console import say
 from arc_pipeline.errors import ArcPipelineError, MissingArtefact
 
 if TYPE_CHECKING:
-    from arc_pipeline.arc.experiment import Experiment
+    from pathlib import Path
+
+    from arc_pipeline.arc.experiment import Experiment, ExperimentCatalogue
+    from arc_pipeline.arc.tasks.catalogue import Catalogue
     from arc_pipeline.defs.upkeep.session import Session
     from arc_pipeline.project import Project
     from arc_pipeline.store.artefact import Store
 
 
 def open_session() -> "Session":
-    """The project's session; names of files that cannot be used are told to the user."""
+    """The project's session; says which files are ignored because of their names."""
     from arc_pipeline.definitions import build_definitions
     from arc_pipeline.defs.upkeep.session import Session
 
@@ -26,10 +29,11 @@ def open_session() -> "Session":
     return session
 
 
-def open_store(experiment: str) -> "tuple[Store, Experiment]":
-    """The store and an experiment as its file says now, without the session, which takes longer."""
-    project = prepared_project()
-    return project.store, project.experiments().get(experiment)
+def open_store() -> "Store":
+    """The store alone: what was made can be read without Dagster."""
+    from arc_pipeline.project import Project
+
+    return Project.current().store
 
 
 def prepared_project() -> "Project":
@@ -42,6 +46,38 @@ def prepared_project() -> "Project":
     return project
 
 
+def open_experiments() -> "ExperimentCatalogue":
+    """All experiments, as their files say now."""
+    return prepared_project().experiments()
+
+
+def open_experiment(name: str) -> "tuple[Store, Experiment]":
+    """The store and an experiment as its file says now, without the session, which takes longer."""
+    return open_store(), open_experiments().get(name)
+
+
+def open_datasets() -> "Catalogue":
+    """All datasets, without Dagster's instance: nothing is read but the file that lists them."""
+    from arc_pipeline.project import Project
+
+    return Project.current().add_defaults().datasets()
+
+
+def experiment_files_directory() -> "Path":
+    """Where experiment files are written."""
+    from arc_pipeline.project import Project
+
+    return Project.current().add_defaults().experiment_files
+
+
+def complete_experiment(incomplete: str) -> list[str]:
+    """The names of experiments for the shell, which must not wait: from the files' names alone."""
+    from arc_pipeline.arc.experiment import experiment_files
+    from arc_pipeline.project import Project
+
+    return [name for name in experiment_files(Project.current().experiment_files) if name.startswith(incomplete)]
+
+
 @contextmanager
 def saying_how_to_make(experiment: str) -> Iterator[None]:
     """Adds to the message about a missing artefact the command that makes it."""
@@ -52,7 +88,7 @@ def saying_how_to_make(experiment: str) -> Iterator[None]:
 
 
 def known_decoding(decoding: str) -> str:
-    """The decoding, if there is such a one."""
+    """The decoding, or an error that lists all."""
     from arc_pipeline.arc.names import did_you_mean_or_all
     from arc_pipeline.arc.prediction.requests import DECODINGS
 

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arc_pipeline.cli.console import say, wide_console, writing
-from arc_pipeline.cli.session import known_decoding, open_store, prepared_project, saying_how_to_make
+from arc_pipeline.cli.options import LOOK, Decoding, examples
+from arc_pipeline.cli.session import (
+    complete_experiment,
+    known_decoding,
+    open_datasets,
+    open_experiment,
+    saying_how_to_make,
+)
 from arc_pipeline.errors import ArcPipelineError
 
 if TYPE_CHECKING:
@@ -16,18 +23,39 @@ if TYPE_CHECKING:
 pictures = typer.Typer()
 
 
-@pictures.command()
+@pictures.command(
+    rich_help_panel=LOOK,
+    epilog=examples(
+        "arc-pipeline show 44f52bb0",
+        "arc-pipeline show 44f52bb0 --experiment demo-fixed --decoding t1.0",
+        "arc-pipeline show 44f52bb0 --experiment demo-fixed --prompt",
+        "arc-pipeline show 44f52bb0 --output task.pdf",
+    ),
+)
 def show(
-    task_id: str,
-    dataset: Annotated[str, typer.Option(help="The dataset that has it; the first one that does if not given.")] = "",
-    experiment: Annotated[str, typer.Option(help="Show what this experiment answered.")] = "",
-    decoding: Annotated[str, typer.Option(help="The way of decoding.")] = "t0.0",
-    top: Annotated[int, typer.Option(min=0, help="How many of the voted grids.")] = 4,
-    prompt: Annotated[bool, typer.Option("--prompt", help="Its prompt, token by token.")] = False,
-    augmented: Annotated[bool, typer.Option("--augmented", help="The examples that it was trained on.")] = False,
-    output: Annotated[Path | None, typer.Option(help="Write FILE.png, .svg or .pdf instead, 8 cm wide.")] = None,
+    task_id: Annotated[str, typer.Argument(help="The id of an ARC task.")],
+    dataset: Annotated[
+        str, typer.Option(help="The dataset to look in.", show_default="the first one that has the task")
+    ] = "",
+    experiment: Annotated[
+        str, typer.Option(help="Draw what this experiment answered.", autocompletion=complete_experiment)
+    ] = "",
+    decoding: Decoding = "t0.0",
+    top: Annotated[int, typer.Option(min=0, help="How many of the most voted grids to draw.")] = 4,
+    prompt: Annotated[
+        bool, typer.Option("--prompt", help="Print the prompt instead, token by token; underlined ones carry loss.")
+    ] = False,
+    augmented: Annotated[
+        bool, typer.Option("--augmented", help="Draw training examples that were made of the task instead.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option(help="Write FILE.png, FILE.svg or FILE.pdf instead, 8 cm wide.", metavar="FILE")
+    ] = None,
 ) -> None:
-    """Draw a task; with an experiment, the grids that its answers voted for, its prompt or its training examples."""
+    """Draw a task; with `--experiment` also the grids that its answers voted for, wrong cells marked.
+
+    On the terminal, or as a picture for a paper.
+    """
     _refuse_contradictions(experiment, prompt, augmented)
     picture = _format_of(output)
     if prompt:
@@ -47,8 +75,8 @@ def task_board_of(task_id: str, dataset: str) -> "Board":
     from arc_pipeline.arc.tasks.catalogue import find_task
     from arc_pipeline.report.grids.gallery import task_board
 
-    found, task = find_task(prepared_project().datasets(), task_id, dataset)
-    return task_board(task, found)
+    owner, task = find_task(open_datasets(), task_id, dataset)
+    return task_board(task, owner)
 
 
 def answers_board_of(experiment: str, decoding: str, task_id: str, dataset: str, top: int) -> "Board":
@@ -57,14 +85,14 @@ def answers_board_of(experiment: str, decoding: str, task_id: str, dataset: str,
     from arc_pipeline.report.grids.gallery import answers_board
     from arc_pipeline.report.load_answers import answers_of
 
-    store, _ = open_store(experiment)
+    store, _ = open_experiment(experiment)
     with saying_how_to_make(experiment):
         pairs = answers_of(store, experiment, known_decoding(decoding))
-    asked: dict[str, list[Task]] = {}
+    tasks: dict[str, list[Task]] = {}
     for pair in pairs:
-        asked.setdefault(pair.dataset, []).append(pair.task)
-    found, _ = task_among(asked, task_id, dataset, f"the tasks that {experiment} is asked")
-    return answers_board([each for each in pairs if (each.dataset, each.task.task_id) == (found, task_id)], top)
+        tasks.setdefault(pair.dataset, []).append(pair.task)
+    owner, _ = task_among(tasks, task_id, dataset, f"the tasks that {experiment} is evaluated on")
+    return answers_board([pair for pair in pairs if (pair.dataset, pair.task.task_id) == (owner, task_id)], top)
 
 
 def augmented_board_of(experiment: str, task_id: str, dataset: str) -> "Board":
@@ -73,12 +101,12 @@ def augmented_board_of(experiment: str, task_id: str, dataset: str) -> "Board":
     from arc_pipeline.report.grids.augmented import augmented_board, on_a_page
     from arc_pipeline.report.load_answers import recipes_of, trained_tasks
 
-    store, described = open_store(experiment)
+    store, chosen = open_experiment(experiment)
     with saying_how_to_make(experiment):
-        tasks = trained_tasks(store, described.datasets()["train"])
-        found, task = task_among(tasks, task_id, dataset, f"the tasks that {experiment} is trained on")
-        rows = recipes_of(store, experiment, found, task_id)
-    return on_a_page(augmented_board(task, found, rows, experiment))
+        tasks = trained_tasks(store, chosen.datasets()["train"])
+        owner, task = task_among(tasks, task_id, dataset, f"the tasks that {experiment} is trained on")
+        rows = recipes_of(store, experiment, owner, task_id)
+    return on_a_page(augmented_board(task, owner, rows, experiment))
 
 
 def _show_prompt(experiment: str, task_id: str, dataset: str, output: Path | None, picture: str) -> None:
@@ -88,12 +116,12 @@ def _show_prompt(experiment: str, task_id: str, dataset: str, output: Path | Non
     from arc_pipeline.report.load_answers import asked_tasks
     from arc_pipeline.report.prompts import draw_prompt, print_prompt
 
-    store, described = open_store(experiment)
+    store, chosen = open_experiment(experiment)
     with saying_how_to_make(experiment):
         tasks = asked_tasks(store, experiment)
-    found, task = task_among(tasks, task_id, dataset, f"the tasks that {experiment} is asked")
-    pieces = first_prompt_texts(described, found, task)
-    title = f"task {task_id} of {found}, test 0: {experiment}"
+    owner, task = task_among(tasks, task_id, dataset, f"the tasks that {experiment} is evaluated on")
+    pieces = first_prompt_texts(chosen, owner, task)
+    title = f"task {task_id} of {owner}, test 0: {experiment}"
     if output:
         _write(output, draw_prompt(title, pieces, picture))
     else:
@@ -112,7 +140,7 @@ def _show_board(board: "Board", output: Path | None, picture: str) -> None:
 
 def _refuse_contradictions(experiment: str, prompt: bool, augmented: bool) -> None:
     if prompt and augmented:
-        raise ArcPipelineError("--prompt and --augmented are two pictures; ask for one of them")
+        raise ArcPipelineError("--prompt and --augmented are two pictures; choose one of them")
     if (prompt or augmented) and not experiment:
         raise ArcPipelineError("--prompt and --augmented belong to an experiment; name one with --experiment")
 
