@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from arc_pipeline.arc.evaluation.results import RESULT_FIELDS
 from arc_pipeline.arc.tasks.catalogue import Catalogue
 from arc_pipeline.store.artefact import Artefact, Lineage, Store, write_table
@@ -36,6 +38,7 @@ def test_a_fresh_data_directory_gets_the_defaults_and_everything_is_missing(tmp_
     assert (tmp_path / "data" / "dagster_home" / "dagster.yaml").is_file()
 
 
+@pytest.mark.drill
 def test_parallel_first_use_leaves_a_sound_instance(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
     code = "from arc_pipeline.cli.app import main; main()"
