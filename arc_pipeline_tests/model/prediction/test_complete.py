@@ -143,12 +143,17 @@ def test_a_head_of_another_kind_gives_all_logits(model) -> None:
 # --- independent of everything else that is asked
 
 
+@cache
+def alone(model: Any, limit: AnswerLimit) -> list[str]:
+    """What is answered to each where nothing else is asked; the same for all that is compared with it."""
+    return [texts_of(model, TOKENIZER, [ask], limit)[0] for ask in asks()]
+
+
 @pytest.mark.parametrize("limit", LIMITS, ids=[*NAMES, "open"])
 @pytest.mark.parametrize("options", [Options(1), Options(3), Options()], ids=["one row", "three rows", "many rows"])
 def test_an_answer_is_the_same_alone_and_with_others(model, limit: AnswerLimit, options: Options) -> None:
     together = texts_of(model, TOKENIZER, asks(), limit, options, Learning("```grid shape: 2x2\n1 00\n2 00\n```"))
-    alone = [texts_of(model, TOKENIZER, [ask], limit)[0] for ask in asks()]
-    assert together == alone
+    assert together == alone(model, limit)
 
 
 def test_one_temperature_alone_is_the_same_as_with_others(model) -> None:
