@@ -1,12 +1,16 @@
 """Hand-written tasks, whose grids are all different and have no symmetry, and ways to watch other processes."""
 
+import functools
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from alembic.script import ScriptDirectory
 from hypothesis import HealthCheck, settings
+from sqlalchemy import Engine, event
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a core each
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -16,6 +20,16 @@ from arc_pipeline.arc.tasks.task import Grid, Pair, Task
 
 settings.register_profile("arc", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("arc")
+
+# Dagster reads all its migrations again for each database, and there is one for each run
+ScriptDirectory.from_config = functools.cache(ScriptDirectory.from_config)  # type: ignore[method-assign]
+
+
+@event.listens_for(Engine, "connect")
+def leave_writing_to_the_system(connection: Any, record: object) -> None:
+    """The databases of a test need not survive a power cut, so no event waits for the disk."""
+    connection.execute("PRAGMA synchronous=OFF")
+
 
 LONGEST = ("test_story", "test_interruptions", "test_browser", "test_ranks", "test_server", "test_killed_prediction")
 

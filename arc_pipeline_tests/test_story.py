@@ -29,6 +29,7 @@ EXPERIMENT = {
     "predict": {"datasets": ["mirror"], "predictions": 8},
 }
 TARGET_CHECKS = ["every_test_pair_is_a_target", "every_pair_is_a_target_evenly"]
+pytestmark = pytest.mark.drill
 
 
 class Checkout:

@@ -1,37 +1,64 @@
 """The command line, as a user calls it: one JSON document, or one clear error."""
 
 import csv
+import io
 import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest import mock
 
 import pyarrow as pa
+import pytest
 
 from arc_pipeline.arc.evaluation.results import RESULT_FIELDS
 from arc_pipeline.arc.tasks.catalogue import Catalogue
+from arc_pipeline.cli.app import main
 from arc_pipeline.store.artefact import Artefact, Lineage, Store
 from arc_pipeline.store.tables import write_table
 
 DATA = Path(__file__).parents[2] / "data"
 
 
+def start(data: Path, *arguments: str) -> "subprocess.Popen[str]":
+    """`arc-pipeline` on a data directory of its own, in a process of its own."""
+    program = [sys.executable, "-c", "from arc_pipeline.cli.app import main; main()", *arguments]
+    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(program, env=environment(data), **piped)  # type: ignore[call-overload, no-any-return]
+
+
+def environment(data: Path) -> dict[str, str]:
+    """That of a user who works with a data directory."""
+    inherited = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
+    return inherited | {"ARC_PIPELINE_DATA": str(data)}
+
+
+def ended(process: "subprocess.Popen[str]") -> subprocess.CompletedProcess[str]:
+    """The process with all that it said."""
+    said = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, *said)
+
+
 def run(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs `arc-pipeline` on a data directory of its own."""
-    environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
-    code = "from arc_pipeline.cli.app import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        env=environment | {"ARC_PIPELINE_DATA": str(data)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """Runs a command as `start` does, but in this process, where all that is imported is there already."""
+    code, out, err = 0, io.StringIO(), io.StringIO()
+    with (
+        mock.patch.dict(os.environ, environment(data), clear=True),
+        mock.patch.object(sys, "argv", ["arc-pipeline", *arguments]),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        try:
+            main()
+        except SystemExit as ending:
+            code = int(ending.code or 0)
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 def test_a_fresh_data_directory_gets_the_defaults_and_everything_is_missing(tmp_path: Path) -> None:
-    done = run(tmp_path / "data", "stale", "--json")
+    done = ended(start(tmp_path / "data", "stale", "--json"))
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
     assert {row["status"] for row in rows} == {"missing"}
@@ -39,19 +66,10 @@ def test_a_fresh_data_directory_gets_the_defaults_and_everything_is_missing(tmp_
     assert (tmp_path / "data" / "dagster_home" / "dagster.yaml").is_file()
 
 
+@pytest.mark.drill
 def test_parallel_first_use_leaves_a_sound_instance(tmp_path: Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
-    code = "from arc_pipeline.cli.app import main; main()"
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, "stale", "--json"],
-            env=environment | {"ARC_PIPELINE_DATA": str(tmp_path / "data")},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        for _ in range(4)
-    ]
-    endings = [(process.communicate()[1].decode(), process.returncode) for process in processes]
+    processes = [start(tmp_path / "data", "stale", "--json") for _ in range(4)]
+    endings = [(done.stderr, done.returncode) for done in map(ended, processes)]
     assert [code for _, code in endings] == [0] * 4, endings
 
 
@@ -68,7 +86,7 @@ def test_score_of_a_perfect_submission(tmp_path: Path) -> None:
 
 
 def test_results_before_anything_was_made_say_what_to_do(tmp_path: Path) -> None:
-    done = run(tmp_path / "data", "results")
+    done = ended(start(tmp_path / "data", "results"))
     assert done.returncode == 1
     assert "results_table is not there yet" in done.stderr
     assert "Traceback" not in done.stderr
@@ -159,9 +177,9 @@ def test_prune_removes_only_what_nothing_uses(tmp_path: Path) -> None:
             (directory / "weights").write_text(version)
             record = {"artefact": "checkpoint[demo-fixed]", "data_version": version, "code_version": "1"}
             store.commit(directory, Lineage.model_validate(record | {"upstream": {}}))
-    listed = json.loads(run(data, "prune", "--dry-run", "--json").stdout)
+    listed = json.loads(ended(start(data, "prune", "--dry-run", "--json")).stdout)
     assert [(row["used"], row["removed"]) for row in listed] == [(False, False), (True, False)]
-    done = run(data, "prune", "--yes", "--json")
+    done = ended(start(data, "prune", "--yes", "--json"))
     assert [row["removed"] for row in json.loads(done.stdout)] == [True, False], done.stderr
     assert [path.name for path in store.place(Artefact("checkpoint", "demo-fixed")).glob("[ab]*")] == ["b" * 16]
-    assert run(data, "prune", "--yes", "--json").returncode == 0
+    assert ended(start(data, "prune", "--yes", "--json")).returncode == 0

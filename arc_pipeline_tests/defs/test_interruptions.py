@@ -21,6 +21,7 @@ from arc_pipeline.defs.assets import training
 from arc_pipeline.model.training.states import seal, state_path
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.drill
 SAVE_STEPS = 20
 LONG = {"max_steps": 2000, "batch_size": 1, "save_steps": SAVE_STEPS, "logging_steps": 1}
 # two schedules made alike that tick together: what the first launches, the second must see

@@ -87,6 +87,7 @@ def test_records_of_today_are_left_alone() -> None:
     assert former_version("metrics", "of other code") is None
 
 
+@pytest.mark.drill
 def test_an_unfinished_training_and_kept_completions_of_that_time_are_used(data: Path) -> None:
     training = command(data, "refresh", "--yes", "--select", "checkpoint[old-unfinished]")
     assert training.returncode == 0, training.stderr

@@ -25,6 +25,7 @@ query ($run: ID!) {
 }
 """
 MILLISECONDS = 180_000
+pytestmark = pytest.mark.drill
 
 
 @pytest.fixture(scope="module")

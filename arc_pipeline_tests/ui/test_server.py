@@ -30,6 +30,7 @@ CHECKPOINT = {
 }
 
 
+@pytest.mark.drill
 def test_a_second_ui_of_a_data_directory_is_refused(command_line: Callable[..., Any], ui: Any) -> None:
     done = command_line(ui.data, "dev", "--port", "0")
     assert done.returncode == 1
@@ -47,6 +48,7 @@ def test_it_says_what_another_host_opens_and_that_a_port_is_taken(
     assert f"cannot listen on port {port} of 0.0.0.0" in done.stderr
 
 
+@pytest.mark.drill
 def test_ctrl_c_ends_all_processes_and_the_training_can_go_on(
     new_data: Callable[..., Path],
     command_line: Callable[..., Any],

@@ -17,6 +17,7 @@ from arc_pipeline.store.artefact import Artefact
 NODE = "predictions[one/t1.0]"
 CANDIDATES = 30
 SHARD_SECONDS = 0.4
+pytestmark = pytest.mark.drill
 # predicts, and writes when each completion was finished
 PROGRAM = f"""
 import sys, time

@@ -34,6 +34,7 @@ else:
 """
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("what", ["arc_source", "refresh_job"])
 def test_a_run_whose_process_was_killed_is_ended(what: str, project) -> None:
     session = project.load()

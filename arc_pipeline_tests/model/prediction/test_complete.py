@@ -146,12 +146,17 @@ def test_a_head_of_another_kind_gives_all_logits(model) -> None:
 # --- independent of all other requests
 
 
+@cache
+def alone(model: Any, limit: CompletionLimit) -> list[str]:
+    """The completion of each request without the others; the same for all that is compared with it."""
+    return [texts_of(model, TOKENIZER, [one], limit)[0] for one in requests()]
+
+
 @pytest.mark.parametrize("limit", LIMITS, ids=[*NAMES, "open"])
 @pytest.mark.parametrize("options", [Options(1), Options(3), Options()], ids=["one row", "three rows", "many rows"])
 def test_a_completion_is_the_same_alone_and_with_others(model, limit: CompletionLimit, options: Options) -> None:
     together = texts_of(model, TOKENIZER, requests(), limit, options, Learning("```grid shape: 2x2\n1 00\n2 00\n```"))
-    alone = [texts_of(model, TOKENIZER, [one], limit)[0] for one in requests()]
-    assert together == alone
+    assert together == alone(model, limit)
 
 
 def test_one_temperature_alone_is_the_same_as_with_others(model) -> None:

@@ -1,9 +1,7 @@
-"""The training program in its own process, on examples that were drawn and checked."""
+"""The training program, on examples that were drawn and checked."""
 
 import json
 import math
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.model.training.batching import Padded
 from arc_pipeline.model.training.dataset import ExampleDataset, validation_examples
 from arc_pipeline.model.training.job import TrainingJob
-from arc_pipeline.model.training.program import refuse_other_ids, run
+from arc_pipeline.model.training.program import main, refuse_other_ids, run
 from arc_pipeline.model.training.states import states
 from arc_pipeline.model.training.throughput import progress_line
 from arc_pipeline.model.weights.checkpoint import milestone, read_log, weights_hash
@@ -26,17 +24,31 @@ from arc_pipeline.model.weights.tokenization import load_tokenizer, tiny_tokeniz
 MakeJob = Callable[..., Path]
 
 
-def train(job: Path) -> subprocess.CompletedProcess[str]:
-    """Runs the program as `accelerate launch` does."""
-    command = [sys.executable, "-m", "arc_pipeline.model.training.program", str(job)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+Train = Callable[[Path], tuple[int | str | None, str]]
+
+
+@pytest.fixture
+def train(capsys: pytest.CaptureFixture[str]) -> Train:
+    """Runs the program in this process; what it ends with, as `sys.exit` takes it, and what it said."""
+
+    def run_program(job: Path) -> tuple[int | str | None, str]:
+        ending: int | str | None = 0
+        try:
+            main(str(job))
+        except SystemExit as error:
+            ending = error.code
+        return ending, capsys.readouterr().err
+
+    return run_program
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
-def test_a_training_leaves_a_checkpoint_that_stands_alone(tmp_path: Path, make_job: MakeJob, method: str) -> None:
+def test_a_training_leaves_a_checkpoint_that_stands_alone(
+    tmp_path: Path, make_job: MakeJob, train: Train, method: str
+) -> None:
     asked = {"datasets": ["d"], "at_steps": [2]}
-    done = train(make_job(tmp_path, tuning={"method": method, "rank": 4}, predict=asked))
-    assert done.returncode == 0, done.stderr
+    ending, said = train(make_job(tmp_path, tuning={"method": method, "rank": 4}, predict=asked))
+    assert ending == 0, said
     output = tmp_path / "output"
     assert [row["step"] for row in read_log(output).to_pylist()] == [2, 4]
     assert (output / "model.safetensors").is_file()
@@ -64,15 +76,14 @@ def test_weights_that_are_kept_on_the_way_change_none_of_the_training(tmp_path: 
     assert len(hashes) == 1
 
 
-def test_examples_that_render_to_other_tokens_are_refused(tmp_path: Path, make_job: MakeJob) -> None:
+def test_examples_that_render_to_other_tokens_are_refused(tmp_path: Path, make_job: MakeJob, train: Train) -> None:
     job = make_job(tmp_path)
     changed = json.loads(job.read_text())
     changed["experiment"]["grid_encoder"] = "MinimalGridEncoder()"
     job.write_text(json.dumps(changed))
-    done = train(job)
-    assert done.returncode != 0
-    assert "error: example 0 (task " in done.stderr
-    assert "materialize augmented_examples again" in done.stderr
+    ending, _ = train(job)
+    assert str(ending).startswith("error: example 0 (task ")
+    assert "materialize augmented_examples again" in str(ending)
 
 
 def test_a_saved_tokenizer_that_gives_other_ids_is_refused(tmp_path: Path, make_job: MakeJob) -> None:

@@ -14,6 +14,7 @@ from arc_pipeline.model.weights.checkpoint import read_log
 PROGRAM = Path(__file__).parent / "recorded_training.py"
 FIELDS = {"max_steps": 50, "batch_size": 16, "logging_steps": 1, "precision": "fp32", "learning_rate": 1e-3}
 FIELDS |= {"validation": [{"dataset": "d"}], "eval_steps": 10}
+pytestmark = pytest.mark.drill
 
 
 def train(job: Path, processes: int) -> str:

@@ -47,6 +47,7 @@ def optimizer(work: Path) -> dict[int, dict[str, torch.Tensor]]:
     return torch.load(state_path(work, STEPS) / "optimizer.pt", weights_only=True)["state"]
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("tuning", [{"method": "full"}, LORA], ids=["full", "lora"])
 def test_a_training_killed_three_times_is_the_same(
     tmp_path: Path, make_job: Callable[..., Path], tuning: dict[str, Any]
@@ -70,6 +71,7 @@ def test_a_training_killed_three_times_is_the_same(
         assert all(torch.equal(value, states_of[1][weight][name]) for name, value in remembered.items())
 
 
+@pytest.mark.drill
 def test_a_full_disk_ends_the_training_in_one_sentence(tmp_path: Path, make_job: Callable[..., Path]) -> None:
     job = make_job(tmp_path, **FIELDS)
     trained(job)
