@@ -49,31 +49,34 @@ def run_group(
     It inherits `held`, the locks on the accelerator. What it refuses is an ArcPipelineError, any other failure
     ProgramCrashed.
     """
-    with (
-        log.open("ab") as output,
-        dg.open_pipes_session(
-            context=context,
-            context_injector=dg.PipesTempFileContextInjector(),
-            message_reader=dg.PipesTempFileMessageReader(),
-        ) as session,
-    ):
+    with dg.open_pipes_session(
+        context=context,
+        context_injector=dg.PipesTempFileContextInjector(),
+        message_reader=dg.PipesTempFileMessageReader(),
+    ) as session:
+        returncode = _run_to_end(command, log, held, {**environment, **session.get_bootstrap_env_vars()})
+    if refusals := [message[REFUSAL] for message in session.get_custom_messages() if REFUSAL in message]:
+        raise ArcPipelineError("\n".join(refusals))
+    if returncode:
+        raise ProgramCrashed(f"{_ending(returncode)}; the end of {log}:\n{_tail(log)}")
+
+
+def _run_to_end(command: Sequence[str], log: Path, held: Sequence[int], environment: Mapping[str, str]) -> int:
+    """The exit code of the command, whose whole process group is ended with this step."""
+    with log.open("ab") as output:
         process = subprocess.Popen(
             command,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **environment, **session.get_bootstrap_env_vars()},
+            env={**os.environ, **environment},
             start_new_session=True,
             pass_fds=held,
             preexec_fn=end_with_parent,
         )
         try:
-            process.wait()
+            return process.wait()
         finally:
             end_group(process)
-    if refusals := [message[REFUSAL] for message in session.get_custom_messages() if REFUSAL in message]:
-        raise ArcPipelineError("\n".join(refusals))
-    if process.returncode:
-        raise ProgramCrashed(f"{_ending(process.returncode)}; the end of {log}:\n{_tail(log)}")
 
 
 def end_group(*processes: "subprocess.Popen[bytes]") -> None:
