@@ -54,15 +54,15 @@ def run_group(
         context_injector=dg.PipesTempFileContextInjector(),
         message_reader=dg.PipesTempFileMessageReader(),
     ) as session:
-        returncode = _run_to_its_end(command, log, held, {**environment, **session.get_bootstrap_env_vars()})
+        returncode = _run_to_end(command, log, held, {**environment, **session.get_bootstrap_env_vars()})
     if refusals := [message[REFUSAL] for message in session.get_custom_messages() if REFUSAL in message]:
         raise ArcPipelineError("\n".join(refusals))
     if returncode:
         raise ProgramCrashed(f"{_ending(returncode)}; the end of {log}:\n{_tail(log)}")
 
 
-def _run_to_its_end(command: Sequence[str], log: Path, held: Sequence[int], environment: Mapping[str, str]) -> int:
-    """The exit code of the command, in whose process group nothing is left."""
+def _run_to_end(command: Sequence[str], log: Path, held: Sequence[int], environment: Mapping[str, str]) -> int:
+    """The exit code of the command, whose whole process group is ended with this step."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
