@@ -11,13 +11,12 @@ import pyarrow as pa
 import pytest
 
 from arc_pipeline.arc.augmentation import test_time
-from arc_pipeline.arc.augmentation.checks import Tasks, only_demonstrations_are_trained_on
+from arc_pipeline.arc.augmentation.checks import DrawnExamples, Tasks, only_demonstrations_are_trained_on
 from arc_pipeline.arc.augmentation.recipes import RECIPE_SCHEMA, Recipe
 from arc_pipeline.arc.augmentation.test_time import (
     draw_training,
     drawing_config,
     examples_of_each,
-    examples_to_check,
     n_trainings,
     seen_in_training,
     training_tasks,
@@ -48,7 +47,10 @@ def draw(of: Experiment, tasks: Tasks) -> pa.Table:
 
 
 def verdict(recipes: pa.Table, tasks: Tasks, of: Experiment | None = None) -> Verdict:
-    drawn = examples_to_check(of or experiment(), recipes, recipes.slice(0, 0), tasks, measure)
+    of = of or experiment()
+    drawn = DrawnExamples(
+        recipes, recipes.slice(0, 0), tasks, tasks, of.training_data, of.augmentation, measure, of.test_time
+    )
     return only_demonstrations_are_trained_on(drawn)
 
 
