@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -46,6 +46,11 @@ class Version:
     used_by: tuple[str, ...] = ()
     asset: str = CHECKPOINT
 
+    @classmethod
+    def at(cls, path: Path, used_by: Iterable[str], asset: str = CHECKPOINT) -> "Version":
+        """The one in a directory."""
+        return cls(path.parent.name, path.name, path, _size(path), tuple(used_by), asset)
+
     def row(self) -> dict[str, Any]:
         """For the command line."""
         plain = {"asset": self.asset, "experiment": self.experiment, "version": self.name, "bytes": self.n_bytes}
@@ -59,9 +64,7 @@ def versions(store: Store, in_progress: Collection[str] = ()) -> list[Version]:
     for path in _started_from(store.root / UNFINISHED):
         users[path].add("a training that is not finished starts from it")
     checkpoints = [
-        Version(
-            place.name, path.name, path, _size(path), tuple(sorted(users[path.resolve()] | _own(path, in_progress)))
-        )
+        Version.at(path, sorted({*users[path.resolve()], *_own(path, in_progress)}))
         for place in _subdirectories(store.root / CHECKPOINT)
         for path in _subdirectories(place)
     ]
@@ -78,8 +81,7 @@ def _completions(store: Store, in_progress: Collection[str]) -> Iterator[Version
                 NO_CURRENT: current is None and (store.root / CHECKPOINT / place.name / path.name).is_dir(),
                 IN_PROGRESS: place.name in in_progress,
             }
-            why = tuple(reason for reason, holds in reasons.items() if holds)
-            yield Version(place.name, path.name, path, _size(path), why, COMPLETIONS)
+            yield Version.at(path, _true(reasons), COMPLETIONS)
 
 
 def _unfinished(store: Store, in_progress: Collection[str]) -> Iterator[Version]:
@@ -94,8 +96,7 @@ def _unfinished(store: Store, in_progress: Collection[str]) -> Iterator[Version]
                 MAY_RESUME: path == trainings[-1] and _begun(path) > made,
                 IN_PROGRESS: place.name in in_progress,
             }
-            why = tuple(reason for reason, holds in reasons.items() if holds)
-            yield Version(place.name, path.name, path, _size(path), why, UNFINISHED)
+            yield Version.at(path, _true(reasons), UNFINISHED)
 
 
 def _begun(training: Path) -> float:
@@ -116,7 +117,7 @@ def remove(unused: Iterable[Version]) -> list[Version]:
     return removed
 
 
-def _own(path: Path, in_progress: Collection[str]) -> set[str]:
+def _own(path: Path, in_progress: Collection[str]) -> list[str]:
     """Why a version stays that has nothing to do with other artefacts."""
     current = path.with_name(CURRENT)
     reasons = {
@@ -125,7 +126,11 @@ def _own(path: Path, in_progress: Collection[str]) -> set[str]:
         NO_RECORD: not (path / LINEAGE).is_file(),
         IN_PROGRESS: path.parent.name in in_progress,
     }
-    return {reason for reason, holds in reasons.items() if holds}
+    return _true(reasons)
+
+
+def _true(reasons: Mapping[str, bool]) -> list[str]:
+    return [reason for reason, is_true in reasons.items() if is_true]
 
 
 def _users(store: Store) -> dict[Path, set[str]]:

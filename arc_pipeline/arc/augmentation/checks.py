@@ -184,7 +184,7 @@ def declared_shares(train: Sequence[TrainingData], tasks: Tasks, config: Augment
 
 
 def only_demonstrations_are_trained_on(drawn: DrawnExamples) -> Verdict:
-    """At test time no example shows, asks or depends on a test pair of the evaluation tasks.
+    """At test time no example shows, targets or depends on a test pair of the evaluation tasks.
 
     Every example must name train pairs alone, and have the same tokens where its task has no others. Knows nothing of
     how test pairs are taken away before examples are drawn.
@@ -206,7 +206,7 @@ def _leak(row: Mapping[str, Any], hidden: Mapping[tuple[str, str], Task], measur
     recipe = Recipe.from_row(row)
     task = hidden[recipe.dataset, recipe.task_id]
     place = f"example {row['example']}: {recipe.dataset}/{recipe.task_id}"
-    for pair, how in ((recipe.target, "asks"), *((pair, "shows") for pair in recipe.demonstrations)):
+    for pair, how in ((recipe.target, "has as its target"), *((pair, "shows") for pair in recipe.demonstrations)):
         if pair >= len(task.train):
             return f"{place} {how} test pair {pair - len(task.train)}"
     if measure(recipe, task) != (row["n_tokens"], row["token_hash"]):
@@ -217,7 +217,7 @@ def _leak(row: Mapping[str, Any], hidden: Mapping[tuple[str, str], Task], measur
 def _leaks_between_tasks(drawn: DrawnExamples, hidden: Mapping[tuple[str, str], Task]) -> list[str]:
     """Test pairs that another task demonstrates, of the same dataset or not, on which the same adapter is trained.
 
-    Not those that their own task demonstrates too: its prompt shows them anyway. Pairs that are the same only up to
+    Not those that their own task demonstrates too: the prompt shows them anyway. Pairs that are the same only up to
     augmentation are no fault, for they occur in ARC itself; the contamination of the results counts them.
     """
     recipes = drawn.recipes

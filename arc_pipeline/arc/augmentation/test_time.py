@@ -13,6 +13,7 @@ import pyarrow as pa
 from arc_pipeline.arc.augmentation.checks import DrawnExamples, Tasks
 from arc_pipeline.arc.augmentation.contamination import first_places, shared_pairs
 from arc_pipeline.arc.augmentation.recipes import (
+    RECIPE_SCHEMA,
     ExamplesTooLong,
     Measure,
     RecipeDrawer,
@@ -32,15 +33,6 @@ def training_tasks(experiment: Experiment, tasks: Tasks) -> dict[str, list[Task]
     if not experiment.test_time:
         return {dataset: list(given) for dataset, given in tasks.items()}
     return {dataset: [replace(task, test=()) for task in given] for dataset, given in tasks.items()}
-
-
-def examples_to_check(
-    experiment: Experiment, recipes: pa.Table, ledger: pa.Table, tasks: Tasks, measure: Measure
-) -> DrawnExamples:
-    """What the checks of an experiment's examples look at."""
-    seen, scope = training_tasks(experiment, tasks), experiment.test_time
-    train, config = experiment.training_data, experiment.augmentation
-    return DrawnExamples(recipes, ledger, tasks, seen, train, config, measure, scope)
 
 
 def seen_in_training(
@@ -72,6 +64,16 @@ def n_trainings(experiment: Experiment, tasks: Tasks, measure: Measure) -> int:
     alone = _trained_alone(experiment, training_tasks(experiment, tasks))
     first = (_drawer_of_one(experiment, source, task).draw(0) for source, task in alone)
     return sum(measure(recipe, task)[0] <= experiment.max_seq_len for recipe, task in first)
+
+
+def draw_all(experiment: Experiment, tasks: Tasks, measure: Measure) -> DrawnExamples:
+    """All examples of an experiment and the ledger of the draws that were too long, as its checks look at them."""
+    rows: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+    for accepted, row in draw_training(experiment, tasks, measure):
+        rows[accepted].append(row)
+    recipes, ledger = (pa.Table.from_pylist(rows[accepted], schema=RECIPE_SCHEMA) for accepted in (True, False))
+    seen, train = training_tasks(experiment, tasks), experiment.training_data
+    return DrawnExamples(recipes, ledger, tasks, seen, train, experiment.augmentation, measure, experiment.test_time)
 
 
 def draw_training(experiment: Experiment, tasks: Tasks, measure: Measure) -> Iterator[Drawn]:

@@ -3,8 +3,6 @@
 Knows nothing of Dagster or of tokens: how long a task is comes from a function that the caller passes in.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -25,6 +23,7 @@ from arc_pipeline.arc.tasks.derivations import (
 from arc_pipeline.arc.tasks.sources import Source, raw_sources
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.errors import ArcPipelineError, Fault, FaultyInput
+from arc_pipeline.store.artefact import hash_json
 
 MOST_MATCHES = 3
 
@@ -92,8 +91,7 @@ class Catalogue:
                 chain[step] = spec | {"parents": [chain[parent] for parent in entry.parents()]}
             else:
                 chain[step] = spec | {"files": entry.hashes()}
-        canonical = json.dumps(chain[name], sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return hash_json(chain[name])
 
     def _load_all(self, name: str) -> dict[str, list[Task]]:
         loaded: dict[str, list[Task]] = {}

@@ -3,14 +3,11 @@
 from typing import Any
 
 import dagster as dg
-import pyarrow as pa
 
 from arc_pipeline.arc.augmentation.checks import CHECKS, DrawnExamples, check_examples
-from arc_pipeline.arc.augmentation.recipes import RECIPE_SCHEMA, Measure
-from arc_pipeline.arc.augmentation.test_time import draw_training, examples_to_check
+from arc_pipeline.arc.augmentation.test_time import draw_all
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.encoder import parse_encoder
-from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.arc.tasks.task_table import read_tasks
 from arc_pipeline.defs import declare
 from arc_pipeline.defs.assets.configs import augmentation_config
@@ -46,26 +43,13 @@ def augmented_examples(context: dg.AssetExecutionContext, workspace: Workspace):
         given = {name: read_tasks(making.read("tasks", name)) for name in names}
         tokenizer = load_tokenizer(experiment.model, experiment)
         measure = measured_by(tokenizer, parse_encoder(experiment.grid_encoder))
-        recipes, ledger = draw_tables(experiment, given, measure)
-        drawn = examples_to_check(experiment, recipes, ledger, given, measure)
+        drawn = draw_all(experiment, given, measure)
         return making.save_tables(
-            {"augmented_examples": recipes, "too_long": ledger},
+            {"augmented_examples": drawn.recipes, "too_long": drawn.ledger},
             metadata=examples_metadata(experiment, drawn),
             verdicts=check_examples(drawn),
             expected_violations=experiment.expected_violations,
         )
-
-
-def draw_tables(experiment: Experiment, given: dict[str, list[Task]], measure: Measure) -> tuple[pa.Table, pa.Table]:
-    """(recipes of all examples, ledger of draws longer than `max_seq_len`)."""
-    drawn: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
-    for accepted, row in draw_training(experiment, given, measure):
-        drawn[accepted].append(row)
-    return _table(drawn[True]), _table(drawn[False])
-
-
-def _table(rows: list[dict[str, Any]]) -> pa.Table:
-    return pa.Table.from_pylist(rows, schema=RECIPE_SCHEMA)
 
 
 @uncounted("metadata for people")

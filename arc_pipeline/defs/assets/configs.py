@@ -7,7 +7,7 @@ from arc_pipeline.defs.config_versions import CONFIG_FIELDS, config_version
 from arc_pipeline.defs.workspace import Workspace
 
 
-def _config(name: str, group: str, kind: str, description: str) -> declare.DeclaredAsset:
+def _config(name: str, group: str, description: str, kind: str = "yaml") -> declare.DeclaredAsset:
     @declare.asset(group, "experiment", kinds={kind}, automation=None, entry=None, name=name, description=description)
     def config(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
         with workspace.making(context) as making:
@@ -22,32 +22,20 @@ def _config(name: str, group: str, kind: str, description: str) -> declare.Decla
 
 
 augmentation_config = _config(
-    "augmentation_config",
-    "augmentation",
-    "yaml",
-    "The fields of the experiment file that its training examples depend on.",
+    "augmentation_config", "augmentation", "The fields of the experiment file that its training examples depend on."
 )
 training_config = _config(
-    "training_config",
-    "training",
-    "yaml",
-    "The fields of the experiment file that its training depends on beside the examples.",
+    "training_config", "training", "The fields of the experiment file that its training depends on beside the examples."
 )
 prediction_config = _config(
-    "prediction_config",
-    "prediction",
-    "yaml",
-    "The fields of the experiment file that its predictions depend on.",
+    "prediction_config", "prediction", "The fields of the experiment file that its predictions depend on."
 )
 curve_config = _config(
-    "curve_config",
-    "evaluation",
-    "yaml",
-    "The steps of the training at which an experiment's metrics are measured as well.",
+    "curve_config", "evaluation", "The steps of the training at which an experiment's metrics are measured as well."
 )
 initial_weights = _config(
     "initial_weights",
     "training",
-    "huggingface",
     "Where the training starts: `tiny`, a model's files, or the current checkpoint of another experiment.",
+    kind="huggingface",
 )

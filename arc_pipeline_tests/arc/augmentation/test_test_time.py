@@ -11,12 +11,11 @@ import pyarrow as pa
 import pytest
 
 from arc_pipeline.arc.augmentation import test_time
-from arc_pipeline.arc.augmentation.checks import Tasks, only_demonstrations_are_trained_on
+from arc_pipeline.arc.augmentation.checks import DrawnExamples, Tasks, only_demonstrations_are_trained_on
 from arc_pipeline.arc.augmentation.recipes import RECIPE_SCHEMA, Recipe, recipes_by_task
 from arc_pipeline.arc.augmentation.test_time import (
     draw_training,
     drawing_config,
-    examples_to_check,
     n_trainings,
     seen_in_training,
     training_tasks,
@@ -47,7 +46,10 @@ def draw(of: Experiment, tasks: Tasks) -> pa.Table:
 
 
 def verdict(recipes: pa.Table, tasks: Tasks, of: Experiment | None = None) -> Verdict:
-    drawn = examples_to_check(of or experiment(), recipes, recipes.slice(0, 0), tasks, measure)
+    of = of or experiment()
+    drawn = DrawnExamples(
+        recipes, recipes.slice(0, 0), tasks, tasks, of.training_data, of.augmentation, measure, of.test_time
+    )
     return only_demonstrations_are_trained_on(drawn)
 
 
@@ -191,7 +193,7 @@ def test_a_leak_is_caught_by_task_and_pair(name: str, written: Tasks, monkeypatc
     assert all("written/" in offender for offender in found.offenders)
 
 
-@pytest.mark.parametrize(("column", "value", "how"), [("target", 3, "asks"), ("demonstrations", [0, 3], "shows")])
+@pytest.mark.parametrize(("column", "value", "how"), [("target", 3, "has as its target"), ("demonstrations", [0, 3], "shows")])
 def test_one_example_with_a_test_pair_is_caught(written: Tasks, column: str, value: object, how: str) -> None:
     rows = draw(experiment(), written).to_pylist()
     rows[17][column] = value
