@@ -28,7 +28,7 @@ def equality(name: str, model: Any, batch: Sequence[Example], ours: TrainStep, r
     (loss, gradients), (expected, expected_gradients) = ((step(batch), _gradients(model)) for step in (ours, reference))
     apart = abs(loss - expected) / abs(expected)
     largest = max(float(gradient.abs().max()) for gradient in expected_gradients.values())
-    differences = (float((gradients[name] - each).abs().max()) for name, each in expected_gradients.items())
+    differences = (float((gradients[name] - gradient).abs().max()) for name, gradient in expected_gradients.items())
     gradient_apart = max(differences) / largest
     if apart > LOSS_TOLERANCE or gradient_apart > GRADIENT_TOLERANCE:
         raise ArcPipelineError(

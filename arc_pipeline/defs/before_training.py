@@ -71,11 +71,11 @@ def observe(context: dg.AssetExecutionContext, job: TrainingJob, estimate: dict[
 def warn_of_unfinished(context: dg.AssetExecutionContext, job: TrainingJob) -> None:
     """A training that begins at step 0 although hours of another one are on the disk says so, and why."""
     if not job.has_begun():
-        for warning in unfinished_trainings(job):
+        for warning in other_trainings(job):
             context.log.warning(warning)
 
 
-def unfinished_trainings(job: TrainingJob) -> Iterator[str]:
+def other_trainings(job: TrainingJob) -> Iterator[str]:
     """A sentence for each other training of the experiment that has states. They are named, never removed."""
     from arc_pipeline.model.training.states import states
 

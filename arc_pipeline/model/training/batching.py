@@ -1,6 +1,6 @@
 """Examples to the tensors of one forward pass: padded to one length, or packed in one row. Knows no model.
 
-Logits are asked for only where there is a next token to predict: the loss and its gradients are the same.
+Logits are computed only where there is a next token to predict: the loss and its gradients are the same.
 """
 
 import inspect
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 IGNORED = -100
 Example = dict[str, list[int]]
@@ -22,18 +23,17 @@ class Padded:
     keep_all: bool = False
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
-        longest = max(len(example["input_ids"]) for example in examples)
-        labels = _filled([example["labels"] for example in examples], IGNORED, longest)
+        labels = _padded([example["labels"] for example in examples], IGNORED)
         batch = {
-            "input_ids": _filled([example["input_ids"] for example in examples], self.pad_token_id, longest),
-            "attention_mask": _filled([[1] * len(example["input_ids"]) for example in examples], 0, longest),
+            "input_ids": _padded([example["input_ids"] for example in examples], self.pad_token_id),
+            "attention_mask": _padded([[1] * len(example["input_ids"]) for example in examples], 0),
             "labels": labels,
         }
         return batch if self.keep_all else batch | _supervised(labels)
 
 
-def _filled(rows: Sequence[list[int]], filler: int, length: int) -> torch.Tensor:
-    return torch.tensor([row + [filler] * (length - len(row)) for row in rows])
+def _padded(rows: Sequence[list[int]], padding: int) -> torch.Tensor:
+    return pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=padding)
 
 
 def _supervised(labels: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -43,18 +43,18 @@ def _supervised(labels: torch.Tensor) -> dict[str, torch.Tensor]:
 
 
 def _following(labels: torch.Tensor) -> torch.Tensor:
-    """The label of the token after each."""
+    """The label of the next token, at every token."""
     return torch.nn.functional.pad(labels[:, 1:], (0, 1), value=IGNORED)
 
 
 def packed(examples: Sequence[Example]) -> dict[str, Any]:
-    """One row of all examples, for `segmented_attention`: positions begin anew in each, and none predicts the next."""
+    """One row of all examples, for `segmented_attention`: positions restart in each, and none predicts the next."""
     lengths = [len(example["input_ids"]) for example in examples]
-    labels = torch.tensor([[token for each in examples for token in (IGNORED, *each["labels"][1:])]])
+    labels = torch.tensor([[label for example in examples for label in (IGNORED, *example["labels"][1:])]])
     following = _following(labels)[0]
     kept = (following != IGNORED).nonzero().squeeze(-1)
     return {
-        "input_ids": torch.tensor([[token for each in examples for token in each["input_ids"]]]),
+        "input_ids": torch.tensor([[token for example in examples for token in example["input_ids"]]]),
         "position_ids": torch.cat([torch.arange(length) for length in lengths])[None],
         "segment_lengths": lengths,
         "labels": labels,

@@ -55,11 +55,11 @@ class Stability(TrainerCallback):
 
 
 def refuse_infinite(logs: Mapping[str, float], step: int) -> None:
-    """ArcPipelineError if the loss or the norm of its gradient is no number any more."""
+    """ArcPipelineError if the loss or the norm of its gradient is not finite."""
     for name in ("loss", "grad_norm"):
         if not math.isfinite(logs.get(name, 0.0)):
             raise ArcPipelineError(
-                f"{name} is {logs[name]} at step {step}, so nothing more can be learned; "
+                f"{name} is {logs[name]} at step {step}, so the training is lost; "
                 "lower learning_rate, or set precision: fp32, and train again (the states before it are kept)"
             )
 

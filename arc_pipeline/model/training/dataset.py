@@ -1,4 +1,4 @@
-"""Recipes to token ids and labels, when they are asked for. Knows tokenizers, not models or training."""
+"""Recipes to token ids and labels, one example at a time. Knows tokenizers, not models or training."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,13 +20,13 @@ Tasks = Mapping[str, Sequence[Task]]
 
 
 class ExampleDataset(Dataset[Example]):
-    """Example i of the training, rendered and tokenized when it is asked for, and compared with its hash."""
+    """Example i of the training, rendered and tokenized when it is indexed, and compared with its hash."""
 
     def __init__(
         self, recipes: pa.Table, tasks: Tasks, experiment: Experiment, tokenizer: PreTrainedTokenizerBase
     ) -> None:
         self._recipes, self._tokenizer, self._supervise = recipes, tokenizer, experiment.supervise
-        self._tasks = {(name, task.task_id): task for name, each in tasks.items() for task in each}
+        self._tasks = {(name, task.task_id): task for name, of_dataset in tasks.items() for task in of_dataset}
         self._encoder = parse_encoder(experiment.grid_encoder)
 
     def __len__(self) -> int:
@@ -39,7 +39,7 @@ class ExampleDataset(Dataset[Example]):
         example = encode_example(self._tokenizer, prompt, self._supervise)
         if token_hash(example.input_ids) != row["token_hash"]:
             raise ArcPipelineError(
-                f"example {index} (task {recipe.task_id}) renders to other tokens than those that were checked; "
+                f"example {index} (task {recipe.task_id}) has other tokens than when it was checked; "
                 "materialize augmented_examples again"
             )
         return labelled(example)
@@ -59,9 +59,10 @@ def validation_examples(experiment: Experiment, tasks: Tasks, tokenizer: PreTrai
     """The validation examples that fit max_seq_len, the longest first."""
     encoder = parse_encoder(experiment.grid_encoder)
     recipes = validation_recipes(experiment.validation, tasks, experiment.augmentation.max_demonstrations)
-    encoded = (encode_example(tokenizer, each.render(task, encoder), experiment.supervise) for each, task in recipes)
-    fitting = [labelled(each) for each in encoded if len(each.input_ids) <= experiment.max_seq_len]
+    prompts = (recipe.render(task, encoder) for recipe, task in recipes)
+    encoded = (encode_example(tokenizer, prompt, experiment.supervise) for prompt in prompts)
+    fitting = [labelled(example) for example in encoded if len(example.input_ids) <= experiment.max_seq_len]
     if experiment.validation and not fitting:
-        names = ", ".join(each.dataset for each in experiment.validation)
+        names = ", ".join(source.dataset for source in experiment.validation)
         raise ArcPipelineError(f"validation: no test pair of {names} fits max_seq_len {experiment.max_seq_len}")
     return sorted(fitting, key=lambda example: len(example["input_ids"]), reverse=True)

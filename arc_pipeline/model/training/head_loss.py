@@ -1,7 +1,7 @@
 """The loss of a language model's head without all of its logits at once. Knows a model's head, not examples.
 
-Where logits would be many, each part of them becomes loss and gradients at once and is gone: the same numbers, in
-memory that does not grow with the batch.
+Many logits are computed in parts, each of which becomes loss and gradients before the next: the same numbers, in memory
+that does not grow with the batch.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ class PartwiseCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         gradients = [
-            torch.zeros_like(each) if ctx.needs_input_grad[k] else None for k, each in ((0, hidden), (1, weight))
+            torch.zeros_like(tensor) if ctx.needs_input_grad[k] else None for k, tensor in ((0, hidden), (1, weight))
         ]
         kind = torch.get_autocast_dtype(hidden.device.type) if _autocast(hidden) else hidden.dtype
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
@@ -40,7 +40,7 @@ class PartwiseCrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         gradients, ctx.gradients = ctx.gradients, None  # none is held longer than it is needed
-        return *(None if each is None else each.mul_(gradient) for each in gradients), None
+        return *(None if own is None else own.mul_(gradient) for own in gradients), None
 
 
 def partwise_cross_entropy(hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -77,13 +77,15 @@ def run(job: TrainingJob, report: Any) -> None:
             saved = ExampleDataset(recipes, tasks, experiment, saved_tokenizer(Path(directory)))
         refuse_other_ids(examples, saved, experiment.model)
     if experiment.test_time == "task":
-        run_each(job, recipes, tasks, model, tokenizer, report)
+        run_task_adapters(job, recipes, tasks, model, tokenizer, report)
     else:
-        run_one(job, examples, model, tokenizer, report)
+        run_single(job, examples, model, tokenizer, report)
 
 
-def run_each(job: TrainingJob, recipes: "pa.Table", tasks: "Tasks", model: Any, tokenizer: Any, report: Any) -> None:
-    """An adapter for each task, beside the weights with which they begin."""
+def run_task_adapters(
+    job: TrainingJob, recipes: "pa.Table", tasks: "Tasks", model: Any, tokenizer: Any, report: Any
+) -> None:
+    """An adapter for each task, beside the weights from which they start."""
     from arc_pipeline.model.training.states import whole_or_nothing
     from arc_pipeline.model.training.task_adapters import deliver_adapters, train_adapters
     from arc_pipeline.model.weights.checkpoint import save_checkpoint, write_log
@@ -95,7 +97,7 @@ def run_each(job: TrainingJob, recipes: "pa.Table", tasks: "Tasks", model: Any, 
         deliver_adapters(job.work, job.output)
 
 
-def run_one(job: TrainingJob, examples: "ExampleDataset", model: Any, tokenizer: Any, report: Any) -> None:
+def run_single(job: TrainingJob, examples: "ExampleDataset", model: Any, tokenizer: Any, report: Any) -> None:
     """One training on all examples."""
     from arc_pipeline.model.training.callbacks import KeepWeights, deliver_kept_weights
     from arc_pipeline.model.training.dataset import validation_examples
@@ -124,7 +126,7 @@ def run_one(job: TrainingJob, examples: "ExampleDataset", model: Any, tokenizer:
 
 
 def refuse_other_ids(examples: Sequence[Any], saved: Sequence[Any], model: str) -> None:
-    """Raises if some examples have other ids than were drawn, or have them once the tokenizer was saved and read again.
+    """Raises if examples have other ids than were drawn, or other ids after the tokenizer was saved and read again.
 
     Predictions are made with the saved one; after the training, its hours would be lost.
     """
@@ -134,8 +136,8 @@ def refuse_other_ids(examples: Sequence[Any], saved: Sequence[Any], model: str) 
             saved[index]
         except ArcPipelineError as error:
             raise ArcPipelineError(
-                f"model {model!r}: its tokenizer gives other tokens for example {index} once it was saved, so "
-                "predictions would not continue what is learned; use a model whose tokenizer.json describes it fully"
+                f"model {model!r}: its tokenizer gives other tokens for example {index} after it was saved and read, "
+                "so predictions would have other prompts than the training; use one whose tokenizer.json is complete"
             ) from error
 
 

@@ -18,7 +18,7 @@ from arc_pipeline.errors import ArcPipelineError
 MANIFEST = "manifest.json"
 HASHED_UP_TO = 1 << 20
 KEPT = 3
-# what torch calls an error of the disk
+# part of the message of torch when the disk fails
 TORCH_WRITER = "PytorchStreamWriter"
 
 
@@ -29,8 +29,8 @@ def state_path(work: Path, step: int) -> Path:
 
 def states(work: Path) -> list[Path]:
     """All states, sound or not, the newest first."""
-    found = [path for path in work.glob("checkpoint-*") if path.name.removeprefix("checkpoint-").isdigit()]
-    return sorted(found, key=lambda path: int(path.name.removeprefix("checkpoint-")), reverse=True)
+    steps = [path.name.removeprefix("checkpoint-") for path in work.glob("checkpoint-*")]
+    return [state_path(work, step) for step in sorted((int(step) for step in steps if step.isdigit()), reverse=True)]
 
 
 def seal(state: Path) -> None:
@@ -47,7 +47,7 @@ def seal(state: Path) -> None:
 
 @contextmanager
 def whole_or_nothing(directory: Path) -> Iterator[None]:
-    """What cannot be written, for a disk is full, ends the training in one sentence and leaves the states before."""
+    """Removes what could not be written, for example on a full disk, and raises one ArcPipelineError."""
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
@@ -56,7 +56,7 @@ def whole_or_nothing(directory: Path) -> Iterator[None]:
         shutil.rmtree(directory, ignore_errors=True)
         raise ArcPipelineError(
             f"{directory} could not be written: {error}; "
-            "free some disk space and start again, the training continues from its newest whole state"
+            "free some disk space and start again, the training resumes from its newest complete state"
         ) from error
 
 
@@ -75,11 +75,11 @@ def problem(state: Path) -> str | None:
 
 
 def newest_sound(work: Path, warn: Callable[[str], None]) -> Path | None:
-    """The state to resume from; says of each newer one why it is skipped."""
+    """The state to resume from; warns of every newer one that is skipped, and why."""
     for state in states(work):
-        if (found := problem(state)) is None:
+        if (reason := problem(state)) is None:
             return state
-        warn(f"{state} is skipped, {found}")
+        warn(f"{state} is skipped, {reason}")
     return None
 
 

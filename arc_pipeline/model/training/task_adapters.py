@@ -1,7 +1,7 @@
 """Test-time training of an adapter for each task, one after another. Knows nothing of how one training goes.
 
 A finished adapter is kept with its log in the work directory, so an interrupted training resumes with the next task.
-Every one begins with the same weights, so the order of the tasks and interruptions change none.
+All start from the same weights, so the order of the tasks and interruptions change none.
 """
 
 import os
@@ -31,7 +31,7 @@ AVERAGED = ("loss", "grad_norm", "tokens_per_second")
 def train_adapters(
     model: Any, tokenizer: Any, recipes: pa.Table, tasks: Tasks, job: TrainingJob, report: Progress
 ) -> list[dict[str, Any]]:
-    """Trains what is not there yet, and returns one log for all. `model` has the weights that it had before."""
+    """Trains the missing adapters, and returns one log for all. `model` keeps its weights."""
     recipes_of = recipes_by_task(recipes)
     missing = [name for name in recipes_of if problem(task_adapter(job.work, *name))]
     started = time.monotonic()
@@ -70,12 +70,12 @@ def _train_one(
 
 
 def _only_messages(report: Progress) -> Progress:
-    """The single steps of many short trainings are not told."""
+    """Leaves out the single steps of many short trainings."""
     return lambda row: report(row) if "message" in row else None
 
 
 def mean_log(logs: Iterable[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """One log of many trainings: for each step that was logged the means over them, and the sum of their seconds."""
+    """One log of many trainings: the means over them at each logged step, and the sum of their seconds."""
     at_step: dict[int, list[Mapping[str, Any]]] = {}
     for row in chain.from_iterable(logs):
         at_step.setdefault(row["step"], []).append(row)

@@ -1,4 +1,4 @@
-"""Where else a training can be watched: TensorBoard and wandb, as `report_to` asks. Changes nothing of the training."""
+"""The trackers of `report_to`, TensorBoard and wandb. They change nothing of the training."""
 
 import os
 from importlib.util import find_spec
@@ -28,7 +28,7 @@ def refuse_missing(experiment: Experiment) -> None:
 
 
 def trackers(experiment: Experiment, directory: Path, run: str) -> "list[TrainerCallback]":
-    """The callbacks that write below `directory`; a training that goes on has the same `run`, and so the same curve.
+    """The callbacks that write below `directory`; a training that resumes has the same `run`, and so the same curve.
 
     wandb writes offline unless the user's WANDB_MODE says otherwise; `wandb sync` sends it later.
     """
@@ -41,7 +41,7 @@ def _tensorboard(directory: Path, name: str, run: str) -> "TrainerCallback":
     from transformers.integrations import TensorBoardCallback
 
     class Events(TensorBoardCallback):  # type: ignore[misc]
-        """Hides what an interrupted training wrote after the state from which it goes on."""
+        """Hides what an interrupted training wrote after the state from which it resumes."""
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             if state.is_world_process_zero:

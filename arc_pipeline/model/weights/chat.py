@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 PROMPT, ANSWER = "⟦prompt⟧", "⟦answer⟧"
-# some templates tell the date, which would give other tokens each day
+# some templates name the date, which would give other tokens every day
 SAME_DATE = "{% macro strftime_now(format) %}26 Jul 2024{% endmacro %}"
 
 
 @dataclass(frozen=True)
-class Frame:
+class ChatFrame:
     """The text `before` a prompt, `after` it up to the answer, and at the `end` of the answer's turn."""
 
     before: str = ""
@@ -30,22 +30,22 @@ class Frame:
         return self.before + prompt + self.after
 
 
-def chat_frame(tokenizer: "PreTrainedTokenizerBase") -> Frame:
+def chat_frame(tokenizer: "PreTrainedTokenizerBase") -> ChatFrame:
     """The frame of a tokenizer's chat template; an empty one if it has none."""
     if not tokenizer.chat_template:
-        return Frame()
+        return ChatFrame()
     return _frame(tokenizer, SAME_DATE + tokenizer.get_chat_template())
 
 
 @lru_cache(maxsize=8)
-def _frame(tokenizer: "PreTrainedTokenizerBase", template: str) -> Frame:
-    asked = [{"role": "user", "content": PROMPT}]
-    answered = [*asked, {"role": "assistant", "content": ANSWER}]
-    rendered = [_render(tokenizer, template, asked, True), _render(tokenizer, template, answered, False)]
+def _frame(tokenizer: "PreTrainedTokenizerBase", template: str) -> ChatFrame:
+    question = [{"role": "user", "content": PROMPT}]
+    dialogue = [*question, {"role": "assistant", "content": ANSWER}]
+    rendered = [_render(tokenizer, template, question, True), _render(tokenizer, template, dialogue, False)]
     if (rendered[0].count(PROMPT), rendered[1].count(ANSWER)) != (1, 1):
-        raise ArcPipelineError("the model's chat template does not repeat what it is given; write chat: off")
+        raise ArcPipelineError("the model's chat template does not repeat its messages verbatim; set chat: off")
     before, _, after = rendered[0].partition(PROMPT)
-    return Frame(before, after, rendered[1].partition(ANSWER)[2])
+    return ChatFrame(before, after, rendered[1].partition(ANSWER)[2])
 
 
 def _render(tokenizer: "PreTrainedTokenizerBase", template: str, messages: list[dict[str, str]], ask: bool) -> str:
@@ -56,12 +56,12 @@ def _render(tokenizer: "PreTrainedTokenizerBase", template: str, messages: list[
             messages, chat_template=template, tokenize=False, add_generation_prompt=ask
         )
     except (TemplateError, ValueError) as error:
-        raise ArcPipelineError(f"the model's chat template cannot be used ({error}); write chat: off") from error
+        raise ArcPipelineError(f"the model's chat template cannot be used ({error}); set chat: off") from error
     return text
 
 
 def end_of_turn(tokenizer: "PreTrainedTokenizerBase") -> str | None:
     """The special token with which the template ends an answer, None if it has no such token."""
     ids = tokenizer(chat_frame(tokenizer).end, add_special_tokens=False)["input_ids"]
-    found = tokenizer.added_tokens_decoder.get(ids[0]) if ids else None
-    return str(found) if found else None
+    token = tokenizer.added_tokens_decoder.get(ids[0]) if ids else None
+    return str(token) if token else None

@@ -67,7 +67,7 @@ def milestone(directory: Path, step: int) -> Path:
     """The weights that were kept after a step; ArcPipelineError if the training was not told to keep them."""
     path = directory / MILESTONES / str(step)
     if not path.is_dir():
-        kept = sorted(int(each.name) for each in (directory / MILESTONES).glob("*"))
+        kept = sorted(int(kept_step.name) for kept_step in (directory / MILESTONES).glob("*"))
         raise ArcPipelineError(
             f"predict.at_steps: step {step} was not kept by the training (kept: {kept or 'none'}); train it again with "
             "retrain: true in the launchpad's config"
@@ -77,8 +77,8 @@ def milestone(directory: Path, step: int) -> Path:
 
 def task_adapters(directory: Path) -> dict[tuple[str, str], Path]:
     """The adapters of single tasks, by (dataset, task id); none in most checkpoints."""
-    found = sorted(path.parent for path in directory.glob(f"{TASK_ADAPTERS}/*/*/{ADAPTER_WEIGHTS}"))
-    return {(path.parent.name, unquote(path.name)): path for path in found}
+    adapters = sorted(path.parent for path in directory.glob(f"{TASK_ADAPTERS}/*/*/{ADAPTER_WEIGHTS}"))
+    return {(path.parent.name, unquote(path.name)): path for path in adapters}
 
 
 def task_adapter(directory: Path, dataset: str, task_id: str) -> Path:

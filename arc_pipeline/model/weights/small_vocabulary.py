@@ -43,16 +43,16 @@ def cut_tokenizer(tokenizer: "PreTrainedTokenizerBase", encoder: GridEncoder) ->
     )
     if rows_of(cut, tokenizer) != kept or any(_tokens(cut, text) != _tokens(tokenizer, text) for text in texts):
         kind = described["model"]["type"]
-        raise ArcPipelineError(f"this model's tokenizer ({kind}) cannot do with fewer tokens; write vocabulary: full")
+        raise ArcPipelineError(f"this model's tokenizer ({kind}) cannot be reduced; set vocabulary: full")
     return cut
 
 
 def sample_texts(tokenizer: "PreTrainedTokenizerBase", encoder: GridEncoder) -> Iterator[str]:
     """Prompts with their answers in which every word and character occurs that any prompt can have."""
     frame = chat_frame(tokenizer)
-    for each in (encoder, *map(parse_encoder, USUAL_ENCODERS)):
+    for grid_encoder in (encoder, *map(parse_encoder, USUAL_ENCODERS)):
         for render in PROMPTS.values():
-            prompt = render([SAMPLE, SAMPLE], SAMPLE, each)
+            prompt = render([SAMPLE, SAMPLE], SAMPLE, grid_encoder)
             yield frame.around(prompt.text) + prompt.answer + frame.end
 
 
@@ -60,8 +60,8 @@ def used_ids(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> list
     """The ids, ascending, of all tokens that lie in such texts, of special tokens, and of single bytes."""
     can_occur = occurs_in(tokenizer, texts)
     used = {token for text in texts for token in _ids(tokenizer, text)} | set(tokenizer.all_special_ids)
-    found = {index for token, index in tokenizer.get_vocab().items() if can_occur(token) or _is_byte(token)}
-    return sorted(used | found)
+    parts = {index for token, index in tokenizer.get_vocab().items() if can_occur(token) or _is_byte(token)}
+    return sorted(used | parts)
 
 
 def occurs_in(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> Callable[[str], bool]:
@@ -69,8 +69,8 @@ def occurs_in(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> Cal
 
     A part of such a token is one again, so the merges that lead to it are kept as well.
     """
-    others = {each for text in texts for each in text if not each.isalpha()}
-    spelled = {letter for each in others for token in _tokens(tokenizer, each) for letter in token}
+    others = {character for text in texts for character in text if not character.isalpha()}
+    spelled = {letter for character in others for token in _tokens(tokenizer, character) for letter in token}
     gap = re.compile(f"[{re.escape(''.join(sorted(others | spelled)))}]+")
     words = {word for text in texts for word in gap.split("".join(_tokens(tokenizer, text)))}
 
@@ -102,7 +102,7 @@ def _tokens(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[str]:
 def renumbered(described: dict[str, Any], kept: Sequence[int]) -> dict[str, Any]:
     """tokenizer.json with the kept tokens alone: their numbers are their places among them."""
     place = {old: new for new, old in enumerate(kept)}
-    added = [each | {"id": place[each["id"]]} for each in described["added_tokens"] if each["id"] in place]
+    added = [token | {"id": place[token["id"]]} for token in described["added_tokens"] if token["id"] in place]
     model = dict(described["model"])
     if isinstance(model["vocab"], dict):
         model["vocab"] = {token: place[old] for token, old in model["vocab"].items() if old in place}
@@ -111,7 +111,7 @@ def renumbered(described: dict[str, Any], kept: Sequence[int]) -> dict[str, Any]
         model["unk_id"] = place.get(model.get("unk_id"))
     if "merges" in model:
         model["merges"] = [pair for pair in model["merges"] if {*pair, "".join(pair)} <= model["vocab"].keys()]
-    # what a post-processor adds is never asked for; offsets are what it is kept for
+    # special tokens of a post-processor are never used; it is kept for its offsets
     processor = described["post_processor"]
     keeps_offsets = processor is not None and processor["type"] == "ByteLevel"
     return described | {"added_tokens": added, "model": model, "post_processor": processor if keeps_offsets else None}
@@ -128,7 +128,7 @@ def keep_rows(model: "PreTrainedModel", rows: Sequence[int], tokenizer: "PreTrai
     import torch
 
     layers = [model.get_input_embeddings(), model.get_output_embeddings()]
-    tensors = {id(each): each for layer in layers for each in (layer.weight, getattr(layer, "bias", None))}
+    tensors = {id(tensor): tensor for layer in layers for tensor in (layer.weight, getattr(layer, "bias", None))}
     with torch.no_grad():
         for tensor in tensors.values():
             if tensor is not None:

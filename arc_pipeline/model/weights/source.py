@@ -37,7 +37,7 @@ class ModelSource:
         if path.suffix == ".gguf":
             return cls._gguf(path, model)
         if path.is_dir():
-            return cls(str(path), {}, tuple(sorted(each for each in path.rglob("*") if each.is_file())))
+            return cls(str(path), {}, tuple(sorted(file for file in path.rglob("*") if file.is_file())))
         return cls._hub(model)
 
     @classmethod
@@ -61,12 +61,12 @@ class ModelSource:
 
     @contextmanager
     def readable(self) -> Iterator[None]:
-        """Around a call of `from_pretrained`: what it says of a package that is missing becomes one clear error."""
+        """Around a call of `from_pretrained`: a missing package becomes one ArcPipelineError."""
         try:
             yield
         except ImportError as error:
-            wanted = " (pip install gguf)" if "gguf_file" in self.arguments else ""
-            raise ArcPipelineError(f"model {self.location}: a package is missing{wanted}: {error}") from error
+            command = " (pip install gguf)" if "gguf_file" in self.arguments else ""
+            raise ArcPipelineError(f"model {self.location}: a package is missing{command}: {error}") from error
 
     def version(self) -> str:
         """SHA-256 over the files, or the revision of a hub snapshot."""
@@ -74,12 +74,12 @@ class ModelSource:
 
     def tokenizer_version(self) -> str:
         """The version of the tokenizer alone where it has files of its own."""
-        own = tuple(each for each in self.files if "token" in each.name or each.name in TOKENIZER_FILES)
+        own = tuple(file for file in self.files if "token" in file.name or file.name in TOKENIZER_FILES)
         return self.revision or _hash_files(own or self.files)
 
 
 def _hub_cache() -> Path:
-    """Where huggingface_hub keeps models; asked anew each time, the environment may change after an import."""
+    """Where huggingface_hub keeps models; read at every call, for the environment may change after an import."""
     home = os.environ.get("HF_HOME") or "~/.cache/huggingface"
     return Path(os.environ.get("HF_HUB_CACHE") or f"{home}/hub").expanduser()
 

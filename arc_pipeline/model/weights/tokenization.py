@@ -36,13 +36,13 @@ class EncodedExample:
 
 
 def load_tokenizer(model: str, experiment: "Experiment | None" = None) -> "PreTrainedTokenizerBase":
-    """The tokenizer of a model, as an experiment wants it; the tiny model's is built here.
+    """The tokenizer of a model, with an experiment's chat template and vocabulary; the tiny model's is built here.
 
     It carries all that makes prompts into ids: without a chat template, none is used, and its end token ends answers.
     """
     if model == TINY:
         return tiny_tokenizer()
-    tokenizer = _found_tokenizer(ModelSource.find(model))
+    tokenizer = _tokenizer_from(ModelSource.find(model))
     if experiment and experiment.chat == "off":
         tokenizer.chat_template = None
     tokenizer = _with_end_and_pad(tokenizer, model)
@@ -51,7 +51,7 @@ def load_tokenizer(model: str, experiment: "Experiment | None" = None) -> "PreTr
     return tokenizer
 
 
-def _found_tokenizer(source: ModelSource) -> "PreTrainedTokenizerBase":
+def _tokenizer_from(source: ModelSource) -> "PreTrainedTokenizerBase":
     directory = Path(source.location)
     if not source.arguments and (directory / "tokenizer.json").is_file():
         return _described_tokenizer(directory)

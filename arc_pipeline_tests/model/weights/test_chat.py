@@ -6,7 +6,7 @@ import pytest
 
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.errors import ArcPipelineError
-from arc_pipeline.model.weights.chat import Frame, chat_frame, end_of_turn
+from arc_pipeline.model.weights.chat import ChatFrame, chat_frame, end_of_turn
 from arc_pipeline.model.weights.tokenization import (
     decode_ids,
     encode_example,
@@ -70,7 +70,7 @@ def test_without_chat_the_template_is_gone(chatting, prompts, tmp_path: Path) ->
 
 
 def test_a_tokenizer_without_a_template_has_no_frame(bpe) -> None:
-    assert chat_frame(tiny_tokenizer()) == chat_frame(bpe) == Frame()
+    assert chat_frame(tiny_tokenizer()) == chat_frame(bpe) == ChatFrame()
     assert end_of_turn(bpe) is None
 
 
@@ -88,8 +88,8 @@ def test_turns_that_end_with_no_special_token_keep_the_tokenizers_end(chatting, 
 @pytest.mark.parametrize(
     ("template", "message"),
     [
-        ("{{ raise_exception('no users here') }}", "cannot be used .*no users here.*write chat: off"),
-        ("{{ messages[0].content | upper }}", "does not repeat what it is given; write chat: off"),
+        ("{{ raise_exception('no users here') }}", "cannot be used .*no users here.*set chat: off"),
+        ("{{ messages[0].content | upper }}", "does not repeat its messages verbatim; set chat: off"),
     ],
 )
 def test_a_template_that_cannot_be_used_is_refused(chatting, template: str, message: str) -> None:

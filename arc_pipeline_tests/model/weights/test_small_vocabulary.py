@@ -192,7 +192,7 @@ def test_the_tiny_model_is_cut_already() -> None:
 
 def test_a_tokenizer_that_cannot_do_with_less_is_refused(chatting, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("arc_pipeline.model.weights.small_vocabulary.occurs_in", lambda *_: lambda token: False)
-    with pytest.raises(ArcPipelineError, match=r"\(BPE\) cannot do with fewer tokens; write vocabulary: full"):
+    with pytest.raises(ArcPipelineError, match=r"\(BPE\) cannot be reduced; set vocabulary: full"):
         cut_tokenizer(chatting, parse_encoder(ENCODERS[0]))
 
 
