@@ -179,15 +179,15 @@ def mixed(tasks: Sequence[Task], n_tasks: int, longest: int) -> list[Task]:
 
 def voting_row(rows: int = 400, predictions: int = 32, seed: int = 0) -> dict[str, Any]:
     """Seconds for the votes and metrics of 400 test pairs x 32 candidates x 5 temperatures, against the goal."""
-    from arc_pipeline.arc.evaluation import metrics
+    from arc_pipeline.arc.evaluation.metric_tables import aggregate, per_pair, per_task
     from arc_pipeline.arc.evaluation.voting import attempts_table
     from arc_pipeline.bench.candidates import synthetic
 
     tasks, table = synthetic(rows, predictions, seed)
     begin, busy = time.perf_counter(), time.process_time()
     for _ in TEMPERATURES:
-        pairs = metrics.per_pair(table, attempts_table(table), {"synthetic": tasks}, predictions)
-        metrics.aggregate(metrics.per_task(pairs), pairs)
+        pairs = per_pair(table, attempts_table(table), {"synthetic": tasks}, predictions)
+        aggregate(per_task(pairs), pairs)
     seconds, busy = time.perf_counter() - begin, time.process_time() - busy
     name = f"votes and metrics of {rows} x {predictions} x {len(TEMPERATURES)} candidates, against the goal"
     check = f"synthetic candidates of real sizes, a fifth of them right; {busy:.2f} s of processor time"
