@@ -33,6 +33,7 @@ USED_BY = {
     "arc/evaluation/comparison.py": TABLES,
     "arc/evaluation/diff.py": "",
     "arc/evaluation/failures.py": "failures",
+    "arc/evaluation/metric_tables.py": "failures metrics prediction_curve training_curve",
     "arc/evaluation/metrics.py": f"failures metrics prediction_curve training_curve {TABLES}",
     "arc/evaluation/prediction_curve.py": "prediction_curve",
     "arc/evaluation/results.py": f"experiment_summary {TABLES}",

@@ -12,7 +12,7 @@ import arc_pipeline
 
 PACKAGE = Path(arc_pipeline.__file__).parent
 HEAVY = {"torch", "transformers", "peft", "accelerate"}
-LAZY = HEAVY | {"matplotlib"}
+LAZY = HEAVY | {"matplotlib", "pandas"}
 DAGSTER = {"dagster", "dagster_pipes"}
 # layer -> the layers that it may import
 BELOW = {

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from arc_pipeline.arc.evaluation import metrics
+from arc_pipeline.arc.evaluation.metric_tables import aggregate, per_pair, per_task
 from arc_pipeline.arc.evaluation.voting import attempts_table
 from arc_pipeline.arc.prediction.candidates import DECODED, PREDICTION_SCHEMA
 from arc_pipeline.arc.prediction.requests import TEMPERATURES
 from arc_pipeline.arc.tasks.task import Grid, Pair, Task
-from arc_pipeline.bench.training import row
+from arc_pipeline.bench.timing import row
 
 # seconds
 GOAL = 2.0
@@ -25,8 +25,8 @@ def voting_row(rows: int = 400, predictions: int = 32, seed: int = 0) -> dict[st
     tasks, table = synthetic_candidates(rows, predictions, seed)
     begin, busy = time.perf_counter(), time.process_time()
     for _ in TEMPERATURES:
-        pairs = metrics.per_pair(table, attempts_table(table), {"synthetic": tasks}, predictions)
-        metrics.aggregate(metrics.per_task(pairs), pairs)
+        pairs = per_pair(table, attempts_table(table), {"synthetic": tasks}, predictions)
+        aggregate(per_task(pairs), pairs)
     seconds, busy = time.perf_counter() - begin, time.process_time() - busy
     name = f"votes and metrics of {rows} x {predictions} x {len(TEMPERATURES)} candidates, against the goal"
     check = f"synthetic candidates of real sizes, a fifth of them right; {busy:.2f} s of processor time"

@@ -184,7 +184,7 @@ class TestFailures:
         (("show", "00aa11", "--output", "x.gif"), "must end in one of .png, .svg, .pdf"),
         (("show", "00aa11", "--output", "nowhere/x.png"), "there is no directory"),
         (("failures", "new"), "failures[new] is not there yet"),
-        (("failures", "e", "--sort", "votes"), "failures have no column 'votes'"),
+        (("failures", "e", "--sort", "votes"), "unknown column 'votes'"),
     ],
 )
 def test_one_clear_error(arguments: tuple[str, ...], words: str) -> None:

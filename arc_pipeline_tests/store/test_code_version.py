@@ -343,7 +343,7 @@ DRAW = "def draw_colour_map("
             {"augmented_examples", "predictions"},
         ),
         ("report/grids/gallery.py", "found but outvoted", "outvoted", set()),
-        ("arc/evaluation/metrics.py", 'decoded": sum(votes', 'decoded": 2 * sum(votes', {"metrics"}),
+        ("arc/evaluation/metric_tables.py", 'decoded": sum(votes', 'decoded": 2 * sum(votes', {"metrics"}),
     ],
 )
 def test_what_an_edit_of_this_package_changes(

@@ -70,17 +70,10 @@ def compare_tasks(a: "DataFrame", b: "DataFrame", metric: str = "vote_2", seed: 
     """`b` against `a`, each with one row a task: `dataset`, `task_id`, `n` and metrics."""
     if metric not in TASK_METRICS:
         raise ValueError(f"a metric is one of {', '.join(TASK_METRICS)}, found {metric!r}")
-    columns = [*TASK_KEY, "n", metric]
-    # sorted, so that the order of the files has no say in the bootstrap's draws
-    both = a[columns].merge(b[columns], on=TASK_KEY, suffixes=("_a", "_b")).sort_values(TASK_KEY, ignore_index=True)
-    if both.empty:
-        sizes = f"{len(a)} and {len(b)} tasks"
-        raise FaultyInput(
-            [Fault("per task metrics", "", "only experiments with tasks in common can be compared", sizes)]
-        )
-    common_a, common_b = (both[TASK_KEY].assign(**{metric: both[f"{metric}{side}"]}) for side in ("_a", "_b"))
-    difference, low, high = paired_difference(common_b, common_a, metric, seed=seed)
-    gains = (common_b[metric] - common_a[metric]) * BY_NAME[metric].direction
+    both = _common_tasks(a, b, metric)
+    of_a, of_b = (both[TASK_KEY].assign(**{metric: both[f"{metric}_{side}"]}) for side in "ab")
+    difference, low, high = paired_difference(of_b, of_a, metric, seed=seed)
+    gains = (of_b[metric] - of_a[metric]) * BY_NAME[metric].direction
     names = both["dataset"] + "/" + both["task_id"]
     return Comparison(
         metric,
@@ -89,13 +82,23 @@ def compare_tasks(a: "DataFrame", b: "DataFrame", metric: str = "vote_2", seed: 
         only_b=len(b) - len(both),
         n_a=int(both["n_a"].max()),
         n_b=int(both["n_b"].max()),
-        mean_a=_mean(common_a[metric].to_list()),
-        mean_b=_mean(common_b[metric].to_list()),
+        mean_a=_mean(of_a[metric].to_list()),
+        mean_b=_mean(of_b[metric].to_list()),
         difference=difference,
         interval=[low, high],
         won=names[gains > 0].to_list(),
         lost=names[gains < 0].to_list(),
     )
+
+
+def _common_tasks(a: "DataFrame", b: "DataFrame", metric: str) -> "DataFrame":
+    """Sorted, so that the order of the files has no say in the bootstrap's draws."""
+    columns = [*TASK_KEY, "n", metric]
+    both = a[columns].merge(b[columns], on=TASK_KEY, suffixes=("_a", "_b"))
+    if both.empty:
+        problem, sizes = "only experiments with tasks in common can be compared", f"{len(a)} and {len(b)} tasks"
+        raise FaultyInput([Fault("per task metrics", "", problem, sizes)])
+    return both.sort_values(TASK_KEY, ignore_index=True)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from arc_pipeline.arc.evaluation.metrics import answered_counts, planned_truths, wrong_cells
+from arc_pipeline.arc.evaluation.metric_tables import answered_counts, planned_truths
+from arc_pipeline.arc.evaluation.metrics import wrong_cells
 from arc_pipeline.arc.evaluation.voting import ATTEMPT_NAMES, PAIR_COLUMNS, RankedCandidate, ranked_by_pair
 from arc_pipeline.arc.names import did_you_mean_or_all
 from arc_pipeline.arc.tasks.task import Grid, Task

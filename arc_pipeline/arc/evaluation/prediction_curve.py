@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from arc_pipeline.arc.evaluation.bootstrap import Floats, means_and_intervals, resampled
-from arc_pipeline.arc.evaluation.metrics import planned_truths
+from arc_pipeline.arc.evaluation.metric_tables import planned_truths
 from arc_pipeline.arc.evaluation.voting import ATTEMPT_NAMES, Candidate, candidates_by_pair
 from arc_pipeline.arc.tasks.task import Grid, Task
 

@@ -6,7 +6,8 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from arc_pipeline.arc.evaluation import metrics as arc_metrics
+from arc_pipeline.arc.evaluation.metric_tables import aggregate, per_pair, per_task
+from arc_pipeline.arc.evaluation.metrics import BY_NAME
 from arc_pipeline.arc.evaluation.results import PER_TASK, frame_of, settings
 from arc_pipeline.arc.evaluation.voting import attempts_table, submission
 from arc_pipeline.arc.experiment import Experiment
@@ -50,17 +51,17 @@ def metrics(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     with workspace.making(context) as making:
         planned, partition = making.configured("prediction_config").predict.predictions, making.artefact.partition
         candidates, ranked = making.table("predictions", partition), making.table("attempts", partition)
-        pairs = arc_metrics.per_pair(candidates, ranked, evaluation_tasks_of(making), planned)
-        per_task = arc_metrics.per_task(pairs)
-        rows = arc_metrics.aggregate(per_task, pairs)
-        tables = {"metrics": pa.Table.from_pylist(rows), "metrics_per_task": per_task, "metrics_per_pair": pairs}
+        pairs = per_pair(candidates, ranked, evaluation_tasks_of(making), planned)
+        tasks = per_task(pairs)
+        rows = aggregate(tasks, pairs)
+        tables = {"metrics": pa.Table.from_pylist(rows), PER_TASK: tasks, "metrics_per_pair": pairs}
         return making.save_tables(tables, metadata=plotted(rows))
 
 
 @uncounted("metadata for people")
 def plotted(rows: list[dict[str, Any]]) -> dict[str, float]:
     """Numbers that the UI plots over time, one series for each dataset and metric."""
-    metrics = [arc_metrics.BY_NAME[name] for name in PLOTTED]
+    metrics = [BY_NAME[name] for name in PLOTTED]
     return {f"{row['dataset']}/{each.title(row['n'])}": row[each.name] for row in rows for each in metrics}
 
 
@@ -82,9 +83,9 @@ def experiment_summary(context: dg.AssetExecutionContext, workspace: Workspace) 
             for row in making.table("metrics", f"{name}/{decoding}").to_pylist()
             for trace in [making.trace("metrics", f"{name}/{decoding}")]
         ]
-        per_task = {key: making.table("metrics", f"{name}/{key}", PER_TASK) for key in making.present("metrics", name)}
+        tasks = {key: making.table("metrics", f"{name}/{key}", PER_TASK) for key in making.present("metrics", name)}
         summary = pa.Table.from_pylist(rows)
-        tables = {"experiment_summary": summary, PER_TASK: stacked("decoding", per_task)}
+        tables = {"experiment_summary": summary, PER_TASK: stacked("decoding", tasks)}
         return making.save_tables(tables, metadata=shown_summary(summary))
 
 
@@ -134,5 +135,5 @@ def metrics_at(
     requests = list(candidate_requests(experiment, tasks))
     completed = zip(requests, completions(context, making, weights, requests), strict=True)
     candidates = candidates_table(completed, parse_encoder(experiment.grid_encoder))
-    pairs = arc_metrics.per_pair(candidates, attempts_table(candidates), tasks, experiment.predict.predictions)
-    return [{"step": step, **row} for row in arc_metrics.aggregate(arc_metrics.per_task(pairs), pairs)]
+    pairs = per_pair(candidates, attempts_table(candidates), tasks, experiment.predict.predictions)
+    return [{"step": step, **row} for row in aggregate(per_task(pairs), pairs)]

@@ -7,7 +7,8 @@ from typing import Any, Final
 import pyarrow as pa
 
 from arc_pipeline.arc.evaluation.failures import failure
-from arc_pipeline.arc.evaluation.metrics import answered_counts, wrong_cells
+from arc_pipeline.arc.evaluation.metric_tables import answered_counts
+from arc_pipeline.arc.evaluation.metrics import wrong_cells
 from arc_pipeline.arc.evaluation.voting import RankedCandidate, ranked_by_pair
 from arc_pipeline.arc.prediction.prompt_samples import SAMPLE_TASKS
 from arc_pipeline.arc.tasks.task import Grid, Task, shape

@@ -193,7 +193,9 @@ def test_a_leak_is_caught_by_task_and_pair(name: str, written: Tasks, monkeypatc
     assert all("written/" in offender for offender in found.offenders)
 
 
-@pytest.mark.parametrize(("column", "value", "how"), [("target", 3, "has as its target"), ("demonstrations", [0, 3], "shows")])
+@pytest.mark.parametrize(
+    ("column", "value", "how"), [("target", 3, "has as its target"), ("demonstrations", [0, 3], "shows")]
+)
 def test_one_example_with_a_test_pair_is_caught(written: Tasks, column: str, value: object, how: str) -> None:
     rows = draw(experiment(), written).to_pylist()
     rows[17][column] = value

@@ -12,7 +12,7 @@ from arc_pipeline.arc.evaluation.failures import (
     failures_table,
     sorted_failures,
 )
-from arc_pipeline.arc.evaluation.metrics import per_pair
+from arc_pipeline.arc.evaluation.metric_tables import per_pair
 from arc_pipeline.arc.evaluation.voting import attempts_table
 from arc_pipeline.arc.prediction.candidates import PREDICTION_SCHEMA
 from arc_pipeline.arc.tasks.task import Grid, Pair, Task

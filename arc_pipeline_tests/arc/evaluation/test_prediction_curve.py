@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arc_pipeline.arc.evaluation.metrics import aggregate, per_pair, per_task
+from arc_pipeline.arc.evaluation.metric_tables import aggregate, per_pair, per_task
 from arc_pipeline.arc.evaluation.prediction_curve import (
     METRICS,
     by_predictions,
