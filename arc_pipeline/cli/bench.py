@@ -86,7 +86,8 @@ def prediction(
     rounds: Annotated[int, typer.Option(help="How often everything is measured.")] = 1,
 ) -> None:
     """The engine of predictions against generate, with each of its parts left out; and the votes."""
-    from arc_pipeline.bench.prediction import compare, random_case, trained_case, voting_row
+    from arc_pipeline.bench.prediction import compare_engines, random_case, trained_case
+    from arc_pipeline.bench.voting import voting_row
     from arc_pipeline.defs.instance import prepare
 
     prepare()
@@ -102,7 +103,7 @@ def prediction(
     cases = [trained_case(described, checkpoint_of(experiment), asked)]
     if tasks:
         cases.append(random_case(MIXED, catalogue.load(MIXED), tasks, longest, predictions))
-    rows = [*compare(cases, rounds, say), voting_row()]
+    rows = [*compare_engines(cases, rounds, say), voting_row()]
     show(rows, rounded(rows), as_json)
 
 

@@ -51,7 +51,7 @@ def saying_how_to_make(experiment: str) -> Iterator[None]:
 def known_decoding(decoding: str) -> str:
     """The decoding, if there is such a one."""
     from arc_pipeline.arc.names import did_you_mean_or_all
-    from arc_pipeline.arc.prediction.questions import DECODINGS
+    from arc_pipeline.arc.prediction.requests import DECODINGS
 
     if decoding not in DECODINGS:
         raise ArcPipelineError(f"there is no decoding {decoding!r}{did_you_mean_or_all(decoding, DECODINGS)}")

@@ -88,7 +88,7 @@ def augmented_board_of(experiment: str, task_id: str, dataset: str) -> "Board":
 def _show_prompt(experiment: str, task_id: str, dataset: str, output: Path | None, picture: str) -> None:
     """The prompt of the first candidate of the first test pair, as the file of the experiment says now."""
     from arc_pipeline.arc.tasks.lookup import task_among
-    from arc_pipeline.model.prediction.token_texts import asked_pieces
+    from arc_pipeline.model.prediction.token_texts import first_prompt_texts
     from arc_pipeline.report.load_answers import asked_tasks
     from arc_pipeline.report.prompts import draw_prompt, print_prompt
 
@@ -96,7 +96,7 @@ def _show_prompt(experiment: str, task_id: str, dataset: str, output: Path | Non
     with saying_how_to_make(experiment):
         tasks = asked_tasks(store, experiment)
     found, task = task_among(tasks, task_id, dataset, f"the tasks that {experiment} is asked")
-    pieces = asked_pieces(described, found, task)
+    pieces = first_prompt_texts(described, found, task)
     title = f"task {task_id} of {found}, test 0: {experiment}"
     if output:
         _write(output, draw_prompt(title, pieces, picture))

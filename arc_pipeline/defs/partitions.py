@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 import dagster as dg
 
 from arc_pipeline.arc.experiment import Experiment, ExperimentCatalogue
-from arc_pipeline.arc.prediction.questions import DECODINGS
+from arc_pipeline.arc.prediction.requests import DECODINGS
 from arc_pipeline.arc.prediction.vocabulary import task_length
 from arc_pipeline.arc.tasks.catalogue import Catalogue
 from arc_pipeline.defs.data_dir import data_directory

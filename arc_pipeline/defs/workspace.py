@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from arc_pipeline.arc.augmentation.checks import Verdict, summary
 from arc_pipeline.arc.experiment import Experiment, ExperimentCatalogue
-from arc_pipeline.arc.prediction.questions import DECODINGS
+from arc_pipeline.arc.prediction.requests import DECODINGS
 from arc_pipeline.defs.asset_code import definitions_of
 from arc_pipeline.defs.column_docs import column_schema
 from arc_pipeline.defs.config_versions import config_version

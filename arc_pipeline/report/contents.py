@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from arc_pipeline.arc.evaluation.results import TABLES
-from arc_pipeline.arc.prediction.questions import DECODINGS
+from arc_pipeline.arc.prediction.requests import DECODINGS
 from arc_pipeline.report.charts.curves import (
     draw_breakdowns,
     draw_capacity_and_duration,

@@ -1,6 +1,6 @@
-"""Prompts token by token: where tokens begin, and which carry loss. Knows pieces of text, no tokenizers.
+"""Prompts token by token: where tokens begin, and which carry loss. Knows the texts of tokens, no tokenizers.
 
-A piece is (text of a token, whether it carries loss). Neighbours differ in shade; loss has other colours and a line.
+A token is (its text, whether it carries loss). Neighbours differ in shade; loss has other colours and a line.
 """
 
 import math
@@ -18,7 +18,7 @@ from arc_pipeline.report.text import draw_lines, wrapped
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Pieces: TypeAlias = Sequence[tuple[str, bool]]
+TokenTexts: TypeAlias = Sequence[tuple[str, bool]]
 # (text without line breaks, which of the two shades, whether it carries loss)
 Run: TypeAlias = tuple[str, int, bool]
 
@@ -31,42 +31,42 @@ MOST_LINES: Final = 90
 COLOURS: Final = 32
 
 
-def summary(pieces: Pieces) -> str:
+def token_counts(tokens: TokenTexts) -> str:
     """How many tokens there are, and how many carry loss."""
-    loss = sum(supervised for _, supervised in pieces)
-    return f"{len(pieces)} tokens, of which {loss} carry loss (underlined)"
+    loss = sum(supervised for _, supervised in tokens)
+    return f"{len(tokens)} tokens, of which {loss} carry loss (underlined)"
 
 
-def print_prompt(title: str, pieces: Pieces, console: Console) -> None:
+def print_prompt(title: str, tokens: TokenTexts, console: Console) -> None:
     """The exact text on a terminal."""
-    console.print(Text(f"{title}\n{summary(pieces)}\n", style="bold"))
-    console.print(prompt_text(pieces, coloured=console.color_system is not None), soft_wrap=True)
+    console.print(Text(f"{title}\n{token_counts(tokens)}\n", style="bold"))
+    console.print(prompt_text(tokens, coloured=console.color_system is not None), soft_wrap=True)
 
 
-def prompt_text(pieces: Pieces, coloured: bool) -> Text:
+def prompt_text(tokens: TokenTexts, coloured: bool) -> Text:
     """For a terminal; without colour, tokens are parted by │ and those with loss are in ⟦ ⟧."""
-    text = Text()
+    shown = Text()
     if not coloured:
-        for loss, group in groupby(pieces, key=lambda piece: piece[1]):
-            joined = "│".join(_visible(piece) for piece, _ in group)
-            text.append(f"⟦{joined}⟧" if loss else f"{joined}│")
-        return text
-    for number, (piece, loss) in enumerate(pieces):
+        for loss, group in groupby(tokens, key=lambda token: token[1]):
+            joined = "│".join(_visible(text) for text, _ in group)
+            shown.append(f"⟦{joined}⟧" if loss else f"{joined}│")
+        return shown
+    for number, (text, loss) in enumerate(tokens):
         ground = TOKEN_GROUNDS[loss][number % 2]
-        text.append(_visible(piece), f"{INK} on {ground}{' bold underline' * loss}")
-    return text
+        shown.append(_visible(text), f"{INK} on {ground}{' bold underline' * loss}")
+    return shown
 
 
-def _visible(piece: str) -> str:
-    return piece.replace("\n", f"{BREAK}\n")
+def _visible(text: str) -> str:
+    return text.replace("\n", f"{BREAK}\n")
 
 
-def draw_prompt(title: str, pieces: Pieces, picture: str = "png", most_lines: int = MOST_LINES) -> bytes:
+def draw_prompt(title: str, tokens: TokenTexts, picture: str = "png", most_lines: int = MOST_LINES) -> bytes:
     """The prompt as a file in one of `paper.FORMATS`, in columns; the middle of a very long one is left out."""
-    columns = fitting_columns(pieces)
+    columns = fitting_columns(tokens)
     across = (ACROSS - 2 * (columns - 1)) // columns
-    lines = shortened(list(lines_of(pieces, across)), most_lines * columns)
-    heading = [*wrapped(title, WIDTH_CM - 2 * MARGIN_CM), summary(pieces)]
+    lines = shortened(list(broken_lines(tokens, across)), most_lines * columns)
+    heading = [*wrapped(title, WIDTH_CM - 2 * MARGIN_CM), token_counts(tokens)]
     per_column = math.ceil(len(lines) / columns)
     top = MARGIN_CM + (len(heading) + 0.5) * 0.29
 
@@ -80,9 +80,9 @@ def draw_prompt(title: str, pieces: Pieces, picture: str = "png", most_lines: in
     return paper(top + per_column * LINE_CM + MARGIN_CM, draw, picture, COLOURS)
 
 
-def fitting_columns(pieces: Pieces) -> int:
+def fitting_columns(tokens: TokenTexts) -> int:
     """As many columns, up to three, as nearly all lines fit without being broken."""
-    lengths = [len(line) + 1 for line in "".join(text for text, _ in pieces).split("\n")]
+    lengths = [len(line) + 1 for line in "".join(text for text, _ in tokens).split("\n")]
     for columns in (3, 2):
         across = (ACROSS - 2 * (columns - 1)) // columns
         if sum(length <= across for length in lengths) >= 0.95 * len(lengths):
@@ -90,11 +90,11 @@ def fitting_columns(pieces: Pieces) -> int:
     return 1
 
 
-def lines_of(pieces: Pieces, across: int) -> Iterator[list[Run]]:
+def broken_lines(tokens: TokenTexts, across: int) -> Iterator[list[Run]]:
     """Lines of at most `across` characters: a new one after each line break, and where a line is too long."""
     line: list[Run] = []
-    for number, (piece, loss) in enumerate(pieces):
-        for character in _visible(piece):
+    for number, (text, loss) in enumerate(tokens):
+        for character in _visible(text):
             if character == "\n":
                 yield from _fitting(line, across)
                 line = []

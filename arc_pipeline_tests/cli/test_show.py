@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from arc_pipeline.arc.augmentation.recipes import RECIPE_SCHEMA, RecipeDrawer
 from arc_pipeline.arc.evaluation.failures import failures_table
 from arc_pipeline.arc.evaluation.voting import attempts_table
-from arc_pipeline.arc.prediction.questions import PREDICTION_SCHEMA
+from arc_pipeline.arc.prediction.candidates import PREDICTION_SCHEMA
 from arc_pipeline.arc.settings import AugmentationConfig, TrainingData
 from arc_pipeline.arc.tasks.task import Pair, Task
 from arc_pipeline.arc.tasks.task_table import tasks_table

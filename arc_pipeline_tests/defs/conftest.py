@@ -51,7 +51,7 @@ class Project:
         definitions = importlib.import_module("arc_pipeline.definitions").defs
         if self.faked:
             self.patch.setattr("arc_pipeline.defs.assets.training.run_group", fake_training)
-            self.patch.setattr("arc_pipeline.model.prediction.requests.answer", fake_answer)
+            self.patch.setattr("arc_pipeline.model.prediction.candidates.complete_candidates", fake_completions)
         return importlib.import_module("arc_pipeline.defs.upkeep.session").Session.of(definitions)
 
     def edit_record(self, artefact: str, **changes: Any) -> None:
@@ -86,22 +86,23 @@ def fake_training(context: Any, command: Sequence[str], *others: Any) -> None:
     write_log([row], job.output)
 
 
-def fake_answer(checkpoint: Path, wanted: Sequence[Any], encoder: Any, *others: Any) -> Iterator[tuple[Any, Any]]:
-    """Right answers to about half of the questions, the last first; others for other weights and temperatures."""
-    from arc_pipeline.arc.prediction.questions import Completion
+def fake_completions(checkpoint: Path, requests: Sequence[Any], experiment: Any) -> Iterator[tuple[int, Any]]:
+    """Right ones of about half of the requests, the last first; others for other weights and temperatures."""
+    from arc_pipeline.arc.prediction.completions import Completion
+    from arc_pipeline.arc.prediction.encoder import parse_encoder
 
-    weights = (checkpoint / "model.safetensors").read_text()
-    for each in reversed(wanted):
-        knows = hashlib.sha256(f"{weights}{each.question.seed}{each.temperature}".encode()).digest()[0] % 2
-        answer = each.question.recipe.render(each.question.task, encoder).answer
-        yield each, Completion(answer if knows else "no grid", -1.0, 5)
+    weights, encoder = (checkpoint / "model.safetensors").read_text(), parse_encoder(experiment.grid_encoder)
+    for index, request in reversed(list(enumerate(requests))):
+        knows = hashlib.sha256(f"{weights}{request.seed}{request.temperature}".encode()).digest()[0] % 2
+        answer = request.recipe.render(request.task, encoder).answer
+        yield index, Completion(answer if knows else "no grid", -1.0, 5)
 
 
 def a_project(data: Path, patch: pytest.MonkeyPatch) -> Project:
     """A project on a data directory, with two decodings."""
     patch.setenv("ARC_PIPELINE_DATA", str(data))
     patch.setenv("DAGSTER_HOME", str(data / "dagster_home"))
-    patch.setattr("arc_pipeline.arc.prediction.questions.DECODINGS", dict(DECODINGS))
+    patch.setattr("arc_pipeline.arc.prediction.requests.DECODINGS", dict(DECODINGS))
     return Project(data, patch)
 
 

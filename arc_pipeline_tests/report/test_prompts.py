@@ -12,33 +12,33 @@ from arc_pipeline.report.data_uris import MOST_BYTES
 from arc_pipeline.report.grids.colours import TOKEN_GROUNDS
 from arc_pipeline.report.prompts import (
     BREAK,
+    broken_lines,
     draw_prompt,
     fitting_columns,
-    lines_of,
     print_prompt,
     prompt_text,
     shortened,
-    summary,
+    token_counts,
 )
 
-PIECES = [("Input:\n", False), ("1", False), ("2\n", False), ("Out", False), ("3", True), ("<end>", True)]
-pieces = st.lists(st.tuples(st.text("ab 1\n", max_size=6), st.booleans()), max_size=30)
+TOKENS = [("Input:\n", False), ("1", False), ("2\n", False), ("Out", False), ("3", True), ("<end>", True)]
+tokens = st.lists(st.tuples(st.text("ab 1\n", max_size=6), st.booleans()), max_size=30)
 
 
 def test_loss_is_counted() -> None:
-    assert summary(PIECES) == "6 tokens, of which 2 carry loss (underlined)"
+    assert token_counts(TOKENS) == "6 tokens, of which 2 carry loss (underlined)"
 
 
 def test_without_colour_marks_part_the_tokens() -> None:
-    assert prompt_text(PIECES, coloured=False).plain == f"Input:{BREAK}\n│1│2{BREAK}\n│Out│⟦3│<end>⟧"
+    assert prompt_text(TOKENS, coloured=False).plain == f"Input:{BREAK}\n│1│2{BREAK}\n│Out│⟦3│<end>⟧"
 
 
 def test_with_colour_neighbours_differ_and_loss_is_underlined() -> None:
-    text = prompt_text(PIECES, coloured=True)
+    text = prompt_text(TOKENS, coloured=True)
     assert text.plain == f"Input:{BREAK}\n12{BREAK}\nOut3<end>"
     grounds = [re.search(r"on (#\w+)", str(span.style))[1] for span in text.spans]  # type: ignore[index]
-    assert grounds == [TOKEN_GROUNDS[loss][number % 2] for number, (_, loss) in enumerate(PIECES)]
-    assert [("underline" in str(span.style)) for span in text.spans] == [loss for _, loss in PIECES]
+    assert grounds == [TOKEN_GROUNDS[loss][number % 2] for number, (_, loss) in enumerate(TOKENS)]
+    assert [("underline" in str(span.style)) for span in text.spans] == [loss for _, loss in TOKENS]
 
 
 def test_a_terminal_gets_the_text_as_it_is() -> None:
@@ -47,16 +47,16 @@ def test_a_terminal_gets_the_text_as_it_is() -> None:
     assert "x" * 50 in console.export_text()
 
 
-@given(pieces, st.integers(3, 12))
-def test_lines_are_the_text_broken_where_it_must_be(pieces: list[tuple[str, bool]], across: int) -> None:
-    lines = [list(line) for line in lines_of(pieces, across)]
+@given(tokens, st.integers(3, 12))
+def test_lines_are_the_text_broken_where_it_must_be(tokens: list[tuple[str, bool]], across: int) -> None:
+    lines = [list(line) for line in broken_lines(tokens, across)]
     assert all(sum(len(text) for text, _, _ in line) <= across for line in lines)
     joined = "".join(text for line in lines for text, _, _ in line)
-    assert joined == "".join(text for text, _ in pieces).replace("\n", BREAK)
+    assert joined == "".join(text for text, _ in tokens).replace("\n", BREAK)
 
 
 def test_a_long_line_is_broken_after_a_space() -> None:
-    lines = ["".join(text for text, _, _ in line) for line in lines_of([("one two three", False)], 9)]
+    lines = ["".join(text for text, _, _ in line) for line in broken_lines([("one two three", False)], 9)]
     assert lines == ["one two ", "three"]
 
 
@@ -76,11 +76,11 @@ def test_the_middle_of_a_long_prompt_is_left_out() -> None:
 
 
 def test_the_picture_has_every_token_and_the_shades() -> None:
-    svg = draw_prompt("the title", PIECES, "svg").decode()
+    svg = draw_prompt("the title", TOKENS, "svg").decode()
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
-    assert texts == ["the title", summary(PIECES), f"Input:{BREAK}", "1", f"2{BREAK}", "Out", "3", "&lt;end&gt;"]
+    assert texts == ["the title", token_counts(TOKENS), f"Input:{BREAK}", "1", f"2{BREAK}", "Out", "3", "&lt;end&gt;"]
     assert all(ground in svg for grounds in TOKEN_GROUNDS.values() for ground in grounds)
-    assert draw_prompt("the title", PIECES).startswith(b"\x89PNG")
+    assert draw_prompt("the title", TOKENS).startswith(b"\x89PNG")
 
 
 def test_the_largest_prompt_of_metadata_is_small_enough_for_the_database() -> None:

@@ -354,14 +354,14 @@ def test_what_an_edit_of_this_package_changes(
 def test_functions_for_people_and_pictures_never_count() -> None:
     for asset, home in ASSETS.items():
         reached = reachable(home, asset, asset)
-        assert not {name for _, name in reached} & {"describe", "describe_prompts", "plotted", "markdown_table"}
+        assert not {name for _, name in reached} & {"outcome_counts", "describe_prompts", "plotted", "markdown_table"}
         assert not [home for home, _ in reached if home.startswith("arc_pipeline.report")]
 
 
 def test_rendering_reaches_the_encoders_and_transforms_of_the_package() -> None:
     names = {
         *reachable("arc_pipeline.arc.augmentation.recipes", "draw_examples"),
-        *reachable("arc_pipeline.arc.prediction.questions", "questions"),
+        *reachable("arc_pipeline.arc.prediction.requests", "candidate_requests"),
     }
     assert ("arc_pipeline.arc.augmentation.augmentation", "TRANSFORMS") in names
     assert ("arc_pipeline.arc.augmentation.augmentation", "_flip_rows") in names

@@ -1,1 +1,1 @@
-"""From a task to a text and back: encoders, prompts, grammars, questions, completions. Knows no model."""
+"""From a task to a text and back: encoders, prompts, requests, grammars, completions, candidates. Knows no model."""

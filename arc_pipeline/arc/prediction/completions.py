@@ -1,7 +1,7 @@
-"""Completions in append-only shards, so that what a killed run had finished is not computed again.
+"""Completions, kept in append-only shards, so that what a killed run had finished is not computed again.
 
-A completion is known by its prompt, seed and temperature. The prompt is all that the model is told, so it stands for
-the version of the tasks. A shard says what was asked and how, and is never read for anything else. Knows no models.
+A completion is identified by its prompt, seed and temperature. The prompt is all the input that the model gets, so it
+stands for the version of the tasks. A shard says which model and settings it is for, and is read for no other ones.
 """
 
 import json
@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from arc_pipeline.arc.prediction.questions import Completion
 from arc_pipeline.store.artefact import hash_json, write_whole
 
 # what a killed run loses
@@ -32,17 +32,33 @@ TYPES = {
     "refusal": pa.string(),
     "token_logprobs": pa.list_(pa.field("element", pa.float32())),  # as Parquet names it
 }
-OF_COMPLETIONS = [(each.name, TYPES[each.name]) for each in fields(Completion)]
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What a model wrote: its text, the sum of its tokens' log-probabilities (natural logarithm), their number.
+
+    The distribution is that of temperature 1 over the tokens that were allowed: a token without alternative counts 0.
+    """
+
+    text: str
+    logprob: float
+    n_tokens: int
+    refusal: str | None = None
+    token_logprobs: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32), compare=False)
+
+
+OF_COMPLETIONS = [(column.name, TYPES[column.name]) for column in fields(Completion)]
 SCHEMA = pa.schema([("key", pa.string()), *OF_COMPLETIONS, ("seconds", pa.float64())])
 
 
 def completion_key(prompt: str, seed: int, temperature: float, adapter: str = "") -> str:
     """Names a completion. Without randomness, at temperature 0, the seed does not matter.
 
-    `adapter` names which weights are asked, where a checkpoint has several.
+    `adapter` names the weights that complete it, where a checkpoint has several.
     """
-    asked = [prompt, seed if temperature else 0, float(temperature)]
-    return hash_json([*asked, adapter] if adapter else asked)[:32]
+    request = [prompt, seed if temperature else 0, float(temperature)]
+    return hash_json([*request, adapter] if adapter else request)[:32]
 
 
 @dataclass(frozen=True)
@@ -54,7 +70,7 @@ class Kept:
 
 
 class Shards:
-    """All completions of one model, asked in one way: `about` says which and how, every part of it matters."""
+    """All completions of one model in one setting: `about` says which, and every part of it matters."""
 
     def __init__(
         self,
@@ -63,30 +79,30 @@ class Shards:
         warn: Callable[[str], None],
         formerly: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """`formerly`: other words for the same, as older versions of this program wrote them; those are only read."""
+        """`formerly`: what older versions of this program wrote for the same `about`; those shards are only read."""
         self._warn = warn
-        self._readable = {place / hash_json(each)[:16]: _schema(each) for each in (about, *formerly)}
+        self._readable = {place / hash_json(words)[:16]: _schema(words) for words in (about, *formerly)}
         self.directory, self._schema = next(iter(self._readable.items()))
         self._skipped: set[Path] = set()
 
     def keys(self) -> set[str]:
-        """What is there, whole."""
+        """The keys of all readable completions."""
         return {key for table in self._tables() for key in table["key"].to_pylist()}
 
     def read(self, keys: Collection[str]) -> dict[str, Kept]:
-        """Those of the keys that are there. What was computed twice is as the first to finish has it."""
-        found: dict[str, Kept] = {}
+        """Those of the keys that are there. Of what was computed twice, the first to finish counts."""
+        kept: dict[str, Kept] = {}
         wanted = pa.array(keys, pa.string())
         for table in self._tables():
             for row in table.filter(pc.is_in(table["key"], wanted)).to_pylist():
                 key, seconds = row.pop("key"), row.pop("seconds")
                 row["token_logprobs"] = np.array(row["token_logprobs"], np.float32)
-                found.setdefault(key, Kept(Completion(**row), seconds))
-        return found
+                kept.setdefault(key, Kept(Completion(**row), seconds))
+        return kept
 
     @contextmanager
     def adding(self) -> Iterator[Callable[[str, Completion], None]]:
-        """Yields a function that adds a completion: on disk SHARD_SECONDS later, or when the block ends, however."""
+        """Yields a function that adds a completion: on disk after SHARD_SECONDS, or when the block ends or fails."""
         writer = _Writer(self._write)
         try:
             yield writer.add
@@ -94,7 +110,7 @@ class Shards:
             writer.close()
 
     def _tables(self) -> Iterator[pa.Table]:
-        """The shards in the order in which they were written; what is not whole, or no shard of these, is skipped."""
+        """The shards in the order in which they were written; what is damaged, or another model's, is skipped."""
         paths = [path for directory in self._readable for path in directory.glob("*.parquet")]
         for path in sorted(paths, key=lambda path: path.name):
             try:
@@ -120,7 +136,7 @@ def _schema(about: Mapping[str, Any]) -> pa.Schema:
 
 
 class _Writer:
-    """Gathers rows; a thread writes them, for nobody knows how long the model takes for the next."""
+    """Gathers rows; a thread writes them, since the next completion may take the model long."""
 
     def __init__(self, write: Callable[[list[dict[str, Any]]], None]) -> None:
         self._write, self._rows = write, list[dict[str, Any]]()

@@ -1,4 +1,4 @@
-"""Prompts: the text that asks a model for a grid. One code for training and prediction; knows nothing of tokens.
+"""Prompts: the text that a model completes with a grid. One code for training and prediction; knows no tokens.
 
 `text` ends where the answer begins, so that the prompt of a prediction is the beginning of a training example.
 """
@@ -24,7 +24,10 @@ OUTPUT = "\n\nOutput:\n"
 
 @dataclass(frozen=True)
 class Prompt:
-    """`outputs`: the character spans [begin, end) in `text` of the demonstrations' answers, in order."""
+    """A rendered prompt and its right answer.
+
+    `outputs`: the character spans [begin, end) in `text` of the demonstrations' answers, in order.
+    """
 
     text: str
     answer: str

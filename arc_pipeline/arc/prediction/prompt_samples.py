@@ -1,20 +1,19 @@
-"""A few prompts with their right answers and the model's, to read. Knows tables of predictions, no models."""
+"""A few prompts with their right answers and their completions, to read. Knows tables of predictions, no models."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from arc_pipeline.arc.augmentation.augmentation import Augmentation
 from arc_pipeline.arc.augmentation.recipes import Recipe
 from arc_pipeline.arc.prediction.encoder import GridEncoder
 from arc_pipeline.arc.tasks.task import Task
 
-# the three easy tasks that the seed's author looked at
+# the three easy tasks that the author of the original study looked at
 SAMPLE_TASKS = ("1cf80156", "0b148d64", "1f85a75f")
 
 
-def sampled(tasks: Sequence[Task]) -> list[Task]:
+def sample_tasks(tasks: Sequence[Task]) -> list[Task]:
     """The named tasks where the dataset has them, else its first ones."""
     named = [task for task in tasks if task.task_id in SAMPLE_TASKS]
     return named or list(tasks[: len(SAMPLE_TASKS)])
@@ -27,7 +26,7 @@ def prompt_samples_table(
     encoder: GridEncoder,
 ) -> pa.Table:
     """The first candidate of each test pair of the sampled tasks, for each decoding."""
-    chosen = {(name, task.task_id): task for name, tasks in tasks_by_dataset.items() for task in sampled(tasks)}
+    chosen = {(name, task.task_id): task for name, tasks in tasks_by_dataset.items() for task in sample_tasks(tasks)}
     rows = [
         _sample(decoding, row, chosen[row["dataset"], row["task_id"]], prompt, encoder)
         for decoding, table in predictions.items()
@@ -38,9 +37,7 @@ def prompt_samples_table(
 
 
 def _sample(decoding: str, row: Mapping[str, Any], task: Task, prompt: str, encoder: GridEncoder) -> dict[str, Any]:
-    augmentation = Augmentation(row["transform"], tuple(row["colour_map"]))
-    target = len(task.train) + row["test_index"]
-    recipe = Recipe(row["dataset"], row["task_id"], prompt, augmentation, tuple(row["demonstrations"]), target)
+    recipe = Recipe.from_row({**row, "prompt": prompt, "target": len(task.train) + row["test_index"]})
     rendered = recipe.render(task, encoder)
     copied = {name: row[name] for name in ("dataset", "task_id", "test_index", "completion", "outcome")}
     return {"decoding": decoding, **copied, "prompt": rendered.text, "truth": rendered.answer}

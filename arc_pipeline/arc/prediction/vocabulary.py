@@ -1,4 +1,4 @@
-"""What counts as one token for the embedded tiny model: a fixed phrase of the prompts, or one character.
+"""The tokens of the embedded tiny model, which are fixed phrases of the prompts and characters; tasks' lengths in them.
 
 The rule is plain text processing, so a task's length in tokens is known without a model.
 """
@@ -24,7 +24,8 @@ PHRASES = (
 )
 CHARACTERS = (*printable[:95], "\n")
 PATTERN = "|".join(re.escape(phrase) for phrase in sorted(PHRASES, key=len, reverse=True)) + r"|[\s\S]"
-DEMO_ENCODER = "GridShapeEncoder(RowNumberEncoder(MinimalGridEncoder()))"
+# how long a task is, where `datasets.yaml` names the shortest ones
+LENGTH_ENCODER = "GridShapeEncoder(RowNumberEncoder(MinimalGridEncoder()))"
 
 
 @cache
@@ -39,6 +40,6 @@ def split(text: str) -> list[str]:
 
 def task_length(task: Task) -> int:
     """Tokens of the task as one example: all train pairs as demonstrations, the longest pair as the target."""
-    grids = encoder.parse_encoder(DEMO_ENCODER)
+    grids = encoder.parse_encoder(LENGTH_ENCODER)
     prompts = (prompt.solve_prompt(task.train, target, grids) for target in task.test or task.train[-1:])
-    return max(len(split(each.text)) + len(split(each.answer)) + 1 for each in prompts)
+    return max(len(split(rendered.text)) + len(split(rendered.answer)) + 1 for rendered in prompts)

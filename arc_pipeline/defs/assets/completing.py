@@ -6,17 +6,15 @@ experiment, its first run computes the completions of all of them, with one pref
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.prediction.completions import Shards, completion_key
-from arc_pipeline.arc.prediction.encoder import parse_encoder
-from arc_pipeline.arc.prediction.questions import DECODINGS, Completion, Question
-from arc_pipeline.defs.partitions import candidate_partitions, partition_path
+from arc_pipeline.arc.prediction.completions import Completion, Shards, completion_key
+from arc_pipeline.arc.prediction.requests import DECODINGS, CandidateRequest
+from arc_pipeline.defs.partitions import candidate_partitions
 from arc_pipeline.defs.upkeep.refresh import DECODINGS_TAG
 from arc_pipeline.defs.workspace import Making
 from arc_pipeline.errors import ArcPipelineError
@@ -27,105 +25,103 @@ from arc_pipeline.store.code_version import code_of
 from arc_pipeline.store.pruning import COMPLETIONS
 from arc_pipeline.uncounted import uncounted
 
-if TYPE_CHECKING:
-    from arc_pipeline.model.prediction.requests import Wanted
-
 BACKFILL_TAG = "dagster/backfill"
 REPORT_EVERY_SECONDS = 10
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Questions to weights of an experiment; `version` tells the weights from all others."""
+class Weights:
+    """The weights of an experiment in a directory; `version` tells them from all others."""
 
     experiment: Experiment
-    weights: Path
+    directory: Path
     version: str
-    questions: Sequence[Question]
 
-    def keys(self, temperatures: Sequence[float]) -> dict[float, list[str]]:
-        """For each temperature the names of the completions, in the order of the questions."""
+    def keys(self, requests: Sequence[CandidateRequest]) -> list[str]:
+        """The names of the requests' completions, in their order."""
         from arc_pipeline.model.weights.checkpoint import task_adapters
 
-        encoder, adapters = parse_encoder(self.experiment.grid_encoder), task_adapters(self.weights)
-        tasks = [(question.dataset, question.task.task_id) for question in self.questions]
+        adapters = task_adapters(self.directory)
+        tasks = [(request.dataset, request.task.task_id) for request in requests]
         names = ["/".join(task) if task in adapters else "" for task in tasks]
-        prompts = [(question.prompt(encoder), question.seed) for question in self.questions]
-        return {
-            each: [completion_key(*prompt, each, name) for prompt, name in zip(prompts, names, strict=True)]
-            for each in temperatures
-        }
+        return [
+            completion_key(request.prompt, request.seed, request.temperature, name)
+            for request, name in zip(requests, names, strict=True)
+        ]
 
 
 def completions(
-    context: dg.AssetExecutionContext, making: Making, asked: Asked, temperatures: Sequence[float]
+    context: dg.AssetExecutionContext,
+    making: Making,
+    weights: Weights,
+    requests: Sequence[CandidateRequest],
+    also_at: Sequence[float] = (),
 ) -> list[Completion]:
-    """A completion for each question at the first temperature, in their order; those at the others are only kept.
+    """A completion for each request, in their order; those of the same prompts at other temperatures are only kept.
 
     The time that each took counts for the artefact that it is for, whichever run it was spent in.
     """
-    from arc_pipeline.model.prediction.requests import Wanted
-
-    shards, keys = _shards(context, making, asked), asked.keys(temperatures)
-    wanted = {
-        key: Wanted(question, temperature)
-        for temperature in temperatures
-        for key, question in zip(keys[temperature], asked.questions, strict=True)
-    }
-    if wanted.keys() - shards.keys():
+    shards, keys = _shards(context, making, weights), weights.keys(requests)
+    others = [replace(request, temperature=temperature) for temperature in also_at for request in requests]
+    by_key = dict(zip([*keys, *weights.keys(others)], [*requests, *others], strict=True))
+    if by_key.keys() - shards.keys():
         with accelerator(making.root, context.log.info):
-            _complete(context, making, asked, shards, wanted)
+            _complete_missing(context, making, weights, shards, by_key)
     else:
-        context.log.info(f"all {len(wanted):,} completions were kept from before")
-    found = shards.read(set(keys[temperatures[0]]))
-    making.count(sum(each.seconds for each in found.values()))
-    if lost := set(keys[temperatures[0]]) - found.keys():
+        context.log.info(f"all {len(by_key):,} completions were kept from before")
+    kept = shards.read(set(keys))
+    making.count(sum(one.seconds for one in kept.values()))
+    if lost := set(keys) - kept.keys():
         raise ArcPipelineError(f"{len(lost)} completions are gone from {shards.directory}; materialize this again")
-    return [found[key].completion for key in keys[temperatures[0]]]
+    return [kept[key].completion for key in keys]
 
 
-def _shards(context: dg.AssetExecutionContext, making: Making, asked: Asked) -> Shards:
+def _shards(context: dg.AssetExecutionContext, making: Making, weights: Weights) -> Shards:
     """Below the version of the checkpoint, with which they are pruned."""
     from arc_pipeline.model.weights.loading import answering_dtype
 
-    name = asked.experiment.name
-    place = making.root / COMPLETIONS / name / making.upstream[f"checkpoint[{name}]"][:16]
-    about = {"weights": asked.version, "code": CODE_VERSION, "settings": asked.experiment.decoding_fields()}
-    # answers in another precision are other answers, also where a run goes on that was begun on another machine
-    about |= {"dtype": answering_dtype(asked.experiment.precision)}
+    experiment = weights.experiment
+    place = making.root / COMPLETIONS / experiment.name / making.upstream[f"checkpoint[{experiment.name}]"][:16]
+    about = {"weights": weights.version, "code": CODE_VERSION, "settings": experiment.decoding_fields()}
+    # completions in another precision are other ones, also where a run is resumed on another machine
+    about |= {"dtype": answering_dtype(experiment.precision)}
     former = former_version("completions", CODE_VERSION)
     return Shards(place, about, context.log.warning, [about | {"code": former}] if former else [])
 
 
-def _complete(
-    context: dg.AssetExecutionContext, making: Making, asked: Asked, shards: Shards, wanted: "Mapping[str, Wanted]"
+def _complete_missing(
+    context: dg.AssetExecutionContext,
+    making: Making,
+    weights: Weights,
+    shards: Shards,
+    by_key: Mapping[str, CandidateRequest],
 ) -> None:
-    """Computes what is missing, now that nobody else does."""
+    """Computes what is missing, now that no other process does."""
     kept = shards.keys()
-    missing = {each: key for key, each in wanted.items() if key not in kept}
-    report, started = progress(context, len(wanted) - len(missing), len(wanted)), time.monotonic()
+    missing = [key for key in by_key if key not in kept]
+    report, started = progress(context, len(by_key) - len(missing), len(by_key)), time.monotonic()
     with shards.adding() as add:
-        for done, (each, completion) in enumerate(answers(asked.weights, list(missing), asked.experiment), 1):
-            add(missing[each], completion)
+        requests = [by_key[key] for key in missing]
+        for done, (index, completion) in enumerate(completed(weights, requests), 1):
+            add(missing[index], completion)
             report(done)
     making.count(started - time.monotonic())
 
 
-def answers(weights: Path, wanted: "Sequence[Wanted]", experiment: Experiment) -> "Iterator[tuple[Wanted, Completion]]":
-    """What the model says. Completions are kept under the version of all code that is called here."""
-    from arc_pipeline.model.prediction.requests import answer
+def completed(weights: Weights, requests: Sequence[CandidateRequest]) -> Iterator[tuple[int, Completion]]:
+    """(index of a request, its completion). Completions are kept under the version of all code that is called here."""
+    from arc_pipeline.model.prediction.candidates import complete_candidates
 
-    encoder = parse_encoder(experiment.grid_encoder)
-    return answer(weights, wanted, encoder, experiment.predict, experiment.precision)
+    return complete_candidates(weights.directory, requests, weights.experiment)
 
 
 # of the completions, which are kept for any artefact
-CODE_VERSION = uncounted("names where completions are kept")(code_of(__name__, answers.__name__).version)
+CODE_VERSION = uncounted("names where completions are kept")(code_of(__name__, completed.__name__).version)
 
 
 @uncounted("tells how far the run is")
 def progress(context: dg.AssetExecutionContext, kept: int, total: int) -> Callable[[int], None]:
-    """Logs how many prompts are answered and how long the rest will take, every few seconds and at the end."""
+    """Logs how many prompts are completed and how long the rest will take, every few seconds and at the end."""
     started = last = time.monotonic()
     before = f" ({kept:,} of {total:,} were kept from before)" if kept else ""
 
@@ -135,7 +131,7 @@ def progress(context: dg.AssetExecutionContext, kept: int, total: int) -> Callab
         if not left or now - last >= REPORT_EVERY_SECONDS:
             last = now
             seconds = duration((now - started) / done * left)
-            context.log.info(f"{done}/{total - kept} prompts answered, {seconds} left{before}")
+            context.log.info(f"{done}/{total - kept} prompts completed, {seconds} left{before}")
 
     return report
 
@@ -143,9 +139,10 @@ def progress(context: dg.AssetExecutionContext, kept: int, total: int) -> Callab
 @uncounted("decides in which run a completion is computed")
 def temperatures_together(context: dg.AssetExecutionContext) -> list[float]:
     """The temperature of this run's partition, then those that the same refresh or backfill makes of its experiment."""
-    experiment, own = partition_path(context.partition_key).split("/")
-    others = {*context.run.tags.get(DECODINGS_TAG, "").split(","), *_in_backfill(context, experiment)}
-    return [DECODINGS[own], *(DECODINGS[each] for each in DECODINGS if each in others - {own})]
+    own = _dimensions(context.partition_key)
+    others = {*context.run.tags.get(DECODINGS_TAG, "").split(","), *_in_backfill(context, own["experiment"])}
+    together = (temperature for name, temperature in DECODINGS.items() if name in others - {own["decoding"]})
+    return [DECODINGS[own["decoding"]], *together]
 
 
 def _in_backfill(context: dg.AssetExecutionContext, experiment: str) -> Iterator[str]:
@@ -154,6 +151,9 @@ def _in_backfill(context: dg.AssetExecutionContext, experiment: str) -> Iterator
     if backfill and backfill.asset_backfill_data:
         subset = backfill.asset_backfill_data.target_subset.get_partitions_subset(context.asset_key)
         keys = map(candidate_partitions.get_partition_key_from_str, subset.get_partition_keys())
-        yield from (
-            decoding for name, decoding in (partition_path(key).split("/") for key in keys) if name == experiment
-        )
+        yield from (key["decoding"] for key in map(_dimensions, keys) if key["experiment"] == experiment)
+
+
+def _dimensions(key: str) -> Mapping[str, str]:
+    assert isinstance(key, dg.MultiPartitionKey)
+    return key.keys_by_dimension

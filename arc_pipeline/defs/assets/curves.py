@@ -5,11 +5,11 @@ import pyarrow as pa
 
 from arc_pipeline.arc.evaluation.breakdown import breakdown as broken_down
 from arc_pipeline.arc.evaluation.prediction_curve import by_predictions
-from arc_pipeline.arc.prediction.questions import DECODINGS
+from arc_pipeline.arc.prediction.requests import DECODINGS
 from arc_pipeline.defs.asset_code import asset_code
 from arc_pipeline.defs.assets.configs import prediction_config
 from arc_pipeline.defs.assets.evaluation import metrics
-from arc_pipeline.defs.assets.prediction import evaluation_tasks, predictions, tasks_asked
+from arc_pipeline.defs.assets.prediction import evaluation_tasks, evaluation_tasks_of, predictions
 from arc_pipeline.defs.partitions import experiment_partitions
 from arc_pipeline.defs.upkeep.automation import FOLLOWS_ITS_DATA
 from arc_pipeline.defs.workspace import Workspace, markdown_metadata
@@ -30,7 +30,7 @@ Result = dg.MaterializeResult[None]
 def prediction_curve(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """Do more predictions help: accuracy, pass_n and vote_2 of fewer candidates, subsampled, at each decoding."""
     with workspace.making(context) as making:
-        name, found = making.artefact.partition, tasks_asked(making)
+        name, found = making.artefact.partition, evaluation_tasks_of(making)
         planned = making.configured("prediction_config").predict.predictions
         rows = [
             {"decoding": decoding, "temperature": DECODINGS[decoding], **row}
@@ -54,7 +54,7 @@ def prediction_curve(context: dg.AssetExecutionContext, workspace: Workspace) ->
 def breakdown(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """Which tasks are hard: metrics by the size of grids and by the number of demonstrations, at each decoding."""
     with workspace.making(context) as making:
-        name, found = making.artefact.partition, tasks_asked(making)
+        name, found = making.artefact.partition, evaluation_tasks_of(making)
         rows = [
             {"decoding": decoding, "temperature": DECODINGS[decoding], **row}
             for decoding in making.present("metrics", name)

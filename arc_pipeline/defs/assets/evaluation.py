@@ -10,12 +10,13 @@ from arc_pipeline.arc.evaluation import metrics as arc_metrics
 from arc_pipeline.arc.evaluation.results import PER_TASK, settings
 from arc_pipeline.arc.evaluation.voting import attempts_table, submission
 from arc_pipeline.arc.experiment import Experiment
+from arc_pipeline.arc.prediction.candidates import candidates_table
 from arc_pipeline.arc.prediction.encoder import parse_encoder
-from arc_pipeline.arc.prediction.questions import DECODINGS, candidates_table, questions
+from arc_pipeline.arc.prediction.requests import DECODINGS, candidate_requests
 from arc_pipeline.defs.asset_code import asset_code
-from arc_pipeline.defs.assets.completing import Asked, completions
+from arc_pipeline.defs.assets.completing import Weights, completions
 from arc_pipeline.defs.assets.configs import curve_config, prediction_config
-from arc_pipeline.defs.assets.prediction import contamination, evaluation_tasks, predictions, tasks_asked
+from arc_pipeline.defs.assets.prediction import contamination, evaluation_tasks, evaluation_tasks_of, predictions
 from arc_pipeline.defs.assets.training import checkpoint
 from arc_pipeline.defs.partitions import candidate_partitions, experiment_partitions
 from arc_pipeline.defs.upkeep.automation import FOLLOWS_ITS_DATA
@@ -42,7 +43,7 @@ def attempts(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """Candidates ranked by votes, and for each dataset the submission.json that they make."""
     with workspace.making(context) as making:
         ranked = attempts_table(making.table("predictions", making.artefact.partition))
-        for dataset, found in tasks_asked(making).items():
+        for dataset, found in evaluation_tasks_of(making).items():
             (making.directory / dataset).mkdir()
             file = making.directory / dataset / "submission.json"
             file.write_text(json.dumps(submission(ranked, found, dataset)))
@@ -62,7 +63,7 @@ def metrics(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     with workspace.making(context) as making:
         planned, partition = making.configured("prediction_config").predict.predictions, making.artefact.partition
         candidates, ranked = making.table("predictions", partition), making.table("attempts", partition)
-        pairs = arc_metrics.per_pair(candidates, ranked, tasks_asked(making), planned)
+        pairs = arc_metrics.per_pair(candidates, ranked, evaluation_tasks_of(making), planned)
         per_task = arc_metrics.per_task(pairs)
         rows = arc_metrics.aggregate(per_task, pairs)
         tables = {"metrics": pa.Table.from_pylist(rows), "metrics_per_task": per_task, "metrics_per_pair": pairs}
@@ -133,9 +134,10 @@ def metrics_at(
     """The metrics by dataset of the weights that the training kept after a step."""
     from arc_pipeline.model.weights.checkpoint import milestone, weights_hash
 
-    tasks, weights = tasks_asked(making), milestone(making.current("checkpoint", experiment.name), step)
-    asked = Asked(experiment, weights, weights_hash(weights), list(questions(experiment, tasks)))
-    found = zip(asked.questions, completions(context, making, asked, [0.0]), strict=True)
-    candidates = candidates_table(found, parse_encoder(experiment.grid_encoder))
+    tasks, directory = evaluation_tasks_of(making), milestone(making.current("checkpoint", experiment.name), step)
+    weights = Weights(experiment, directory, weights_hash(directory))
+    requests = list(candidate_requests(experiment, tasks))
+    completed = zip(requests, completions(context, making, weights, requests), strict=True)
+    candidates = candidates_table(completed, parse_encoder(experiment.grid_encoder))
     pairs = arc_metrics.per_pair(candidates, attempts_table(candidates), tasks, experiment.predict.predictions)
     return [{"step": step, **row} for row in arc_metrics.aggregate(arc_metrics.per_task(pairs), pairs)]

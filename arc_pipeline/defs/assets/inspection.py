@@ -13,7 +13,7 @@ from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.defs.asset_code import asset_code
 from arc_pipeline.defs.assets.configs import prediction_config
 from arc_pipeline.defs.assets.evaluation import attempts
-from arc_pipeline.defs.assets.prediction import evaluation_tasks, predictions, tasks_asked
+from arc_pipeline.defs.assets.prediction import evaluation_tasks, evaluation_tasks_of, predictions
 from arc_pipeline.defs.partitions import experiment_partitions
 from arc_pipeline.defs.upkeep.automation import FOLLOWS_ITS_DATA
 from arc_pipeline.defs.workspace import Workspace, markdown_table
@@ -38,7 +38,7 @@ MOST_PICTURES, MOST_LINES = 6, 30
 def failures(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """Why each test pair failed at each decoding: wrong size, wrong pixels, undecodable, or found but outvoted."""
     with workspace.making(context) as making:
-        name, found = making.artefact.partition, tasks_asked(making)
+        name, found = making.artefact.partition, evaluation_tasks_of(making)
         tables, pairs = {}, []
         for decoding in making.present("predictions", name):
             candidates, ranked = (making.table(each, f"{name}/{decoding}") for each in ("predictions", "attempts"))
@@ -75,7 +75,7 @@ def prompt_samples(context: dg.AssetExecutionContext, workspace: Workspace) -> R
     """Prompts, right answers and what the model wrote, of a few tasks, to read."""
     with workspace.making(context) as making:
         experiment, name = making.configured("prediction_config"), making.artefact.partition
-        found, decodings = tasks_asked(making), making.present("predictions", name)
+        found, decodings = evaluation_tasks_of(making), making.present("predictions", name)
         candidates = {decoding: making.table("predictions", f"{name}/{decoding}") for decoding in decodings}
         table = prompt_samples_table(
             found, candidates, experiment.predict.prompt, parse_encoder(experiment.grid_encoder)
@@ -86,7 +86,7 @@ def prompt_samples(context: dg.AssetExecutionContext, workspace: Workspace) -> R
 @uncounted("metadata for people")
 def describe_prompts(experiment: Experiment, table: pa.Table, found: dict[str, list[Task]]) -> dict[str, Any]:
     """Metadata: the first prompt with its answers, as text and token by token."""
-    from arc_pipeline.model.prediction.token_texts import asked_pieces
+    from arc_pipeline.model.prediction.token_texts import first_prompt_texts
 
     first = table.slice(0, 1).to_pylist()[0]
     text = f"Prompt:\n\n~~~\n{first['prompt']}\n~~~\n\nRight answer:\n\n~~~\n{first['truth']}\n~~~\n"
@@ -94,7 +94,7 @@ def describe_prompts(experiment: Experiment, table: pa.Table, found: dict[str, l
     dataset, task_id = first["dataset"], first["task_id"]
     [task] = [task for task in found[dataset] if task.task_id == task_id]
     title = f"task {task_id} of {dataset}, test 0: {experiment.name}"
-    picture = draw_prompt(title, asked_pieces(experiment, dataset, task), most_lines=MOST_LINES)
+    picture = draw_prompt(title, first_prompt_texts(experiment, dataset, task), most_lines=MOST_LINES)
     return {
         "first": dg.MetadataValue.md(text),
         "tokens": dg.MetadataValue.md(markdown_images([picture], "the prompt token by token")),

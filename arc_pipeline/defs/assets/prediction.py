@@ -1,4 +1,4 @@
-"""Stage 4: what a checkpoint answers, one partition for each experiment and way of decoding."""
+"""Stage 4: the candidates of a checkpoint, one partition for each experiment and way of decoding."""
 
 from collections import Counter
 from typing import Any
@@ -8,12 +8,13 @@ import pyarrow as pa
 
 from arc_pipeline.arc.augmentation.contamination import evaluation_pairs_are_not_in_training, labels
 from arc_pipeline.arc.augmentation.test_time import seen_in_training
+from arc_pipeline.arc.prediction.candidates import DECODED, candidates_table
 from arc_pipeline.arc.prediction.encoder import parse_encoder
-from arc_pipeline.arc.prediction.questions import DECODED, candidates_table, questions
+from arc_pipeline.arc.prediction.requests import candidate_requests
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.arc.tasks.task_table import tasks_from_table
 from arc_pipeline.defs.asset_code import asset_code
-from arc_pipeline.defs.assets.completing import Asked, completions, temperatures_together
+from arc_pipeline.defs.assets.completing import Weights, completions, temperatures_together
 from arc_pipeline.defs.assets.configs import augmentation_config, prediction_config
 from arc_pipeline.defs.assets.tasks import tasks
 from arc_pipeline.defs.assets.training import checkpoint
@@ -41,12 +42,14 @@ from arc_pipeline.uncounted import uncounted
     automation_condition=FOLLOWS_ITS_DATA,
 )
 def evaluation_tasks(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
-    """The tasks that an experiment is asked, of all its prediction datasets: what its candidates are compared with."""
+    """The tasks that an experiment is evaluated on, of all its prediction datasets, to compare candidates with."""
     with workspace.making(context) as making:
         names = making.configured("prediction_config").predict.datasets
         tables = {name: making.table("tasks", name) for name in names}
-        if silent := [name for name, table in tables.items() if "test" not in table["split"].to_pylist()]:
-            raise ArcPipelineError(f"predict.datasets: {', '.join(silent)} has no test pairs, so nothing can be asked")
+        if empty := [name for name, table in tables.items() if "test" not in table["split"].to_pylist()]:
+            raise ArcPipelineError(
+                f"predict.datasets: {', '.join(empty)} has no test pairs, so there is nothing to predict"
+            )
         return making.save_tables({"evaluation_tasks": stacked("dataset", tables)})
 
 
@@ -71,27 +74,27 @@ def evaluation_tasks(context: dg.AssetExecutionContext, workspace: Workspace) ->
     automation_condition=FOLLOWS_ITS_DATA,
 )
 def contamination(context: dg.AssetExecutionContext, workspace: Workspace):
-    """The test pairs that an experiment is asked and that, up to augmentation, its weights were trained on as well: in
-    its own training, or before in those of the checkpoints that it goes on from."""
+    """The test pairs that an experiment is evaluated on and that, up to augmentation, its weights were trained on as
+    well: in its own training, or before in those of the checkpoints that it is initialised from."""
     with workspace.making(context) as making:
-        history = [making.configured("augmentation_config", each) for each in making.history()]
-        used = {name for each in history for name in each.datasets()["train"]}
-        found = {name: tasks_from_table(making.table("tasks", name)) for name in sorted(used)}
-        asked = tasks_asked(making)
-        shared, names = seen_in_training(history, found, asked)
-        said = labels(names, asked, shared)
-        verdict = evaluation_pairs_are_not_in_training(names, asked, shared)
-        table = pa.Table.from_pylist([{"dataset": name, "label": label} for name, label in said.items()])
-        metadata = {"shared_test_pairs": shared.num_rows, "labels": dg.MetadataValue.json(said)}
+        history = [making.configured("augmentation_config", name) for name in making.history()]
+        used = {name for experiment in history for name in experiment.datasets()["train"]}
+        trained_on = {name: tasks_from_table(making.table("tasks", name)) for name in sorted(used)}
+        evaluated_on = evaluation_tasks_of(making)
+        shared, names = seen_in_training(history, trained_on, evaluated_on)
+        words = labels(names, evaluated_on, shared)
+        verdict = evaluation_pairs_are_not_in_training(names, evaluated_on, shared)
+        table = pa.Table.from_pylist([{"dataset": name, "label": label} for name, label in words.items()])
+        metadata = {"shared_test_pairs": shared.num_rows, "labels": dg.MetadataValue.json(words)}
         tables = {"contamination": table, "shared_pairs": shared}
         warned = [evaluation_pairs_are_not_in_training.__name__]
         return making.save_tables(tables, metadata=metadata, verdicts={warned[0]: verdict}, warnings=warned)
 
 
-def tasks_asked(making: Making) -> dict[str, list[Task]]:
-    """The tasks that the experiment of this partition is asked, by dataset."""
+def evaluation_tasks_of(making: Making) -> dict[str, list[Task]]:
+    """The tasks that the experiment of this partition is evaluated on, by dataset."""
     table = making.table("evaluation_tasks", making.experiment.name)
-    return {dataset: tasks_from_table(each) for dataset, each in apart("dataset", table).items()}
+    return {dataset: tasks_from_table(rows) for dataset, rows in apart("dataset", table).items()}
 
 
 @dg.asset(
@@ -109,17 +112,18 @@ def predictions(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.M
     """
     with workspace.making(context) as making:
         experiment = making.configured("prediction_config")
-        weights, version = making.read("checkpoint", experiment.name), making.upstream[f"checkpoint[{experiment.name}]"]
-        asked = Asked(experiment, weights, version, list(questions(experiment, tasks_asked(making))))
-        found = completions(context, making, asked, temperatures_together(context))
-        table = candidates_table(zip(asked.questions, found, strict=True), parse_encoder(experiment.grid_encoder))
-        return making.save_tables(
-            {"predictions": table}, leave_out=("logprob", "token_logprobs"), metadata=describe(table)
-        )
+        directory, name = making.read("checkpoint", experiment.name), f"checkpoint[{experiment.name}]"
+        temperature, *others = temperatures_together(context)
+        requests = list(candidate_requests(experiment, evaluation_tasks_of(making), temperature))
+        weights = Weights(experiment, directory, making.upstream[name])
+        completed = zip(requests, completions(context, making, weights, requests, others), strict=True)
+        tables = {"predictions": candidates_table(completed, parse_encoder(experiment.grid_encoder))}
+        outcomes = outcome_counts(tables["predictions"])
+        return making.save_tables(tables, leave_out=("logprob", "token_logprobs"), metadata=outcomes)
 
 
 @uncounted("metadata for people")
-def describe(table: pa.Table) -> dict[str, Any]:
+def outcome_counts(table: pa.Table) -> dict[str, Any]:
     """Metadata: how many candidates decoded, and why the others did not."""
     outcomes = Counter(table["outcome"].to_pylist())
     return {

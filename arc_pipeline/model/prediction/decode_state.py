@@ -1,7 +1,7 @@
-"""The answers that are being written, one a row: what is decided, drafted and fed to the model. Knows no tensors.
+"""The completions that are being decoded, one a row: what is decided, drafted and fed to the model. Knows no tensors.
 
-A row's place 0 is the last token of its prompt, so its answer begins at place 1. Everything is an array over all rows:
-a pass costs no loop over them.
+A row's place 0 is the last token of its prompt, so its completion begins at place 1. Everything is an array over all
+rows: a pass costs no loop over them.
 """
 
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class Decided:
     surprised: NDArray[np.bool_]
 
 
-class Rows:
+class DecodeState:
     """Arrays over `n` rows of `width` places."""
 
     def __init__(self, n: int, width: int) -> None:
@@ -62,16 +62,16 @@ class Rows:
         self.is_whole, self.is_active = (np.zeros(n, dtype=bool) for _ in range(2))
 
     def begin(self, row: int, last_token: int, prompt_length: int, seed: int, temperature: float, limit: int) -> None:
-        """A new answer of at most `limit` tokens."""
+        """A new completion of at most `limit` tokens."""
         self.tokens[row, 0], self.logprobs[row] = last_token, 0
         self.prompt_lengths[row], self.seeds[row] = prompt_length, seed
         self.temperatures[row], self.limits[row] = temperature, limit
-        for each in (self.at, self.fed, self.window, self.runs):
-            each[row] = 0
+        for counter in (self.at, self.fed, self.window, self.runs):
+            counter[row] = 0
         self.is_active[row] = True
 
     def follow(self, row: int, script: Script) -> None:
-        """What is known of the answer from now on; decided tokens are as they were."""
+        """What is known of the completion from now on; decided tokens are as they were."""
         length = min(len(script.tokens), int(self.limits[row]))
         self.tokens[row, 1 : length + 1] = script.tokens[:length]
         self.kinds[row, 1 : length + 1] = script.kinds[:length]
@@ -82,7 +82,7 @@ class Rows:
         self.length[row], self.is_whole[row] = length, script.is_whole or length == self.limits[row]
 
     def decided(self, row: int) -> list[int]:
-        """The answer's tokens up to the last decided one, forced ones before it included."""
+        """The completion's tokens up to the last decided one, forced ones before it included."""
         return self.tokens[row, 1 : self.fed[row] + 1].tolist()
 
     def plan(self, rows: Ints) -> Pass:

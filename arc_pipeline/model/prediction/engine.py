@@ -1,7 +1,7 @@
-"""Answers to many prompts at once: one prefill for all answers of a prompt, drafts verified, nothing decided decoded.
+"""Completes many prompts at once: one prefill for all completions of a prompt, drafts verified, forced tokens skipped.
 
-What a pass feeds is a flat row of the next tokens of many answers; what it chooses is a function of logits, seed and
-place alone, so neither the company nor the drafts of an answer change it.
+What a pass feeds is a flat row of the next tokens of many completions; what it chooses is a function of logits, seed
+and place alone, so neither the other rows of a batch nor drafts change a completion.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,25 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from arc_pipeline.arc.prediction.questions import Completion
-from arc_pipeline.model.prediction.complete import (
-    AnswerLimit,
-    Ask,
-    Completions,
-    Drafts,
-    Options,
-    Parts,
-    cache_bytes,
-    completion_of,
-)
-from arc_pipeline.model.prediction.constraints import Rules, rules_of
-from arc_pipeline.model.prediction.decode_state import LARGEST_WINDOW, Decided, Pass, Rows
+from arc_pipeline.arc.prediction.completions import Completion
+from arc_pipeline.arc.prediction.requests import PromptRequest
+from arc_pipeline.model.prediction.constraints import CompletionLimit, Constraint, constraint_of
+from arc_pipeline.model.prediction.decode_state import LARGEST_WINDOW, Decided, DecodeState, Pass
+from arc_pipeline.model.prediction.interface import CompletionOptions, Completions, Drafts, EngineParts, completion_of
 from arc_pipeline.model.prediction.sampling import choose
-from arc_pipeline.model.prediction.schedule import Book, Prompt, Queue
+from arc_pipeline.model.prediction.schedule import EncodedPrompt, PromptQueue, Schedule
 from arc_pipeline.model.prediction.shared_prefix import (
+    BufferSize,
     Prefill,
     SharedPrefixCache,
-    Size,
     Step,
     Turn,
     run_turn,
@@ -40,61 +32,73 @@ from arc_pipeline.model.weights.tokenization import encode_text
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-ANSWERS_OF_A_PROMPT = 8
+COMPLETIONS_OF_A_PROMPT = 8
+CACHE_BYTES = 2 * 10**9
+SHARE_OF_DEVICE = 0.6
 # a pass over many short feeds, or over fewer long ones: its scores stay small
 SHORT_FEED, TOKENS_OF_A_PASS, SCORES_OF_A_PASS = 8, 2048, 2**25
 
 
-def answers(
+def complete_by_engine(
     model: "PreTrainedModel",
     tokenizer: "PreTrainedTokenizerBase",
-    asks: Sequence[Ask],
+    requests: Sequence[PromptRequest],
     prompts: Mapping[int, list[int]],
-    limit: AnswerLimit,
-    options: Options,
+    limit: CompletionLimit,
+    options: CompletionOptions,
     drafts: Drafts | None,
     token_bytes: int,
 ) -> Completions:
-    """The completions of those asks whose prompts are given, as they are finished.
+    """The completions of those requests whose encoded prompts are given, as they are finished.
 
     `token_bytes` is what a token takes in the cache, see `bytes_per_token`.
     """
-    book = Book(asks, prompts, drafts if options.parts.drafts else None, options.parts.shared_prefill)
-    rules, n_tokens = rules_of(limit, tokenizer), cache_bytes(model, options) // token_bytes
-    for bucket in book.buckets():
+    schedule = Schedule(requests, prompts, drafts if options.parts.drafts else None, options.parts.shared_prefill)
+    constraint, n_tokens = constraint_of(limit, tokenizer), cache_bytes(model, options) // token_bytes
+    for bucket in schedule.buckets():
         size = size_of(bucket, limit.n_tokens + 1, options.rows, n_tokens)
-        yield from Engine(model, tokenizer, book, rules, options.parts, bucket, size).run()
+        yield from Engine(model, tokenizer, schedule, constraint, options.parts, bucket, size).run()
+
+
+def cache_bytes(model: "PreTrainedModel", options: CompletionOptions) -> int:
+    """The budget for keys and values: what the options say, else a share of what the device has free."""
+    if options.cache_bytes is not None:
+        return options.cache_bytes
+    if model.device.type != "cuda":
+        return CACHE_BYTES
+    free, _ = torch.cuda.mem_get_info(model.device)
+    return int(free * SHARE_OF_DEVICE)
 
 
 class Engine:
-    """The answers of one bucket of prompts, in buffers of one size."""
+    """The completions of one bucket of prompts, in buffers of one size."""
 
     def __init__(
         self,
         model: "PreTrainedModel",
         tokenizer: "PreTrainedTokenizerBase",
-        book: Book,
-        rules: Rules,
-        parts: Parts,
-        bucket: list[Prompt],
-        size: Size,
+        schedule: Schedule,
+        constraint: Constraint,
+        parts: EngineParts,
+        bucket: list[EncodedPrompt],
+        size: BufferSize,
     ) -> None:
-        self._model, self._tokenizer, self._book, self._rules = model, tokenizer, book, rules
+        self._model, self._tokenizer, self._schedule, self._constraint = model, tokenizer, schedule, constraint
         self._parts, self._size = parts, size
         self._cache = SharedPrefixCache(size, copies=not parts.preallocated)
-        self._queue = Queue(bucket, book)
-        self._slots: list[Prompt | None] = [None] * self._size.prompts
-        n_rows = self._size.prompts * self._size.answers
-        self._rows = Rows(n_rows, self._size.answer_tokens)
-        self._ask = [0] * n_rows
+        self._queue = PromptQueue(bucket, schedule)
+        self._slots: list[EncodedPrompt | None] = [None] * size.prompts
+        n_rows = size.prompts * size.completions
+        self._rows = DecodeState(n_rows, size.completion_tokens)
+        self._request = [0] * n_rows
         self._draft: list[list[int]] = [[]] * n_rows
         self._trusted = np.zeros(n_rows, dtype=bool)
         self._device = model.device
         self._bias: torch.Tensor | None = None
 
     def run(self) -> Completions:
-        """Yields the answers as they are finished."""
-        with torch.inference_mode(), shared_prefix(self._model), only_logits_of(self._model, self._rules.ids):
+        """Yields the completions as they are finished."""
+        with torch.inference_mode(), shared_prefix(self._model), only_logits_of(self._model, self._constraint.ids):
             while self._queue or any(self._slots):
                 self._admit()
                 self._start()
@@ -126,31 +130,31 @@ class Engine:
         return run_turn(self._model, put[0], put[1], turn, put[2])
 
     def _start(self) -> None:
-        """Gives the free rows of each prompt to its next asks; they wait for its first answer if that is worthwhile."""
+        """Gives the free rows of each prompt to its next requests; they wait for the first of them if that pays."""
         for slot, prompt in enumerate(self._slots):
             if prompt is None or not prompt.waiting:
                 continue
-            for row in range(slot * self._size.answers, (slot + 1) * self._size.answers):
-                first = prompt.answer is None and self._book.waits and prompt.running
-                if prompt.waiting and not self._rows.is_active[row] and not first:
+            for row in range(slot * self._size.completions, (slot + 1) * self._size.completions):
+                must_wait = prompt.first is None and self._schedule.waits and prompt.running
+                if prompt.waiting and not self._rows.is_active[row] and not must_wait:
                     self._begin(row, prompt, prompt.waiting.popleft())
 
-    def _begin(self, row: int, prompt: Prompt, ask: int) -> None:
+    def _begin(self, row: int, prompt: EncodedPrompt, index: int) -> None:
         prompt.running += 1
-        asked, length = self._book.asks[ask], len(prompt.ids)
-        room = min(self._size.answer_tokens - 1, self._model.config.max_position_embeddings - length)
-        self._rows.begin(row, prompt.ids[-1], length - 1, asked.seed, asked.temperature, room)
-        self._ask[row], self._trusted[row] = ask, prompt.family in self._book.led
+        request, length = self._schedule.requests[index], len(prompt.ids)
+        room = min(self._size.completion_tokens - 1, self._model.config.max_position_embeddings - length)
+        self._rows.begin(row, prompt.ids[-1], length - 1, request.seed, request.temperature, room)
+        self._request[row], self._trusted[row] = index, prompt.family in self._schedule.led
         self._redraft(row, prompt, [])
         if self._parts.drafts:
-            self._rows.window[row] = min(int(4 * self._book.runs[bool(self._trusted[row])]), LARGEST_WINDOW)
+            self._rows.window[row] = min(int(4 * self._schedule.runs[bool(self._trusted[row])]), LARGEST_WINDOW)
 
-    def _redraft(self, row: int, prompt: Prompt, decided: list[int]) -> None:
+    def _redraft(self, row: int, prompt: EncodedPrompt, decided: list[int]) -> None:
         """Plans the row with the likeliest guess that is still possible."""
         self._draft[row] = []
-        for text in self._book.guesses(prompt, self._ask[row]):
+        for text in self._schedule.guesses(prompt, self._request[row]):
             draft = self._encoded(text)
-            if self._rules.fits(draft, decided):
+            if self._constraint.fits(draft, decided):
                 self._draft[row] = draft
                 break
         self._follow(row, decided)
@@ -159,8 +163,8 @@ class Engine:
         return [*encode_text(self._tokenizer, text), self._tokenizer.eos_token_id]
 
     def _follow(self, row: int, decided: list[int]) -> None:
-        script = self._rules.plan(decided, self._draft[row])
-        self._rows.follow(row, script if self._parts.forced_tokens else self._rules.unforced(script))
+        script = self._constraint.plan(decided, self._draft[row])
+        self._rows.follow(row, script if self._parts.forced_tokens else self._constraint.unforced(script))
 
     def _plan(self) -> Pass:
         """The next pass: all rows that need few tokens, or the longest feeds that fit in one."""
@@ -176,7 +180,7 @@ class Engine:
 
     def _score_width(self) -> int:
         heads = self._model.config.get_text_config().num_attention_heads
-        return int(heads * (self._size.prompt_tokens + self._size.answer_tokens))
+        return int(heads * (self._size.prompt_tokens + self._size.completion_tokens))
 
     def _decide(self, done: Pass) -> Decided:
         rows = self._rows
@@ -188,7 +192,7 @@ class Engine:
         return rows.take(done, chosen, logprobs)
 
     def _choose(self, done: Pass, logits: torch.Tensor) -> tuple[Any, Any]:
-        rows, ids = self._rows, self._rules.ids
+        rows, ids = self._rows, self._constraint.ids
         columns = torch.tensor(ids, device=self._device) if ids else torch.arange(logits.shape[-1], device=self._device)
         if ids is not None:
             logits = logits if logits.shape[-1] == len(ids) else logits[:, columns]
@@ -199,24 +203,24 @@ class Engine:
 
     def _allowed(self) -> torch.Tensor:
         """(kinds, ids) 0 where a token is allowed, else -inf; grows as the grammar is explored."""
-        kinds, ids = self._rules.kinds, self._rules.ids
+        kinds, ids = self._constraint.kinds, self._constraint.ids
         if self._bias is None or len(self._bias) < len(kinds):
-            table = np.array([[0.0 if each in kind else -np.inf for each in ids or ()] for kind in kinds])
+            table = np.array([[0.0 if token in kind else -np.inf for token in ids or ()] for kind in kinds])
             self._bias = torch.from_numpy(table.astype(np.float32)).to(self._device)
         return self._bias
 
     def _settle(self, done: Pass, decided: Decided) -> Completions:
-        """Ends the rows that chose the end or are too long, and plans those anew that left their script."""
+        """Finishes the rows that chose the end or are too long, and plans those anew that left their script."""
         rows, ends = self._rows, self._rows.tokens[done.rows, decided.last] == self._tokenizer.eos_token_id
         tried = np.flatnonzero(decided.drafted > 1)
         for trusted, run in zip(self._trusted[done.rows[tried]], decided.confirmed[tried], strict=True):
-            self._book.learn(bool(trusted), int(run))
+            self._schedule.learn(bool(trusted), int(run))
         used_up = rows.at[done.rows] >= rows.n_free[done.rows]
         branched = decided.surprised & (rows.kinds[done.rows, decided.last] != 1)
         for number in range(len(done.rows)):
             row = int(done.rows[number])
-            if self._rules.ids is None:
-                length = self._rules.cut(rows.decided(row), int(done.choices[number]))
+            if self._constraint.ids is None:
+                length = self._constraint.cut(rows.decided(row), int(done.choices[number]))
                 if length is not None:
                     yield self._finish(row, length)
                     continue
@@ -226,41 +230,41 @@ class Engine:
                 self._branch(row)
 
     def _used_up(self) -> Completions:
-        """Ends the rows in which no choice is left."""
+        """Finishes the rows in which no choice is left."""
         rows = self._rows
         for row in np.flatnonzero(rows.is_active & rows.is_whole & (rows.at >= rows.n_free)):
             yield self._finish(int(row), int(rows.length[row]))
 
     def _branch(self, row: int) -> None:
-        prompt = self._slots[row // self._size.answers]
+        prompt = self._slots[row // self._size.completions]
         assert prompt is not None
         decided = self._rows.decided(row)
-        if self._draft[row] and self._rules.fits(self._draft[row], decided):
+        if self._draft[row] and self._constraint.fits(self._draft[row], decided):
             self._follow(row, decided)
         else:
             self._redraft(row, prompt, decided)
 
     def _finish(self, row: int, length: int) -> tuple[int, Completion]:
-        slot, rows = row // self._size.answers, self._rows
+        slot, rows = row // self._size.completions, self._rows
         prompt = self._slots[slot]
         assert prompt is not None
         ids, logprobs = rows.tokens[row, 1 : length + 1].tolist(), rows.logprobs[row, 1 : length + 1].copy()
         completion = completion_of(self._tokenizer, ids, logprobs)
         rows.is_active[row] = False
-        self._book.finished(prompt, self._ask[row], completion)
+        self._schedule.finished(prompt, self._request[row], completion)
         if not prompt.waiting and not prompt.running:
             self._slots[slot] = None
-        return self._ask[row], completion
+        return self._request[row], completion
 
 
-def size_of(bucket: Sequence[Prompt], answer_tokens: int, rows: int, n_tokens: int) -> Size:
-    """The buffers for a bucket of prompts: as many rows as are asked for, as far as `n_tokens` go; at least one."""
+def size_of(bucket: Sequence[EncodedPrompt], completion_tokens: int, rows: int, n_tokens: int) -> BufferSize:
+    """The buffers for a bucket of prompts: up to `rows` rows, as far as `n_tokens` go; at least one."""
     prompt_tokens = max(1, max(len(prompt.ids) for prompt in bucket) - 1)
-    answers = min(max(len(prompt.waiting) for prompt in bucket), ANSWERS_OF_A_PROMPT, rows)
-    answers = max(1, min(answers, (n_tokens - prompt_tokens) // answer_tokens))
-    fitting = n_tokens // (prompt_tokens + answers * answer_tokens)
-    prompts = max(1, min(len(bucket), rows // answers, fitting))
-    return Size(prompts, answers, prompt_tokens, answer_tokens)
+    completions = min(max(len(prompt.waiting) for prompt in bucket), COMPLETIONS_OF_A_PROMPT, rows)
+    completions = max(1, min(completions, (n_tokens - prompt_tokens) // completion_tokens))
+    fitting = n_tokens // (prompt_tokens + completions * completion_tokens)
+    prompts = max(1, min(len(bucket), rows // completions, fitting))
+    return BufferSize(prompts, completions, prompt_tokens, completion_tokens)
 
 
 @contextmanager
@@ -283,4 +287,4 @@ def only_logits_of(model: Any, ids: Sequence[int] | None) -> Iterator[None]:
 
 
 def _flat(parts: Iterable[Iterable[int]]) -> Any:
-    return np.array([each for part in parts for each in part], dtype=np.int64)
+    return np.array([value for part in parts for value in part], dtype=np.int64)

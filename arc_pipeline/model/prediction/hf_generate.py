@@ -1,24 +1,26 @@
-"""Completions by `generate` of transformers: the plain way, which any causal language model has; the reference.
+"""Completes prompts by `generate` of transformers, the plain way, which any causal language model has: the reference.
 
 One run for each temperature, in batches of prompts of similar lengths, padded on the left.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
 from arc_pipeline.arc.prediction.grammar import Grammar, Walk
-from arc_pipeline.model.prediction.complete import LOOK_EVERY, AnswerLimit, Ask, Completions, completion_of
+from arc_pipeline.arc.prediction.requests import PromptRequest
+from arc_pipeline.model.prediction.constraints import TESTED_EVERY, CompletionLimit, is_too_long
+from arc_pipeline.model.prediction.interface import Completions, completion_of
 from arc_pipeline.model.prediction.sampling import choose
-from arc_pipeline.model.weights.tokenization import decode_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-Prompt = tuple[int, list[int], Ask]
+# (index of the request, ids of its prompt, the request)
+EncodedRequest: TypeAlias = tuple[int, list[int], PromptRequest]
 
 
 class Sampler(LogitsProcessor):
@@ -27,12 +29,14 @@ class Sampler(LogitsProcessor):
     All of its state lives on the model's device, so that no step waits for a copy.
     """
 
-    def __init__(self, asks: Sequence[Ask], eos_token_id: int, device: torch.device | str = "cpu") -> None:
-        self._seeds = torch.tensor([ask.seed for ask in asks], device=device)
-        self._temperatures = torch.tensor([ask.temperature for ask in asks], device=device)
+    def __init__(
+        self, requests: Sequence[PromptRequest], eos_token_id: int, device: torch.device | str = "cpu"
+    ) -> None:
+        self._seeds = torch.tensor([request.seed for request in requests], device=device)
+        self._temperatures = torch.tensor([request.temperature for request in requests], device=device)
         self._eos = eos_token_id
-        self._finished = torch.zeros(len(asks), dtype=torch.bool, device=device)
-        self.n_tokens = torch.zeros(len(asks), dtype=torch.long, device=device)
+        self._finished = torch.zeros(len(requests), dtype=torch.bool, device=device)
+        self.n_tokens = torch.zeros(len(requests), dtype=torch.long, device=device)
         self.logprobs: list[torch.Tensor] = []
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
@@ -49,32 +53,26 @@ class Sampler(LogitsProcessor):
         self._finished |= rows
 
 
-class HeldToGrammar(LogitsProcessor):
-    """Leaves only the tokens after which there can still be a grid."""
+class GrammarWalks:
+    """`prefix_allowed_tokens_fn` of `generate`: the tokens after which a row can still be a grid."""
 
-    def __init__(self, grammar: Grammar, n_rows: int) -> None:
-        self._walks, self._begun = [Walk(grammar) for _ in range(n_rows)], False
+    def __init__(self, grammar: Grammar, n_rows: int, prompt_length: int, eos_token_id: int) -> None:
+        self._walks = [Walk(grammar) for _ in range(n_rows)]
+        self._prompt_length, self._eos = prompt_length, eos_token_id
 
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
-        if self._begun:
-            for walk, token in zip(self._walks, input_ids[:, -1].tolist(), strict=True):
-                walk.take(token)
-        self._begun = True
-        allowed = [walk.allowed() for walk in self._walks]
-        rows = [row for row, each in enumerate(allowed) for _ in each]
-        where = torch.tensor([rows, [token for each in allowed for token in each]], device=scores.device)
-        held = torch.full_like(scores, -torch.inf)
-        held[where[0], where[1]] = scores[where[0], where[1]]
+    def __call__(self, row: int, ids: torch.Tensor) -> Sequence[int]:
+        walk = self._walks[row]
+        if len(ids) > self._prompt_length:
+            walk.take(int(ids[-1]))
         # after its end a row has nothing allowed; what is chosen there is padding
-        ended = torch.tensor([not each for each in allowed], device=scores.device)
-        return torch.where(ended[:, None], scores, held)  # type: ignore[return-value]
+        return walk.allowed() or [self._eos]
 
 
 class TooLong(StoppingCriteria):
-    """Ends answers that have no room left, or that are longer than any with their beginning can be."""
+    """Ends completions that have no room left, or that are longer than any grid with their beginning can be."""
 
     def __init__(
-        self, tokenizer: Any, prompt_length: int, limit: AnswerLimit, rooms: torch.Tensor, sampler: Sampler
+        self, tokenizer: Any, prompt_length: int, limit: CompletionLimit, rooms: torch.Tensor, sampler: Sampler
     ) -> None:
         self._tokenizer, self._prompt_length, self._limit = tokenizer, prompt_length, limit
         self._rooms, self._sampler = rooms, sampler
@@ -82,59 +80,50 @@ class TooLong(StoppingCriteria):
     def __call__(self, input_ids: torch.LongTensor, scores: Any, **kwargs: Any) -> torch.BoolTensor:
         new = input_ids[:, self._prompt_length :]
         ended = self._rooms <= new.shape[1]
-        if self._limit.grammar is None and new.shape[1] % LOOK_EVERY == 0:
-            ended = ended | torch.tensor([self._is_too_long(ids) for ids in new.tolist()], device=new.device)
+        if self._limit.grammar is None and new.shape[1] % TESTED_EVERY == 0:
+            too_long = [is_too_long(self._tokenizer, ids, self._limit) for ids in new.tolist()]
+            ended = ended | torch.tensor(too_long, device=new.device)
         self._sampler.end(ended)
         return ended  # type: ignore[return-value]
 
-    def _is_too_long(self, ids: list[int]) -> bool:
-        text = decode_ids(self._tokenizer, ids)
-        return len(text) > self._limit.longest(text)
 
-
-def generated(
+def complete_by_generate(
     model: "PreTrainedModel",
     tokenizer: "PreTrainedTokenizerBase",
-    asks: Sequence[Ask],
+    requests: Sequence[PromptRequest],
     prompts: Mapping[int, list[int]],
-    limit: AnswerLimit,
+    limit: CompletionLimit,
     batch_size: int,
 ) -> Completions:
-    """The completions of those asks whose prompts are given."""
-    rows = [(index, ids, asks[index]) for index, ids in prompts.items()]
+    """The completions of those requests whose encoded prompts are given."""
+    rows = [(index, ids, requests[index]) for index, ids in prompts.items()]
     rows.sort(key=lambda row: (row[2].temperature, len(row[1])))
-    for _, each in groupby(rows, key=lambda row: row[2].temperature):
-        alike = list(each)
+    for _, group in groupby(rows, key=lambda row: row[2].temperature):
+        alike = list(group)
         for begin in range(0, len(alike), batch_size):
             yield from _batch(model, tokenizer, alike[begin : begin + batch_size], limit)
 
 
-def _batch(model: Any, tokenizer: Any, batch: Sequence[Prompt], limit: AnswerLimit) -> Iterator[tuple[int, Any]]:
-    sampler = Sampler([ask for _, _, ask in batch], tokenizer.eos_token_id, model.device)
-    held = [HeldToGrammar(limit.grammar, len(batch))] if limit.grammar else []
-    padded = left_padded([ids for _, ids, _ in batch], tokenizer.pad_token_id, model.device)
-    begin = padded["input_ids"].shape[1]
+def _batch(model: Any, tokenizer: Any, batch: Sequence[EncodedRequest], limit: CompletionLimit) -> Completions:
+    unpadded = {"input_ids": [ids for _, ids, _ in batch]}
+    padded = tokenizer.pad(unpadded, padding_side="left", return_attention_mask=True, return_tensors="pt")
+    begin, end = padded["input_ids"].shape[1], tokenizer.eos_token_id
+    sampler = Sampler([request for _, _, request in batch], end, model.device)
+    walks = GrammarWalks(limit.grammar, len(batch), begin, end) if limit.grammar else None
     room = [min(limit.n_tokens, model.config.max_position_embeddings - len(ids)) for _, ids, _ in batch]
     stop = TooLong(tokenizer, begin, limit, torch.tensor(room, device=model.device), sampler)
     with torch.inference_mode():
         output = model.generate(
-            **padded,
+            **padded.to(model.device),
             do_sample=False,
             max_new_tokens=max(room),
-            logits_processor=LogitsProcessorList([*held, sampler]),
+            prefix_allowed_tokens_fn=walks,
+            logits_processor=LogitsProcessorList([sampler]),
             stopping_criteria=StoppingCriteriaList([stop]),
-            eos_token_id=tokenizer.eos_token_id,
+            eos_token_id=end,
             pad_token_id=tokenizer.pad_token_id,
         )
     logprobs = torch.stack(sampler.logprobs, dim=1).cpu().numpy()
     columns = output[:, begin:].tolist(), sampler.n_tokens.tolist(), logprobs
     for (index, _, _), ids, n_tokens, logprob in zip(batch, *columns, strict=True):
         yield index, completion_of(tokenizer, ids[:n_tokens], logprob[:n_tokens])
-
-
-def left_padded(prompts: Sequence[list[int]], pad: int, device: torch.device) -> dict[str, torch.Tensor]:
-    """Inputs of equal length, the padding masked."""
-    longest = max(map(len, prompts))
-    ids = torch.tensor([[pad] * (longest - len(each)) + each for each in prompts], device=device)
-    mask = torch.tensor([[0] * (longest - len(each)) + [1] * len(each) for each in prompts], device=device)
-    return {"input_ids": ids, "attention_mask": mask}

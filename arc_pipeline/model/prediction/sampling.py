@@ -1,8 +1,8 @@
 """Which token comes next: arg max of logits / temperature + noise. Knows nothing of grids, prompts or batches.
 
 The noise is Gumbel's, so the choice has the distribution of the softmax. It is a function of (seed, place in the
-answer, token) alone: an answer is the same in every batch, a draft that it confirms is what it would have said, and the
-temperatures of one prompt share their noise.
+completion, token) alone: a completion is the same in every batch, a draft that it confirms is what it would have been
+anyway, and the temperatures of one prompt share their noise.
 """
 
 import torch
@@ -12,7 +12,7 @@ _LARGEST = 2**53
 
 
 def gumbel(seeds: torch.Tensor, places: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
-    """(n, m) standard Gumbel noise of n answers' places (both int64) for m token ids."""
+    """(n, m) standard Gumbel noise of n completions' places (both int64) for m token ids."""
     streams = _mixed(_mixed(seeds) + places)
     bits = _shifted(_mixed(streams[:, None] + ids), 11)
     uniform = (bits.double() + 0.5) / _LARGEST

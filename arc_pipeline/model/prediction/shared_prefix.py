@@ -1,7 +1,7 @@
-"""Keys and values of prompts and of their answers, and attention over them. Knows slots and lengths, not tokens.
+"""Keys and values of prompts and of their completions, and attention over them. Knows slots and lengths, not tokens.
 
-The answers of one prompt attend to one copy of its keys and values. The buffers are allocated once; tokens of many
-answers, as many as each one needs, go through the model as one row, so nothing is padded but scores.
+The completions of one prompt attend to one copy of its keys and values. The buffers are allocated once; tokens of many
+completions, as many as each one needs, go through the model as one row, so nothing is padded but scores.
 """
 
 from collections.abc import Iterator, Sequence
@@ -48,35 +48,35 @@ AttentionInterface.register(SHARED_PREFIX, shared_prefix_attention)
 
 
 @dataclass(frozen=True)
-class Size:
-    """How much the buffers hold: prompts, answers of each, tokens of each."""
+class BufferSize:
+    """How much the buffers hold: prompts, completions of each, tokens of each."""
 
     prompts: int
-    answers: int
+    completions: int
     prompt_tokens: int
-    answer_tokens: int
+    completion_tokens: int
 
     def n_tokens(self) -> int:
         """Tokens of all buffers."""
-        return self.prompts * (self.prompt_tokens + self.answers * self.answer_tokens)
+        return self.prompts * (self.prompt_tokens + self.completions * self.completion_tokens)
 
 
 class SharedPrefixCache:
-    """Keys and values of every layer: (prompts, heads, tokens, channels), (answers, heads, tokens, channels)."""
+    """Keys and values of every layer: of prompts and of completions, (n, heads, tokens, channels)."""
 
-    def __init__(self, size: Size, copies: bool = False) -> None:
+    def __init__(self, size: BufferSize, copies: bool = False) -> None:
         self.size, self.copies = size, copies
         self.prompts: dict[int, list[torch.Tensor]] = {}
-        self.answers: dict[int, list[torch.Tensor]] = {}
+        self.completions: dict[int, list[torch.Tensor]] = {}
 
     def layer(self, number: int, states: Sequence[torch.Tensor]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """The buffers of a layer, allocated when its first keys and values are there."""
         if number not in self.prompts:
             size = self.size
-            self.prompts[number] = [self._buffer(each, size.prompts, size.prompt_tokens) for each in states]
-            rows = size.prompts * size.answers
-            self.answers[number] = [self._buffer(each, rows, size.answer_tokens) for each in states]
-        return self.prompts[number], self.answers[number]
+            self.prompts[number] = [self._buffer(like, size.prompts, size.prompt_tokens) for like in states]
+            rows = size.prompts * size.completions
+            self.completions[number] = [self._buffer(like, rows, size.completion_tokens) for like in states]
+        return self.prompts[number], self.completions[number]
 
     @staticmethod
     def _buffer(states: torch.Tensor, rows: int, tokens: int) -> torch.Tensor:
@@ -162,15 +162,18 @@ class Layout:
 
 
 class Step:
-    """The next tokens of several answers: each sees its prompt, and its own tokens up to itself."""
+    """The next tokens of several completions: each sees its prompt, and its own tokens up to itself."""
 
     def __init__(
         self, cache: SharedPrefixCache, rows: Indices, places: Indices, prompt_lengths: Indices, device: torch.device
     ) -> None:
-        """For every token its answer's row, its place there, and how many tokens its prompt has in the buffer."""
+        """For every token its completion's row, its place there, and how many tokens its prompt has in the buffer."""
         self._cache, size = cache, cache.size
         self._rows, self._places = (torch.from_numpy(each).to(device) for each in (rows, places))
-        seen = [(rows // size.answers, prompt_lengths, size.prompts), (rows, places + 1, size.prompts * size.answers)]
+        seen = [
+            (rows // size.completions, prompt_lengths, size.prompts),
+            (rows, places + 1, size.prompts * size.completions),
+        ]
         self._layouts = [Layout.of(owners, bounds, n, device, cache.copies) for owners, bounds, n in seen]
 
     def attend(self, module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float) -> Any:
@@ -211,7 +214,7 @@ def bytes_per_token(model: Any) -> int | None:
     ids, positions = ids.to(device), torch.arange(8, device=device)
     with torch.inference_mode():
         usual = model(input_ids=ids[None], use_cache=False).logits[0, 4:].float()
-        cache = SharedPrefixCache(Size(1, 1, 4, 4))
+        cache = SharedPrefixCache(BufferSize(1, 1, 4, 4))
         with shared_prefix(model):
             run_turn(model, ids[:4], positions[:4], Prefill(cache, [0], [4]), positions[:1])
             step = Step(cache, np.zeros(4, np.int64), np.arange(4), np.full(4, 4), device)

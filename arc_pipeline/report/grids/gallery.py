@@ -55,7 +55,7 @@ def answered_pairs(
 
 
 def worth_a_look(pairs: Sequence[AnsweredPair]) -> list[AnsweredPair]:
-    """The pairs of the seed's three tasks, solved or not, then those that failed; the first if there is neither."""
+    """The pairs of SAMPLE_TASKS, solved or not, then those that failed; the first ones if there is neither."""
     sampled = [pair for pair in pairs if pair.task.task_id in SAMPLE_TASKS]
     failed = [pair for pair in pairs if pair.failure["reason"] != "solved"]
     return sampled + [pair for pair in failed if pair not in sampled] or list(pairs[: len(SAMPLE_TASKS)])
@@ -69,10 +69,10 @@ def gallery(pairs: Sequence[AnsweredPair], picture: str = "png", top: int = TOP)
 def answers_board(pairs: Sequence[AnsweredPair], top: int = TOP) -> Board:
     """Test pairs of one task: what the model was shown, then for each pair what is right and what was voted for."""
     task = pairs[0].task
-    asked = [Stack((Panel(task.test[pair.test_index].input),), f"test {pair.test_index}") for pair in pairs]
-    shown = Row((*numbered(task.train, "train"), *asked))
+    inputs = [Stack((Panel(task.test[pair.test_index].input),), f"test {pair.test_index}") for pair in pairs]
+    shown = Row((*numbered(task.train, "train"), *inputs))
     title = f"task {task.task_id} of {pairs[0].dataset}: {pairs[0].source}"
-    return Board(title, (shown, *(answers(pair, top) for pair in pairs)))
+    return Board(title, (shown, *(ranked_row(pair, top) for pair in pairs)))
 
 
 def task_board(task: Task, dataset: str) -> Board:
@@ -81,34 +81,34 @@ def task_board(task: Task, dataset: str) -> Board:
     return Board(f"task {task.task_id} of {dataset}", (Row(stacks),))
 
 
-def answers(pair: AnsweredPair, top: int = TOP) -> Row:
+def ranked_row(pair: AnsweredPair, top: int = TOP) -> Row:
     """The right output and the most voted grids, wrong cells marked."""
     rank = pair.failure["rank_of_truth"]
     truth = Stack((Panel(pair.truth),), f"right output\n{f'rank {rank}' if rank else 'not found'}")
-    voted = (candidate(each, place, pair.truth) for place, each in enumerate(pair.ranked[:top], start=1))
-    return Row((truth, *voted), in_words(pair))
+    voted = (ranked_stack(one, place, pair.truth) for place, one in enumerate(pair.ranked[:top], start=1))
+    return Row((truth, *voted), caption(pair))
 
 
-def candidate(each: RankedCandidate, place: int, truth: Grid) -> Stack:
+def ranked_stack(candidate: RankedCandidate, place: int, truth: Grid) -> Stack:
     """A voted grid with its votes and what is wrong with it."""
-    votes = f"rank {place}: {each.votes} vote{'s' * (each.votes != 1)}"
-    return Stack((compared(each.grid, truth),), f"{votes}\n{verdict(each.grid, truth)}", bold=each.grid == truth)
+    votes = f"rank {place}: {candidate.votes} vote{'s' * (candidate.votes != 1)}"
+    grid, label = candidate.grid, f"{votes}\n{verdict(candidate.grid, truth)}"
+    return Stack((compared(grid, truth),), label, bold=grid == truth)
 
 
 def verdict(grid: Grid, truth: Grid) -> str:
     """What is wrong with a grid."""
     wrong = wrong_cells(grid, truth)
     if wrong is None:
-        return f"size {size(grid)} for {size(truth)}"
+        return f"size {_sides(grid)} for {_sides(truth)}"
     return f"✗ {wrong} of {len(truth) * len(truth[0])} wrong" if wrong else "✓ right"
 
 
-def size(grid: Grid) -> str:
-    """Rows x columns."""
+def _sides(grid: Grid) -> str:
     return "{}x{}".format(*shape(grid))
 
 
-def in_words(pair: AnsweredPair) -> str:
+def caption(pair: AnsweredPair) -> str:
     """Why the pair failed, if it did, and of how many answers that is said."""
     row = pair.failure
     words = {

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from arc_pipeline.arc.evaluation.failures import FAILURES_SCHEMA, NEAREST_FIRST, REASONS, failures_table, sorted_rows
 from arc_pipeline.arc.evaluation.metrics import per_pair
 from arc_pipeline.arc.evaluation.voting import attempts_table
-from arc_pipeline.arc.prediction.questions import PREDICTION_SCHEMA
+from arc_pipeline.arc.prediction.candidates import PREDICTION_SCHEMA
 from arc_pipeline.arc.tasks.task import Grid, Pair, Task
 from arc_pipeline.errors import ArcPipelineError
 

@@ -17,7 +17,7 @@ from arc_pipeline.arc.evaluation.metrics import (
     wrong_cells,
 )
 from arc_pipeline.arc.evaluation.voting import ATTEMPTS_SCHEMA, attempts_table
-from arc_pipeline.arc.prediction.questions import PREDICTION_SCHEMA
+from arc_pipeline.arc.prediction.candidates import PREDICTION_SCHEMA
 from arc_pipeline.arc.tasks.task import Grid, Pair, Task
 from arc_pipeline.errors import FaultyInput
 

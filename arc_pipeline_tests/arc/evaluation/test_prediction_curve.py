@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from arc_pipeline.arc.evaluation.metrics import aggregate, per_pair, per_task
 from arc_pipeline.arc.evaluation.prediction_curve import METRICS, by_predictions, pair_curve, pass_n, sizes
 from arc_pipeline.arc.evaluation.voting import Candidate, attempts_table, rank
-from arc_pipeline.arc.prediction.questions import PREDICTION_SCHEMA
+from arc_pipeline.arc.prediction.candidates import PREDICTION_SCHEMA
 from arc_pipeline.arc.tasks.task import Grid, Task
 
 TRUTH: Grid = ((1, 2),)

@@ -18,7 +18,7 @@ from arc_pipeline.arc.evaluation.voting import (
     ranked_by_pair,
     submission,
 )
-from arc_pipeline.arc.prediction.questions import PREDICTION_SCHEMA
+from arc_pipeline.arc.prediction.candidates import PREDICTION_SCHEMA
 from arc_pipeline.arc.tasks.task import Grid, Pair, Task
 from arc_pipeline.errors import FaultyInput
 

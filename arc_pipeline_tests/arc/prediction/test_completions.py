@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arc_pipeline.arc.prediction import completions
-from arc_pipeline.arc.prediction.completions import Shards, completion_key
-from arc_pipeline.arc.prediction.questions import Completion
+from arc_pipeline.arc.prediction.completions import Completion, Shards, completion_key
 
 ABOUT = {"weights": "a", "code": "1", "settings": {"grid_encoder": "plain"}}
 FIRST, SECOND = Completion("1 2\n", -0.1, 4), Completion("", -1e-17, 0, "prompt too long for the model")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.prediction.prompt import PROMPTS
-from arc_pipeline.arc.prediction.vocabulary import CHARACTERS, DEMO_ENCODER, PHRASES, split, task_length
+from arc_pipeline.arc.prediction.vocabulary import CHARACTERS, LENGTH_ENCODER, PHRASES, split, task_length
 from arc_pipeline.arc.tasks.catalogue import Catalogue
 from arc_pipeline.arc.tasks.task import Pair, Task
 
@@ -34,7 +34,7 @@ def test_a_phrase_is_one_token(phrase: str) -> None:
 
 
 @pytest.mark.parametrize("version", PROMPTS)
-@pytest.mark.parametrize("name", [DEMO_ENCODER, "GridCodeBlockEncoder(GridWithSeparationEncoder('|'))"])
+@pytest.mark.parametrize("name", [LENGTH_ENCODER, "GridCodeBlockEncoder(GridWithSeparationEncoder('|'))"])
 def test_prompts_are_made_of_known_tokens_and_end_at_one(version: str, name: str, one_test: Task) -> None:
     prompt = PROMPTS[version](one_test.train, one_test.test[0], parse_encoder(name))
     tokens = split(prompt.text + prompt.answer)

@@ -3,7 +3,7 @@
 import importlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,18 +21,18 @@ PARTITIONS = ("t0.0|turned", "t1.0|turned")
 
 @pytest.fixture
 def counted(two: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """Two experiments with their checkpoints, not asked yet; `calls` has what each call of `answer` was asked."""
+    """Two experiments with their checkpoints, not evaluated yet; `calls` has the requests of each call of the model."""
     two.calls = list[Sequence[Any]]()
 
     def session() -> Any:
         loaded = two.load()
-        answer = importlib.import_module("arc_pipeline.model.prediction.requests").answer
+        complete = importlib.import_module("arc_pipeline.model.prediction.candidates").complete_candidates
 
-        def counting(checkpoint: Any, wanted: Sequence[Any], *others: Any) -> Iterator[Any]:
-            two.calls.append(wanted)
-            return answer(checkpoint, wanted, *others)
+        def counting(checkpoint: Any, requests: Sequence[Any], experiment: Any) -> Iterator[Any]:
+            two.calls.append(requests)
+            return complete(checkpoint, requests, experiment)
 
-        monkeypatch.setattr("arc_pipeline.model.prediction.requests.answer", counting)
+        monkeypatch.setattr("arc_pipeline.model.prediction.candidates.complete_candidates", counting)
         return loaded
 
     two.session = session
@@ -44,19 +44,16 @@ def counted(two: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> SimpleName
 def write(
     project: SimpleNamespace, datasets: Sequence[str] = ("mirror",), predictions: int = 4, **changes: Any
 ) -> None:
-    """The experiment `turned`, asked `predictions` times for two test pairs of each dataset."""
-    asked = {"datasets": list(datasets), "predictions": predictions}
-    project.write("turned", augmentation={"geometric": True, "colours": False}, predict=asked, **changes)
+    """The experiment `turned`, with `predictions` candidates for two test pairs of each dataset."""
+    predict = {"datasets": list(datasets), "predictions": predictions}
+    project.write("turned", augmentation={"geometric": True, "colours": False}, predict=predict, **changes)
 
 
-def asked(project: SimpleNamespace) -> list[list[tuple[str, int, float]]]:
-    """For each call, (dataset, candidate, temperature) of what was asked; forgets the calls."""
-    found = [
-        [(each.question.dataset, each.question.candidate_index, each.temperature) for each in call]
-        for call in project.calls
-    ]
+def requested(project: SimpleNamespace) -> list[list[tuple[str, int, float]]]:
+    """For each call, (dataset, candidate, temperature) of its requests; forgets the calls."""
+    calls = [[(one.dataset, one.candidate_index, one.temperature) for one in call] for call in project.calls]
     project.calls.clear()
-    return found
+    return calls
 
 
 def predictions(store: Store) -> dict[str, Any]:
@@ -84,12 +81,12 @@ def events(session: Any) -> set[tuple[str | None, str]]:
     return {(each.partition_key, each.asset_materialization.tags["dagster/data_version"]) for each in records}
 
 
-def test_temperatures_together_are_asked_in_one_call_and_come_out_as_alone(counted: SimpleNamespace) -> None:
+def test_temperatures_together_are_completed_in_one_call_and_come_out_as_alone(counted: SimpleNamespace) -> None:
     session = counted.session()
     outcomes = session.refresh(TURNED)
     runs = [outcome.batch.partition_key for outcome in outcomes if not outcome.failed and outcome.batch.decodings]
     assert runs == list(PARTITIONS)  # each a run of its own, with its own log, data version and failure
-    (call,) = asked(counted)
+    (call,) = requested(counted)
     assert {temperature for _, _, temperature in call} == {0.0, 1.0}
     assert [each for each in call if each[2] == 1.0] == [("mirror", index, 1.0) for index in range(4)] * 2
     together, known = predictions(session.store), events(session)
@@ -99,7 +96,7 @@ def test_temperatures_together_are_asked_in_one_call_and_come_out_as_alone(count
     session = counted.session()
     for partition, temperature in zip(PARTITIONS, (0.0, 1.0), strict=True):
         assert not session.run(counted.batch(partition, *PREDICTED)).failed
-        (call,) = asked(counted)
+        (call,) = requested(counted)
         assert {each[2] for each in call} == {temperature}
     assert predictions(session.store) == together
     assert events(session) == known
@@ -108,17 +105,17 @@ def test_temperatures_together_are_asked_in_one_call_and_come_out_as_alone(count
 
 def test_only_the_new_ones_are_computed(counted: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     counted.session().refresh(TURNED[:1])
-    greedy = len([each for each in asked(counted)[0] if each[2] == 0.0])
+    greedy = len([each for each in requested(counted)[0] if each[2] == 0.0])
 
     more = {"t0.0": 0.0, "t0.7": 0.7, "t1.0": 1.0}
-    monkeypatch.setattr("arc_pipeline.arc.prediction.questions.DECODINGS", more)
+    monkeypatch.setattr("arc_pipeline.arc.prediction.requests.DECODINGS", more)
     counted.session().refresh(TURNED[:1])
-    (call,) = asked(counted)
+    (call,) = requested(counted)
     assert call == [("mirror", index, 0.7) for index in range(4)] * 2
 
     write(counted, predictions=6)
     counted.session().refresh(TURNED[:1])
-    (call,) = asked(counted)
+    (call,) = requested(counted)
     assert {index for _, index, _ in call} == {4, 5}
     assert [each for each in call if each[2] == 0.7] == [("mirror", index, 0.7) for index in (4, 5)] * 2
     assert len([each for each in call if each[2] == 0.0]) <= 4
@@ -126,13 +123,13 @@ def test_only_the_new_ones_are_computed(counted: SimpleNamespace, monkeypatch: p
     counted.write_tasks("other", ("cc", "dd"), last=9)
     write(counted, ("mirror", "other"), 6)
     counted.session().refresh(TURNED[:1])
-    (call,) = asked(counted)
+    (call,) = requested(counted)
     assert {dataset for dataset, _, _ in call} == {"other"}
     assert len([each for each in call if each[2]]) == 2 * 6 * 2
 
     write(counted)  # back to what it was: all is there
     counted.session().refresh(TURNED[:1])
-    assert asked(counted) == []
+    assert requested(counted) == []
     assert greedy <= 8
 
 
@@ -140,43 +137,43 @@ def test_another_checkpoint_or_other_code_reuses_nothing(
     counted: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted.session().refresh(TURNED[:1])
-    (first,) = asked(counted)
+    (first,) = requested(counted)
     write(counted, learning_rate=0.5)
     counted.session().refresh(TURNED[:1])
-    assert asked(counted) == [first]
+    assert requested(counted) == [first]
 
     session = counted.session()
     session.run(counted.batch("t1.0|turned", "predictions"))
-    assert asked(counted) == []
+    assert requested(counted) == []
     monkeypatch.setattr("arc_pipeline.defs.assets.completing.CODE_VERSION", "another")
     session.run(counted.batch("t1.0|turned", "predictions"))
-    assert asked(counted) == [[each for each in first if each[2] == 1.0]]
+    assert requested(counted) == [[each for each in first if each[2] == 1.0]]
 
 
-def test_a_spoiled_shard_is_named_and_computed_again(counted: SimpleNamespace) -> None:
+def test_a_damaged_shard_is_named_and_computed_again(counted: SimpleNamespace) -> None:
     session = counted.session()
     session.refresh(TURNED)
-    (first,), before = asked(counted), predictions(session.store)
+    (first,), before = requested(counted), predictions(session.store)
     (shard,) = (counted.data / "store" / "completions" / "turned").rglob("*.parquet")
     shard.write_bytes(shard.read_bytes()[:-50])
     outcome = session.run(counted.batch("t1.0|turned", "predictions"))
-    assert asked(counted) == [[each for each in first if each[2] == 1.0]]
+    assert requested(counted) == [[each for each in first if each[2] == 1.0]]
     messages = [entry.user_message for entry in session.instance.all_logs(outcome.run_id)]
     assert [each for each in messages if each.startswith(f"{shard} is skipped")]
     assert predictions(session.store) == before
 
 
-def test_a_backfill_of_several_temperatures_asks_once(counted: SimpleNamespace) -> None:
+def test_a_backfill_of_several_temperatures_calls_the_model_once(counted: SimpleNamespace) -> None:
     session = counted.session()
     session.refresh(["prediction_config", "evaluation_tasks"])
     launched = backfill(session, "t0.0|turned", "t1.0|turned")
     for partition in PARTITIONS:
         run(counted, session, partition, {"dagster/backfill": launched})
-    (call,) = asked(counted)
+    (call,) = requested(counted)
     assert {each[2] for each in call} == {0.0, 1.0}
 
-    run(counted, session, "t0.0|straight", {"dagster/backfill": launched})  # the backfill asks nothing of it
-    assert {each[2] for each in asked(counted)[0]} == {0.0}
+    run(counted, session, "t0.0|straight", {"dagster/backfill": launched})  # not in the backfill
+    assert {each[2] for each in requested(counted)[0]} == {0.0}
 
 
 def backfill(session: Any, first: str, last: str) -> str:
@@ -211,14 +208,14 @@ def test_the_time_of_a_shared_run_is_counted_where_it_belongs(
     counted: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = counted.session()
-    answer: Callable[..., Iterator[Any]] = importlib.import_module("arc_pipeline.model.prediction.requests").answer
+    complete = importlib.import_module("arc_pipeline.model.prediction.candidates").complete_candidates
 
-    def slow(*arguments: Any) -> Iterator[Any]:
-        for each in answer(*arguments):
-            time.sleep(0.4 if each[0].temperature else 0.0)
-            yield each
+    def slow(checkpoint: Any, requests: Sequence[Any], experiment: Any) -> Iterator[Any]:
+        for index, completion in complete(checkpoint, requests, experiment):
+            time.sleep(0.4 if requests[index].temperature else 0.0)
+            yield index, completion
 
-    monkeypatch.setattr("arc_pipeline.model.prediction.requests.answer", slow)
+    monkeypatch.setattr("arc_pipeline.model.prediction.candidates.complete_candidates", slow)
     session.refresh(TURNED[:1])
     seconds = [session.store.lineage(Artefact("predictions", f"turned/{each}")).seconds for each in ("t0.0", "t1.0")]
     assert seconds[0] < 3.2 < seconds[1]  # though the run of t0.0 computed both

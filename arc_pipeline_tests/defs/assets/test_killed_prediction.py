@@ -1,4 +1,4 @@
-"""A real model that is asked in a process of its own, which is killed: what was on disk is not computed again."""
+"""A real model in a process of its own, which is killed while it predicts: what was on disk is not computed again."""
 
 import importlib
 import os
@@ -22,18 +22,18 @@ PROGRAM = f"""
 import sys, time
 from arc_pipeline.arc.prediction import completions
 from arc_pipeline.cli.session import open_session
-from arc_pipeline.model.prediction import requests
+from arc_pipeline.model.prediction import candidates
 
-completions.SHARD_SECONDS, answer = {SHARD_SECONDS}, requests.answer
+completions.SHARD_SECONDS, complete = {SHARD_SECONDS}, candidates.complete_candidates
 
 def logged(*arguments):
     with open(sys.argv[1], "w") as log:
-        for each in answer(*arguments):
+        for each in complete(*arguments):
             time.sleep(0.02)  # so that any machine is killed on the way
             print(time.time(), file=log, flush=True)
             yield each
 
-requests.answer = logged
+candidates.complete_candidates = logged
 open_session().refresh(["{NODE}"])
 """
 
@@ -41,8 +41,8 @@ open_session().refresh(["{NODE}"])
 def test_a_killed_prediction_goes_on_and_comes_out_as_if_it_had_not_been(
     project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eventually
 ) -> None:
-    asked_for = {"datasets": ["mirror"], "predictions": CANDIDATES, "batch_size": 4}
-    project.write("one", max_steps=60, learning_rate=3e-3, predict=asked_for)  # knows the size, so answers are short
+    predict = {"datasets": ["mirror"], "predictions": CANDIDATES, "batch_size": 4}
+    project.write("one", max_steps=60, learning_rate=3e-3, predict=predict)  # knows the size, so answers are short
     session = project.load()
     session.refresh(["checkpoint"])
     kept, log = project.data / "store" / "completions" / "one", tmp_path / "finished.log"
@@ -56,26 +56,26 @@ def test_a_killed_prediction_goes_on_and_comes_out_as_if_it_had_not_been(
     last_shard = max(int(path.name.split("-")[0]) for path in kept.rglob("*.parquet")) / 1e9
     assert len([moment for moment in finished if moment < last_shard - SHARD_SECONDS]) <= saved
 
-    asked = count_asked(monkeypatch)
+    counts = count_requests(monkeypatch)
     assert not [outcome.failed for outcome in session.refresh([NODE]) if outcome.failed]
-    assert asked == [2 * CANDIDATES - saved]
+    assert counts == [2 * CANDIDATES - saved]
 
     resumed = session.store.lineage(Artefact.parse(NODE))
     for path in (kept, session.store.place(Artefact.parse(NODE))):
         path.rename(tmp_path / path.name)
     session.refresh([NODE])
-    assert asked[1:] == [2 * CANDIDATES]
+    assert counts[1:] == [2 * CANDIDATES]
     assert session.store.lineage(Artefact.parse(NODE)).data_version == resumed.data_version
 
 
-def count_asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many completions each call of the model is asked for, from now on."""
-    requests: Any = importlib.import_module("arc_pipeline.model.prediction.requests")
-    asked, answer = list[int](), requests.answer
+def count_requests(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many requests each call of the model has, from now on."""
+    candidates: Any = importlib.import_module("arc_pipeline.model.prediction.candidates")
+    counts, complete = list[int](), candidates.complete_candidates
 
-    def counting(weights: Path, wanted: Any, *others: Any) -> Iterator[Any]:
-        asked.append(len(wanted))
-        return answer(weights, wanted, *others)
+    def counting(weights: Path, requests: Any, experiment: Any) -> Iterator[Any]:
+        counts.append(len(requests))
+        return complete(weights, requests, experiment)
 
-    monkeypatch.setattr(requests, "answer", counting)
-    return asked
+    monkeypatch.setattr(candidates, "complete_candidates", counting)
+    return counts

@@ -59,7 +59,7 @@ def test_a_prediction_dataset_more(two) -> None:
 
 def test_a_temperature_more_leaves_what_is_there(two, monkeypatch) -> None:
     more = {"t0.0": 0.0, "t0.7": 0.7, "t1.0": 1.0}
-    monkeypatch.setattr("arc_pipeline.arc.prediction.questions.DECODINGS", more)
+    monkeypatch.setattr("arc_pipeline.arc.prediction.requests.DECODINGS", more)
     found = stale(two)
     new = {f"{asset}[{name}/t0.7]" for asset in EVALUATION for name in ("turned", "straight")}
     assert {name for name, causes in found.items() if causes == ["was never materialized"]} == new

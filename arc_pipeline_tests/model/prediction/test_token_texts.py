@@ -5,9 +5,9 @@ import pytest
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.prediction.prompt import solve_prompt
-from arc_pipeline.arc.prediction.questions import questions
+from arc_pipeline.arc.prediction.requests import candidate_requests
 from arc_pipeline.arc.tasks.task import Task
-from arc_pipeline.model.prediction.token_texts import asked_pieces, pieces
+from arc_pipeline.model.prediction.token_texts import first_prompt_texts, token_texts
 from arc_pipeline.model.weights.tokenization import EOS, decode_ids, encode_example, load_tokenizer, tiny_tokenizer
 
 ENCODER = parse_encoder("GridShapeEncoder(RowNumberEncoder(MinimalGridEncoder()))")
@@ -44,7 +44,7 @@ def word_pieces():
 def test_joined_they_are_what_the_model_sees(make, supervise: str, two_tests: Task) -> None:
     tokenizer = make()
     example = encode_example(tokenizer, solve_prompt(two_tests.train, two_tests.test[0], ENCODER), supervise)
-    found = pieces(tokenizer, example)
+    found = token_texts(tokenizer, example)
     assert "".join(text for text, _ in found) == decode_ids(tokenizer, example.input_ids)
     assert [supervised for _, supervised in found] == example.supervised
 
@@ -56,9 +56,9 @@ def test_they_are_those_that_the_experiment_trains_on(chatting, two_tests: Task,
         {"name": "e", "model": str(tmp_path), "chat": chat, "train": [{"dataset": "d"}], "max_steps": 1}
         | {"predict": {"datasets": ["d"]}, "augmentation": {"geometric": False, "colours": False}}
     )
-    asked = next(questions(experiment, {"d": [two_tests]}))
-    trained = encode_example(load_tokenizer(str(tmp_path), experiment), asked.recipe.render(two_tests, ENCODER))
-    found = asked_pieces(experiment, "d", two_tests)
+    request = next(candidate_requests(experiment, {"d": [two_tests]}))
+    trained = encode_example(load_tokenizer(str(tmp_path), experiment), request.recipe.render(two_tests, ENCODER))
+    found = first_prompt_texts(experiment, "d", two_tests)
     assert len(found) == len(trained.input_ids)
     assert "".join(text for text, _ in found).startswith("One rule") != framed
 
@@ -68,7 +68,7 @@ def test_the_answer_of_the_first_test_pair_carries_loss(two_tests: Task) -> None
         {"name": "e", "train": [{"dataset": "d"}], "max_steps": 1, "predict": {"datasets": ["c", "d"]}}
         | {"augmentation": {"geometric": False, "colours": False}}
     )
-    found = asked_pieces(experiment, "d", two_tests)
+    found = first_prompt_texts(experiment, "d", two_tests)
     answer = "".join(text for text, supervised in found if supervised)
     assert answer == ENCODER.encode(two_tests.test[0].output) + EOS
     assert "".join(text for text, _ in found).endswith(answer)
@@ -79,5 +79,5 @@ def test_the_frame_of_a_chat_is_shown_as_the_experiment_has_it(chatting, tmp_pat
     chatting.save_pretrained(str(tmp_path))
     fields = {"name": "e", "train": [{"dataset": "d"}], "max_steps": 1, "predict": {"datasets": ["d"]}}
     experiment = Experiment.model_validate(fields | {"model": str(tmp_path), "chat": chat})
-    shown = "".join(text for text, _ in asked_pieces(experiment, "d", two_tests))
+    shown = "".join(text for text, _ in first_prompt_texts(experiment, "d", two_tests))
     assert shown.startswith(f"{frame}One rule")

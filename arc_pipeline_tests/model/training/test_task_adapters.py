@@ -12,10 +12,10 @@ from arc_pipeline.arc.augmentation.recipes import RECIPE_SCHEMA
 from arc_pipeline.arc.augmentation.test_time import draw_training
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.encoder import parse_encoder
-from arc_pipeline.arc.prediction.questions import questions
+from arc_pipeline.arc.prediction.requests import candidate_requests
 from arc_pipeline.arc.tasks.task import Pair, Task
 from arc_pipeline.arc.tasks.task_table import tasks_table
-from arc_pipeline.model.prediction.requests import Wanted, answer
+from arc_pipeline.model.prediction.candidates import complete_candidates
 from arc_pipeline.model.training.job import TrainingJob, progress_line
 from arc_pipeline.model.training.program import run
 from arc_pipeline.model.training.task_adapters import mean_log
@@ -126,24 +126,21 @@ def test_how_often_it_is_logged_may_change_on_the_way_and_what_was_cut_short_is_
     assert [row["step"] for row in read_log(again.output).to_pylist()] == [1, 2, 3]
 
 
-def test_each_task_is_asked_with_its_own_adapter(job: TrainingJob) -> None:
+def test_each_task_is_completed_with_its_own_adapter(job: TrainingJob) -> None:
     run(job, lambda row: None)
-    encoder = parse_encoder(job.experiment.grid_encoder)
-    wanted = [Wanted(each, 0.0) for each in questions(job.experiment, {"d": TASKS})]
-    found = {id(each): completion for each, completion in answer(job.output, wanted, encoder, job.experiment.predict)}
-    assert found.keys() == {id(each) for each in wanted}
-    logprobs = {}
-    for each in wanted:
-        alone = dict(answer(job.output, [each], encoder, job.experiment.predict))
-        assert [completion.text for completion in alone.values()] == [found[id(each)].text]
-        logprobs[each.question.task.task_id] = found[id(each)].logprob
+    requests = list(candidate_requests(job.experiment, {"d": TASKS}))
+    found = dict(complete_candidates(job.output, requests, job.experiment))
+    assert found.keys() == set(range(len(requests)))
+    for index, request in enumerate(requests):
+        alone = dict(complete_candidates(job.output, [request], job.experiment))
+        assert [completion.text for completion in alone.values()] == [found[index].text]
     bare = job.output.with_name("bare")
     job.output.rename(bare)
     for path in task_adapters(bare).values():
         (path / "adapter_model.safetensors").unlink()
-    for each, completion in answer(bare, wanted, encoder, job.experiment.predict):
-        same = completion.logprob == pytest.approx(found[id(each)].logprob, abs=1e-5)
-        assert same == (each.question.task.task_id == "one")
+    for index, completion in complete_candidates(bare, requests, job.experiment):
+        same = completion.logprob == pytest.approx(found[index].logprob, abs=1e-5)
+        assert same == (requests[index].task.task_id == "one")
 
 
 def test_logs_of_several_trainings_become_one() -> None:

@@ -7,7 +7,7 @@ import pytest
 from arc_pipeline.arc.prediction.encoder import LARGEST_GRID, parse_encoder
 from arc_pipeline.arc.prediction.vocabulary import split
 from arc_pipeline.errors import ArcPipelineError
-from arc_pipeline.model.prediction.requests import longest_answer
+from arc_pipeline.model.prediction.constraints import longest_completion
 from arc_pipeline.model.weights.tokenization import (
     decode_ids,
     encode_example,
@@ -74,13 +74,13 @@ def test_padding_of_its_own_is_kept(tmp_path: Path) -> None:
     assert saved_tokenizer(tmp_path).pad_token_id == tiny_tokenizer().pad_token_id
 
 
-def test_runs_that_a_tokenizer_merges_do_not_shorten_the_longest_answer(prompts, bpe) -> None:
+def test_runs_that_a_tokenizer_merges_do_not_shorten_the_longest_completion(prompts, bpe) -> None:
     zeros = len(encode_text(bpe, ENCODER.encode(LARGEST_GRID))) + 1
-    longest = longest_answer(bpe, ENCODER)
+    longest = longest_completion(bpe, ENCODER)
     assert longest > 1.5 * zeros
     assert all(len(encode_text(bpe, prompt.answer)) < longest for prompt in prompts)
     assert (
-        longest_answer(tiny_tokenizer(), ENCODER)
+        longest_completion(tiny_tokenizer(), ENCODER)
         == len(encode_text(tiny_tokenizer(), ENCODER.encode(LARGEST_GRID))) + 1
     )
 

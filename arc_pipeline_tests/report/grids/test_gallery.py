@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from arc_pipeline.arc.evaluation.voting import RankedCandidate, attempts_table
+from arc_pipeline.arc.prediction.candidates import PREDICTION_SCHEMA
 from arc_pipeline.arc.prediction.prompt_samples import SAMPLE_TASKS
-from arc_pipeline.arc.prediction.questions import PREDICTION_SCHEMA
 from arc_pipeline.arc.tasks.task import Pair, Task
 from arc_pipeline.report.grids.gallery import (
     AnsweredPair,
