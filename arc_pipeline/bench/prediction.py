@@ -55,7 +55,7 @@ class PredictionCase:
         self.name, self.model, self.tokenizer = name, model, tokenizer
         self._encoder = parse_encoder(experiment.grid_encoder)
         requests = candidate_requests(experiment, tasks)
-        self.requests = [replace(request, temperature=each) for request in requests for each in TEMPERATURES]
+        self.requests = [replace(request, temperature=value) for request in requests for value in TEMPERATURES]
         self._limit = completion_limit(tokenizer, self._encoder, constrain=True)
 
     def ways(self) -> dict[str, Callable[[], Completed]]:
@@ -102,7 +102,7 @@ class PredictionCase:
         prompt = encode_prompt(self.tokenizer, request.prompt)
         with torch.inference_mode():
             logits = self.model(torch.tensor([prompt + ids[0][:place]], device=self.model.device)).logits[0, -1]
-        both = torch.tensor([each[place] for each in ids])
+        both = torch.tensor([tokens[place] for tokens in ids])
         scores = logits.cpu()[both].float()
         if request.temperature:
             noise = gumbel(torch.tensor([request.seed]), torch.tensor([place]), both)[0]

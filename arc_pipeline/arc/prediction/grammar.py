@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from arc_pipeline.arc.prediction.encoder import GridEncoder
-from arc_pipeline.arc.prediction.templates import CELL, NOTHING, SHAPES, Encode, Ids, Shape, Templates
+from arc_pipeline.arc.prediction.templates import ALL_SHAPES, CELL, NOTHING, Encode, Ids, Shape, Templates
 
 UNKNOWN = -1
 DETERMINED, A_CELL = 0, 1
@@ -50,7 +50,7 @@ class Script:
 class Grammar:
     """All completions that are grids of some shapes in one encoding; `end` is the token after each."""
 
-    def __init__(self, encoder: GridEncoder, encode: Encode, end: int, shapes: Sequence[Shape] = SHAPES) -> None:
+    def __init__(self, encoder: GridEncoder, encode: Encode, end: int, shapes: Sequence[Shape] = ALL_SHAPES) -> None:
         templates = Templates.read(encoder, encode, end, shapes)
         self.cells, self._symbols = templates.cells, templates.symbols
         # which tokens are allowed at a free place, by its kind

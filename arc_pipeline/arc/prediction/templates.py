@@ -20,7 +20,7 @@ Ids: TypeAlias = NDArray[np.int64]
 Encode: TypeAlias = Callable[[list[str]], list[list[int]]]
 
 CELL, NOTHING = -1, -2
-SHAPES = [(rows, columns) for rows in range(1, MAX_SIDE + 1) for columns in range(1, MAX_SIDE + 1)]
+ALL_SHAPES = [(rows, columns) for rows in range(1, MAX_SIDE + 1) for columns in range(1, MAX_SIDE + 1)]
 TRIED_GRIDS = 24
 
 

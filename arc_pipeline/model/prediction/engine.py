@@ -126,7 +126,7 @@ class Engine:
             self._forward(tokens, places, turn, np.zeros(1, dtype=np.int64))
 
     def _forward(self, tokens: Any, places: Any, turn: Turn, kept: Any) -> torch.Tensor:
-        put = [torch.from_numpy(each).to(self._device) for each in (tokens, places, kept)]
+        put = [torch.from_numpy(array).to(self._device) for array in (tokens, places, kept)]
         return run_turn(self._model, put[0], put[1], turn, put[2])
 
     def _start(self) -> None:
@@ -198,7 +198,7 @@ class Engine:
             logits = logits if logits.shape[-1] == len(ids) else logits[:, columns]
             logits = logits + self._allowed()[torch.from_numpy(rows.kinds[done.choice_rows, done.choice_places])]
         about = (rows.seeds[done.choice_rows], done.choice_places - 1, rows.temperatures[done.choice_rows])
-        chosen, logprob = choose(logits, columns, *(torch.from_numpy(each).to(self._device) for each in about))
+        chosen, logprob = choose(logits, columns, *(torch.from_numpy(array).to(self._device) for array in about))
         return columns[chosen].cpu().numpy(), logprob.cpu().numpy()
 
     def _allowed(self) -> torch.Tensor:

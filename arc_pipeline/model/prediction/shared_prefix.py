@@ -86,7 +86,7 @@ class SharedPrefixCache:
     def bytes_per_token(self) -> int:
         """Of all layers; known after the first pass."""
         return sum(
-            each.shape[1] * each.shape[3] * each.element_size() for pair in self.prompts.values() for each in pair
+            part.shape[1] * part.shape[3] * part.element_size() for pair in self.prompts.values() for part in pair
         )
 
 
@@ -99,7 +99,7 @@ class Prefill:
     def attend(self, module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float) -> Any:
         """Causal attention in each prompt."""
         prompts, _ = self._cache.layer(module.layer_idx, (key, value))
-        segments = zip(*(each.split(self._lengths, dim=2) for each in (query, key, value)), strict=True)
+        segments = zip(*(states.split(self._lengths, dim=2) for states in (query, key, value)), strict=True)
         outputs = []
         for slot, length, (q, k, v) in zip(self._slots, self._lengths, segments, strict=True):
             for buffer, states in zip(prompts, (k, v), strict=True):
@@ -132,7 +132,7 @@ class Layout:
         source = np.zeros((len(slots), column.max() + 1), dtype=np.int64)
         limits = np.ones_like(source)
         source[row, column], limits[row, column] = np.arange(len(owners)), bounds
-        put = [torch.from_numpy(each).to(device) for each in (slots, source, row, column, limits)]
+        put = [torch.from_numpy(array).to(device) for array in (slots, source, row, column, limits)]
         n_keys = max(1, int(bounds.max()))
         hidden = torch.arange(n_keys, device=device) >= put[4][:, None, None, :, None]
         return cls(None if everything else put[0], put[1], (put[2], put[3]), hidden, n_keys, copies)
@@ -142,7 +142,7 @@ class Layout:
         rows, width = self.source.shape
         _, heads, groups, channels = query.shape
         queries = query[self.source].permute(0, 2, 3, 1, 4).reshape(rows, heads, groups * width, channels)
-        keys, values = (self._seen(each) for each in buffers)
+        keys, values = (self._seen(buffer) for buffer in buffers)
         scores = (queries @ keys.transpose(-1, -2)).float().view(rows, heads, groups, width, self.n_keys)
         scores.masked_fill_(self.hidden, torch.finfo(torch.float32).min)
         weights = scores.softmax(-1)
@@ -151,8 +151,8 @@ class Layout:
         flat = weights.view(rows, heads, groups * width, self.n_keys).to(values.dtype)
         output = (flat @ values).view(rows, heads, groups, width, -1).float()
         row, column = self.place
-        found = [each.permute(0, 3, 1, 2, 4)[row, column] for each in (output, logsum)]
-        return found[0], found[1]
+        flat_output, flat_logsum = (padded.permute(0, 3, 1, 2, 4)[row, column] for padded in (output, logsum))
+        return flat_output, flat_logsum
 
     def _seen(self, buffer: torch.Tensor) -> torch.Tensor:
         part = buffer[:, :, : self.n_keys]
@@ -169,7 +169,7 @@ class Step:
     ) -> None:
         """For every token its completion's row, its place there, and how many tokens its prompt has in the buffer."""
         self._cache, size = cache, cache.size
-        self._rows, self._places = (torch.from_numpy(each).to(device) for each in (rows, places))
+        self._rows, self._places = (torch.from_numpy(array).to(device) for array in (rows, places))
         seen = [
             (rows // size.completions, prompt_lengths, size.prompts),
             (rows, places + 1, size.prompts * size.completions),
@@ -183,8 +183,8 @@ class Step:
             buffers[1][index][self._rows, :, self._places] = states[0].transpose(0, 1)
         _, heads, n_tokens, channels = query.shape
         flat = (query[0] * scaling).transpose(0, 1).reshape(n_tokens, key.shape[1], -1, channels)
-        parts = [layout.attend(flat, each) for layout, each in zip(self._layouts, buffers, strict=True)]
-        outputs, logsums = (torch.stack(each) for each in zip(*parts, strict=True))
+        parts = [layout.attend(flat, pair) for layout, pair in zip(self._layouts, buffers, strict=True)]
+        outputs, logsums = (torch.stack(both) for both in zip(*parts, strict=True))
         output = (logsums.softmax(0) * outputs).sum(0)
         return output.to(query.dtype).reshape(1, n_tokens, heads, -1)
 
