@@ -4,6 +4,7 @@ import ast
 import os
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,17 @@ def test_a_layer_imports_only_what_lies_below_it(name: Path) -> None:
     layers = {each.split(".")[1] for each in imported(FILES[name]) if each.startswith("arc_pipeline.")}
     assert not roots & FORBIDDEN[layer]
     assert layers <= {layer, "uncounted", *BELOW[layer].split()}
+
+
+def test_no_file_imports_itself_through_others() -> None:
+    names = {f"arc_pipeline.{'.'.join(name.with_suffix('').parts)}": FILES[name] for name in FILES}
+    TopologicalSorter({name: modules(path) & names.keys() for name, path in names.items()}).prepare()
+
+
+def modules(path: Path) -> set[str]:
+    """What a file imports, of a name `a.b.c` that it imports from a module `a.b` also `a.b.c`."""
+    froms = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+    return imported(path) | {f"{node.module}.{alias.name}" for node in froms for alias in node.names}
 
 
 def test_loading_the_code_location_imports_no_torch() -> None:
