@@ -14,8 +14,11 @@ from arc_pipeline.arc.prediction.prompt import PROMPTS
 from arc_pipeline.arc.tasks.task import Grid, Pair, Task
 from arc_pipeline.bench.examples import first_recipes
 from arc_pipeline.bench.timing import Report, interleaved, rates, row
+from arc_pipeline.bench.train_steps import project_step
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.model.training.batching import IGNORED
+from arc_pipeline.model.training.dataset import ExampleDataset
+from arc_pipeline.model.weights.loading import load_start
 
 EXAMPLES = 512
 Tasks = Mapping[str, Sequence[Task]]
@@ -34,10 +37,6 @@ PLAIN: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 def compare_rendering(experiment: Experiment, tasks: Tasks, report: Report = lambda text: None) -> list[dict[str, Any]]:
     """The rows of the benchmark; ArcPipelineError where plain rendering gives other tokens."""
-    from arc_pipeline.bench.train_steps import project_step
-    from arc_pipeline.model.training.dataset import ExampleDataset
-    from arc_pipeline.model.weights.loading import load_start
-
     model, tokenizer = load_start("tiny", experiment)
     n_examples, size = min(EXAMPLES, experiment.n_examples), experiment.batch_size
     recipes = first_recipes(experiment, tasks, tokenizer, n_examples)

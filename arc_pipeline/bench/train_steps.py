@@ -1,8 +1,11 @@
 """Training steps on one batch: the project's, and the plain ones that everybody writes first.
 
-The only place of the benchmark that names the project's trainer and collator.
+As a program, it measures the peak memory of one step in a process of its own.
 """
 
+import json
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,10 +14,16 @@ from typing import Any
 
 import torch
 
-from arc_pipeline.arc.experiment import Experiment
+from arc_pipeline.arc.experiment import Experiment, Tuning
+from arc_pipeline.bench.examples import FEW_LAYERS, bench_experiment, bench_model
+from arc_pipeline.bench.timing import row
 from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.machine.memory import peak_resident_memory, resident_memory
+from arc_pipeline.machine.process import end_with_parent
 from arc_pipeline.model.training.batching import IGNORED, Padded
 from arc_pipeline.model.training.trainer import ExactTrainer, base_of, collator, training_arguments
+from arc_pipeline.model.weights.loading import with_adapter
+from arc_pipeline.model.weights.tokenization import tiny_tokenizer
 
 Example = dict[str, Any]
 # leaves the gradients of the mean loss over all supervised tokens in the model, and returns that loss
@@ -112,3 +121,41 @@ def usual_attention(model: Any) -> Iterator[None]:
 def supervised_tokens(batch: Sequence[Example]) -> int:
     """Tokens that carry loss; the first of a row never does, nothing comes before it."""
     return sum(label != IGNORED for example in batch for label in example["labels"][1:])
+
+
+def memory_row(method: str, batch: Sequence[Example]) -> dict[str, Any]:
+    """Megabytes above what the loaded model takes."""
+    ours, reference = (_of_child(step, method, batch) for step in ("ours", "reference"))
+    check = "gradients among them, each step in a fresh process"
+    return row(f"peak memory of a step, supervise: answer, {method}", ours, reference, reference / ours, "MB", check)
+
+
+def _of_child(step: str, method: str, batch: Sequence[Example]) -> float:
+    command = [sys.executable, "-m", __name__, step, method]
+    done = subprocess.run(command, input=json.dumps(batch), capture_output=True, text=True)
+    if done.returncode:
+        raise ArcPipelineError(f"the measurement of memory failed: {done.stderr[-1000:]}")
+    return float(done.stdout)
+
+
+def peak_megabytes(name: str, method: str, batch: Sequence[Example]) -> float:
+    """Peak memory of one step above what this process holds; a step on short examples has loaded all code before."""
+    model, experiment = bench_model(FEW_LAYERS), bench_experiment("answer", len(batch))
+    model = with_adapter(model, Tuning(method="lora"), seed=0) if method == "lora" else model
+    step = plain_step(model) if name == "reference" else project_step(model, tiny_tokenizer(), experiment)
+    step([{key: values[-16:] for key, values in example.items()} for example in batch])
+    model.zero_grad()
+    if torch.cuda.is_available():
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        step(batch)
+        return (torch.cuda.max_memory_allocated() - before) / 1e6
+    before = resident_memory()
+    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak of loading
+    step(batch)
+    return (peak_resident_memory() - before) / 1e6
+
+
+if __name__ == "__main__":
+    end_with_parent()
+    print(peak_megabytes(*sys.argv[1:], json.load(sys.stdin)))

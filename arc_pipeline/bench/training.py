@@ -10,8 +10,17 @@ from typing import Any
 
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.bench.examples import FEW_LAYERS, bench_experiment, bench_model, first_batch
-from arc_pipeline.bench.peak import memory_row
 from arc_pipeline.bench.timing import Report, interleaved, rates, row
+from arc_pipeline.bench.train_steps import (
+    equality,
+    memory_row,
+    padded_step,
+    plain_step,
+    project_step,
+    supervised_tokens,
+)
+from arc_pipeline.model.weights.loading import TINY_CONFIG
+from arc_pipeline.model.weights.tokenization import tiny_tokenizer
 
 BATCH = 4
 PADDED_BATCH = 16
@@ -35,9 +44,6 @@ class StepCase:
     """One model and one batch of real examples, supervised by either rule, and both steps on it."""
 
     def __init__(self, tasks: Sequence[Task]) -> None:
-        from arc_pipeline.bench.train_steps import plain_step, project_step
-        from arc_pipeline.model.weights.tokenization import tiny_tokenizer
-
         tokenizer = tiny_tokenizer()
         self.model = bench_model(FEW_LAYERS)
         self.batches, self.steps = {}, {}
@@ -49,8 +55,6 @@ class StepCase:
 
     def check(self, supervise: str) -> str:
         """Compares losses and gradients of both steps; it also warms up."""
-        from arc_pipeline.bench.train_steps import equality
-
         both = self.steps[supervise, "ours"], self.steps[supervise, "reference"]
         return equality(f"supervise {supervise}", self.model, self.batches[supervise], *both)
 
@@ -66,8 +70,6 @@ class StepCase:
 
     def supervised_rate(self, seconds: Seconds, check: str) -> dict[str, Any]:
         """What `all-outputs` yields against the plain step on answers alone."""
-        from arc_pipeline.bench.train_steps import supervised_tokens
-
         ours, reference = (supervised_tokens(self.batches[rule]) for rule in ("all-outputs", "answer"))
         both = seconds["all-outputs", "ours"], seconds["answer", "reference"]
         name = "supervised tokens, ours with all-outputs against plain with answer"
@@ -76,10 +78,6 @@ class StepCase:
 
 def packing_row(tasks: Sequence[Task], report: Report) -> dict[str, Any]:
     """The tiny model on batches of real tasks: several examples in a row, against a batch padded to its longest."""
-    from arc_pipeline.bench.train_steps import equality, padded_step, project_step
-    from arc_pipeline.model.weights.loading import TINY_CONFIG
-    from arc_pipeline.model.weights.tokenization import tiny_tokenizer
-
     tokenizer = tiny_tokenizer()
     model = bench_model(TINY_CONFIG | {"vocab_size": len(tokenizer)})
     experiment = bench_experiment("answer", PADDED_BATCH)
