@@ -79,7 +79,7 @@ def experiment_pictures(store: Store, name: str) -> list[Picture]:
 
 
 def answers(store: Store, name: str) -> list[Picture]:
-    """What the model answered to the seed's three tasks and where it failed, with greedy decoding."""
+    """What the model answered to the three tasks of the original study and where it failed, with greedy decoding."""
     decoding = next(iter(DECODINGS))
     if not all(store.lineage(Artefact(asset, f"{name}/{decoding}")) for asset in ("predictions", "attempts")):
         return []

@@ -22,7 +22,7 @@ PAGE_CM: Final = 20.0
 
 
 def telling_task(tasks_by_dataset: Mapping[str, Sequence[Task]]) -> tuple[str, Task]:
-    """(dataset, task): one of the seed's three tasks if it is there, else the first with a test pair and others."""
+    """(dataset, task): one of the three sample tasks if it is there, else the first with a test pair and others."""
     every = [(dataset, task) for dataset, tasks in tasks_by_dataset.items() for task in tasks]
     telling = [each for each in every if each[1].test and len(each[1].pairs) > 1] or every
     return next((each for each in telling if each[1].task_id in SAMPLE_TASKS), telling[0])
@@ -51,7 +51,7 @@ def augmented_board(
 
 
 def on_a_page(board: Board) -> Board:
-    """The board with so many of its examples, at least one, that a page has room for it."""
+    """The board with as many of its examples as fit on a page, at least one."""
     boards = [replace(board, rows=board.rows[:number]) for number in range(len(board.rows), 1, -1)] or [board]
     return next((each for each in boards if board_height(each, fitting_cell(each)) <= PAGE_CM), boards[-1])
 

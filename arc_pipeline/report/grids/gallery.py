@@ -55,7 +55,7 @@ def answered_pairs(
 
 
 def worth_a_look(pairs: Sequence[AnsweredPair]) -> list[AnsweredPair]:
-    """The pairs of the seed's three tasks, solved or not, then those that failed; the first if there is neither."""
+    """The pairs of SAMPLE_TASKS, solved or not, then those that failed; the first ones if there is neither."""
     sampled = [pair for pair in pairs if pair.task.task_id in SAMPLE_TASKS]
     failed = [pair for pair in pairs if pair.failure["reason"] != "solved"]
     return sampled + [pair for pair in failed if pair not in sampled] or list(pairs[: len(SAMPLE_TASKS)])
@@ -69,8 +69,8 @@ def gallery(pairs: Sequence[AnsweredPair], picture: str = "png", top: int = TOP)
 def answers_board(pairs: Sequence[AnsweredPair], top: int = TOP) -> Board:
     """Test pairs of one task: what the model was shown, then for each pair what is right and what was voted for."""
     task = pairs[0].task
-    asked = [Stack((Panel(task.test[pair.test_index].input),), f"test {pair.test_index}") for pair in pairs]
-    shown = Row((*numbered(task.train, "train"), *asked))
+    inputs = [Stack((Panel(task.test[pair.test_index].input),), f"test {pair.test_index}") for pair in pairs]
+    shown = Row((*numbered(task.train, "train"), *inputs))
     title = f"task {task.task_id} of {pairs[0].dataset}: {pairs[0].source}"
     return Board(title, (shown, *(answers(pair, top) for pair in pairs)))
 
