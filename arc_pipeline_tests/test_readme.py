@@ -1,11 +1,13 @@
-"""The README's pictures are true: the asset graph, the tree, and the commands."""
+"""What the README says is true: the asset graph, the tree, the commands, the licence and the lints."""
 
 import re
+import tomllib
 from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
 import typer
+import yaml
 
 from arc_pipeline.cli.app import app
 from arc_pipeline.definitions import defs as definitions
@@ -54,3 +56,13 @@ def commands(of: typer.Typer, before: str = "") -> list[str]:
 @pytest.mark.parametrize("command", commands(app))
 def test_every_command_is_in_the_readme(command: str) -> None:
     assert f"arc-pipeline {command}" in README
+
+
+def test_what_the_readme_says_of_the_package_is_true() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["license"] == "Apache-2.0"
+    assert all("Apache License" in (ROOT / name).read_text() for name in project["license-files"])
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert [repo["repo"] for repo in hooks] == ["local"]
+    linted = {hook["entry"].split()[0] for hook in hooks[0]["hooks"]}
+    assert linted == {"ruff", "mypy"}

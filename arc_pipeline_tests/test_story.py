@@ -1,6 +1,6 @@
-"""The seed's story, as a user lives it: a bug in the code, its discovery, and one command that redoes what it spoiled.
+"""A bug in the code as a user meets it: its discovery, its fix, and one command that makes again what it changed.
 
-The code is a copy of this package with one word wrong; everything runs through the command line, with real trainings.
+The code is a copy of this package with one wrong word; everything runs through the command line, with real trainings.
 """
 
 import json
@@ -80,41 +80,41 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 
 def test_the_story(checkout: Checkout) -> None:
-    # a word of the code is wrong, and the check sees it before anything is trained
+    # a bug is introduced, and the check sees it before anything is trained
     checkout.edit(RIGHT, WRONG)
-    checkout.write("spoiled")
+    checkout.write("buggy")
     refused = checkout.run("refresh", "--yes")
     assert refused.returncode == 1
     assert "its check every_test_pair_is_a_target failed: " in refused.stderr
-    assert {row["asset"] for row in checkout.json("stale", "--select", "spoiled")} >= {
+    assert {row["asset"] for row in checkout.json("stale", "--select", "buggy")} >= {
         "augmented_examples",
         "checkpoint",
     }
 
-    # somebody goes on all the same, with a second experiment that the bug does not touch
-    checkout.write("spoiled", expected_violations=TARGET_CHECKS)
+    # somebody continues all the same, with a second experiment that the bug does not touch
+    checkout.write("buggy", expected_violations=TARGET_CHECKS)
     only_tests = EXPERIMENT["augmentation"] | {"target": "test-only"}
-    checkout.write("sound", augmentation=only_tests)
+    checkout.write("unaffected", augmentation=only_tests)
     checkout.json("refresh", "--yes")
     assert checkout.json("stale") == []
-    before = checkout.json("history", "spoiled", "--decoding", "t1.0")[0]["version"]
+    before = checkout.json("history", "buggy", "--decoding", "t1.0")[0]["version"]
 
     # the fix: the code of both examples changed, which says so by name
     checkout.edit(WRONG, RIGHT)
     stale = {(row["asset"], row["partition"]): row["causes"] for row in checkout.json("stale")}
-    assert "arc.augmentation.recipes _TARGET_RULES" in stale["augmented_examples", "spoiled"][0]
-    assert ("checkpoint", "spoiled") in stale
+    assert "arc.augmentation.recipes _TARGET_RULES" in stale["augmented_examples", "buggy"][0]
+    assert ("checkpoint", "buggy") in stale
 
-    # one command redoes what the fix changed: `sound` comes out the same and is not trained again
+    # one command redoes what the fix changed: `unaffected` comes out the same and is not trained again
     made = {(row["asset"], row["partition"]) for row in checkout.json("refresh", "--yes") if row["ended"] == "made"}
-    assert ("checkpoint", "spoiled") in made
-    assert {name for name, partition in made if partition.startswith("sound")} == {"augmented_examples"}
+    assert ("checkpoint", "buggy") in made
+    assert {name for name, partition in made if partition.startswith("unaffected")} == {"augmented_examples"}
     assert checkout.json("stale") == []
 
     # before and after, side by side
-    assert len(checkout.json("history", "spoiled", "--decoding", "t1.0")) == 2
-    found = checkout.json("diff", f"spoiled@{before}", "spoiled", "--decoding", "t1.0")
+    assert len(checkout.json("history", "buggy", "--decoding", "t1.0")) == 2
+    found = checkout.json("diff", f"buggy@{before}", "buggy", "--decoding", "t1.0")
     assert "arc.augmentation.recipes _TARGET_RULES" in found["code"]["augmented_examples"]
     assert any(line.startswith("test_pairs_as_targets: 0 -> ") for line in found["data"])
-    chain = checkout.json("trace", "spoiled", "t0.0")
-    assert {"checkpoint[spoiled]", "arc_source[mirror]"} <= {entry.get("artefact") for entry in chain}
+    chain = checkout.json("trace", "buggy", "t0.0")
+    assert {"checkpoint[buggy]", "arc_source[mirror]"} <= {entry.get("artefact") for entry in chain}

@@ -1,1 +1,1 @@
-"""The command line, one file a group of commands. Reads, asks `defs`, prints; decides nothing."""
+"""The command line, one file a group of commands. Parses and prints; decides nothing."""

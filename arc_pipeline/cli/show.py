@@ -113,12 +113,12 @@ def _show_prompt(experiment: str, task_id: str, dataset: str, output: Path | Non
     """The prompt of the first candidate of the first test pair, as the file of the experiment says now."""
     from arc_pipeline.arc.tasks.catalogue import task_among
     from arc_pipeline.model.prediction.token_texts import first_prompt_texts
-    from arc_pipeline.report.load_answers import asked_tasks
+    from arc_pipeline.report.load_answers import evaluated_tasks
     from arc_pipeline.report.prompts import draw_prompt, print_prompt
 
     store, chosen = open_experiment(experiment)
     with saying_how_to_make(experiment):
-        tasks = asked_tasks(store, experiment)
+        tasks = evaluated_tasks(store, experiment)
     owner, task = task_among(tasks, task_id, dataset, f"the tasks that {experiment} is evaluated on")
     pieces = first_prompt_texts(chosen, owner, task)
     title = f"task {task_id} of {owner}, test 0: {experiment}"

@@ -11,18 +11,18 @@ from arc_pipeline.store.artefact import Artefact, Store
 from arc_pipeline.store.tables import read_table
 
 
-def asked_tasks(store: Store, experiment: str) -> dict[str, list[Task]]:
-    """The tasks that an experiment is asked, by dataset; MissingArtefact if they are not there yet."""
+def evaluated_tasks(store: Store, experiment: str) -> dict[str, list[Task]]:
+    """The tasks that an experiment is evaluated on, by dataset; MissingArtefact if they are not there yet."""
     return read_evaluation_tasks(store.current(Artefact("evaluation_tasks", experiment)))
 
 
 def answers_of(store: Store, experiment: str, decoding: str) -> list[AnsweredPair]:
-    """Every test pair that an experiment is asked, with its answers at a decoding; MissingArtefact without any."""
+    """The test pairs that an experiment is evaluated on, with its answers at a decoding; MissingArtefact if none."""
     partition = f"{experiment}/{decoding}"
     candidates, ranked = (
         read_table(store.current(Artefact(asset, partition)), asset) for asset in ("predictions", "attempts")
     )
-    return list(answered_pairs(asked_tasks(store, experiment), candidates, ranked, f"{experiment}, {decoding}"))
+    return list(answered_pairs(evaluated_tasks(store, experiment), candidates, ranked, f"{experiment}, {decoding}"))
 
 
 def trained_tasks(store: Store, datasets: Sequence[str]) -> dict[str, list[Task]]:

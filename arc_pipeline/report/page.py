@@ -17,9 +17,9 @@ def render(
     assets: Sequence[Asset],
     environment: Mapping[str, Any],
     made: str,
-    waiting: Sequence[str] = (),
+    on_hold: Sequence[str] = (),
 ) -> str:
-    """The page; `environment` as store.environment has it, `made` is when, and `waiting` says what stands back."""
+    """The page; `environment` as store.environment has it, `made` is when, `on_hold` names the experiments skipped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("arc_pipeline", "report")
@@ -35,7 +35,7 @@ def render(
         partitions={asset.name: listed(asset) for asset in assets},
         environment=environment,
         made=made,
-        waiting=waiting,
+        on_hold=on_hold,
         most=MOST_PARTITIONS,
         few=FEW_PARTITIONS,
     )

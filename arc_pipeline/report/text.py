@@ -24,7 +24,7 @@ def draw_lines(axes: "Axes", lines: Sequence[str], x: float, y: float, **style: 
 
 @cache
 def wrapped(text: str, width: float) -> tuple[str, ...]:
-    """Lines of at most so many cm, broken at spaces; none for no text."""
+    """Lines of at most `width` cm, broken at spaces; none for no text."""
     lines: list[str] = []
     for written in text.splitlines():
         line, *words = written.split(" ")

@@ -21,7 +21,7 @@ _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d+)?", re.IGNORECASE)
 
 
 class Hosts:
-    """The names by which this server may be asked for, of the host that it is bound to."""
+    """The Host headers that are allowed: the names of the host that this server is bound to."""
 
     def __init__(self, bound: str) -> None:
         self.everywhere = bound in EVERY_ADDRESS
@@ -55,7 +55,7 @@ def _is_address(name: str) -> bool:
 
 
 class Guard:
-    """An ASGI middleware: what `refusal` finds gets that answer, everything else goes on to the app."""
+    """An ASGI middleware: a request that `refusal` refuses gets its answer, all others reach the app."""
 
     def __init__(self, app: ASGIApp, hosts: Hosts) -> None:
         self.app, self.hosts = app, hosts
@@ -74,15 +74,15 @@ class Guard:
 
 
 def refusal(scope: Scope, hosts: Hosts) -> PlainTextResponse | None:
-    """What to answer instead of doing what is asked."""
+    """The answer to a request that is refused, or None."""
     headers, method = Headers(scope=scope), scope.get("method", "GET")
-    asked, place = headers.getlist("host"), scope["path"].strip("/").split("/")[0]
-    if len(asked) != 1 or not hosts.has(asked[0]):
-        return _refused(403, f"this is no name of this server: {', '.join(asked) or 'none given'}")
-    if any(urlsplit(origin).netloc.lower() != asked[0].lower() for origin in headers.getlist("origin")):
-        return _refused(403, f"asked from another site: {', '.join(headers.getlist('origin'))}")
+    named, place = headers.getlist("host"), scope["path"].strip("/").split("/")[0]
+    if len(named) != 1 or not hosts.has(named[0]):
+        return _refused(403, f"Host header not allowed: {', '.join(named) or 'none given'}")
+    if any(urlsplit(origin).netloc.lower() != named[0].lower() for origin in headers.getlist("origin")):
+        return _refused(403, f"request from another site: {', '.join(headers.getlist('origin'))}")
     if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not _is_link(headers, method, place):
-        return _refused(403, "asked from another site, which may only link to the pages of this one")
+        return _refused(403, "request from another site, which may only link to the pages of this one")
     if method not in READING and headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
         # other types are sent across sites without asking; this one is not
         return _refused(415, f"{method} needs the content type application/json")

@@ -28,7 +28,7 @@ SECONDS_TO_FINISH = 1
 
 
 def serve(host: str, port: int, report: Callable[[str], None]) -> None:
-    """Serves the UI until it is told to end; reports its URL once it can be asked."""
+    """Serves the UI until it is stopped; reports its URL once it is listening."""
     listening = listen(host, port)
     with TemporaryDirectory() as place, services() as beside, dg.DagsterInstance.get() as instance:
         workspace = start(beside, Path(place))

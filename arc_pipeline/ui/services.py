@@ -1,4 +1,4 @@
-"""Programs of `arc-pipeline dev` in a process group of their own, which ends as a whole with whatever they start.
+"""Programs of `arc-pipeline dev` in a process group of their own: stopping it stops every process that they started.
 
 Knows processes and signals, not what runs in them.
 """
@@ -42,7 +42,7 @@ class Services:
         """An ArcPipelineError if one of them has ended."""
         for name, program in self._programs.items():
             if (code := program.poll()) is not None:
-                raise ArcPipelineError(f"the {name} ended with exit code {code}; its last words are above")
+                raise ArcPipelineError(f"the {name} ended with exit code {code}; see its output above")
 
     def when_one_ends(self, act: Callable[[], None]) -> None:
         """Has a thread call `act` as soon as one of them has ended."""
@@ -55,7 +55,7 @@ class Services:
             threading.Thread(target=watch, args=(program,), daemon=True).start()
 
     def end(self) -> None:
-        """Ends them and all that they started, within seconds."""
+        """Stops them and every process that they started, within seconds."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C would leave some of them behind
         if self._programs:
             end_group(*self._programs.values())

@@ -1,4 +1,4 @@
-"""The help: every command has an example that its own parser accepts, every parameter a help, in plain words."""
+"""The help: every command has an example that its own parser accepts, every parameter a help."""
 
 import re
 import shlex
@@ -13,11 +13,6 @@ from arc_pipeline.cli.app import app
 from arc_pipeline.cli.options import LOOK, MAKE, MEASURE, TRACE
 
 ROOT = typer.main.get_command(app)
-# words that mean something in this project alone, or something else than in the field
-PRIVATE = (
-    r"stands? back|\basked\b|\basks\b|held to|goes on from|\bmend|\bspoiled\b|\bsound\b|the seed\b|"
-    r"\bso many\b|\bthe last first\b|\bits end\b|last words|as far as it is known"
-)
 
 
 def commands(of: typer.core.TyperGroup, before: tuple[str, ...] = ()) -> dict[tuple[str, ...], typer.core.TyperCommand]:
@@ -55,10 +50,8 @@ def test_a_command_is_documented(words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("words", [(), ("bench",), *COMMANDS], ids=" ".join)
-def test_help_is_plain_and_fits_the_screen(words: tuple[str, ...]) -> None:
-    text = shown(*words, "--help")
-    assert max(map(len, text.splitlines())) <= 80
-    assert not re.search(PRIVATE, " ".join(text.split()), re.IGNORECASE)
+def test_help_fits_the_screen(words: tuple[str, ...]) -> None:
+    assert max(map(len, shown(*words, "--help").splitlines())) <= 80
 
 
 def test_commands_are_grouped() -> None:

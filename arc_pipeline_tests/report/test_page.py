@@ -95,7 +95,7 @@ def test_cells_are_escaped_and_marked() -> None:
 
 def test_what_is_stale_is_said_and_long_lists_are_cut() -> None:
     _, page = rendered(150, "stale")
-    assert "150 artefacts are to be refreshed" in page.text
+    assert "150 artefacts are missing or stale" in page.text
     assert "its <code> changed" in page.text
     assert f"and {150 - MOST_PARTITIONS} more: arc-pipeline stale" in page.text
     assert "everything is up to date" in rendered(1)[1].text

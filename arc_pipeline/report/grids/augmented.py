@@ -51,7 +51,7 @@ def augmented_board(
 
 
 def on_a_page(board: Board) -> Board:
-    """The board with so many of its examples, at least one, that a page has room for it."""
+    """The board with as many of its examples as fit on a page, at least one."""
     boards = [replace(board, rows=board.rows[:number]) for number in range(len(board.rows), 1, -1)] or [board]
     return next((part for part in boards if board_height(part, fitting_cell(part)) <= PAGE_CM), boards[-1])
 
