@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from filelock import FileLock
 
 PAIRS = [([[1, 2]], [[2, 1]]), ([[3, 4]], [[4, 3]]), ([[5, 6]], [[6, 5]])]
 EXPERIMENT = {
@@ -129,15 +131,29 @@ def faked(project: Project) -> Project:
 
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data of two experiments, everything fresh: `turned` has geometric transforms, `straight` has none."""
+    """The data of two experiments, everything fresh: `turned` has geometric transforms, `straight` has none.
+
+    Made by the first worker of the tests that needs it.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    data = shared / "made"
+    with FileLock(shared / "made.lock"):
+        if not data.exists():
+            make_two(tmp_path_factory.mktemp("making") / "data").rename(data)
+    return data
+
+
+def make_two(data: Path) -> Path:
+    """Makes those two experiments in a data directory."""
     with pytest.MonkeyPatch.context() as patch:
-        project = with_files(a_project(tmp_path_factory.mktemp("made") / "data", patch))
+        project = with_files(a_project(data, patch))
         project.faked = True
         project.write("turned", augmentation={"geometric": True, "colours": False})
         project.write("straight")
         outcomes = project.load().refresh([])
     assert not [each.failed for each in outcomes if each.failed]
-    return project.data
+    return data
 
 
 @pytest.fixture
