@@ -15,7 +15,6 @@ import pytest
 
 from arc_pipeline.arc.evaluation.results import RESULT_FIELDS
 from arc_pipeline.arc.tasks.catalogue import Catalogue
-from arc_pipeline.cli.app import main
 from arc_pipeline.store.artefact import Artefact, Lineage, Store
 from arc_pipeline.store.tables import write_table
 
@@ -43,6 +42,8 @@ def ended(process: "subprocess.Popen[str]") -> subprocess.CompletedProcess[str]:
 
 def run(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs a command as `start` does, but in this process, where all that is imported is there already."""
+    from arc_pipeline.cli.app import main
+
     code, out, err = 0, io.StringIO(), io.StringIO()
     with (
         mock.patch.dict(os.environ, environment(data), clear=True),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 import yaml
+from filelock import FileLock
 
 from arc_pipeline.arc.prediction import requests
 from arc_pipeline.definitions import build_definitions
@@ -140,15 +142,29 @@ def faked(project: SmallProject) -> SmallProject:
 
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data of two experiments, everything fresh: `turned` has geometric transforms, `straight` has none."""
+    """The data of two experiments, everything fresh: `turned` has geometric transforms, `straight` has none.
+
+    Made by the first worker of the tests that needs it.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    data = shared / "made"
+    with FileLock(shared / "made.lock"):
+        if not data.exists():
+            make_two(tmp_path_factory.mktemp("making") / "data").rename(data)
+    return data
+
+
+def make_two(data: Path) -> Path:
+    """Makes those two experiments in a data directory."""
     with pytest.MonkeyPatch.context() as patch:
-        project = with_files(a_project(tmp_path_factory.mktemp("made") / "data", patch))
+        project = with_files(a_project(data, patch))
         project.faked = True
         project.write("turned", augmentation={"geometric": True, "colours": False})
         project.write("straight")
         outcomes = project.load().refresh([])
     assert not [each.failed for each in outcomes if each.failed]
-    return project.data
+    return data
 
 
 @pytest.fixture

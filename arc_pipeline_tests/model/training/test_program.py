@@ -11,10 +11,11 @@ from safetensors.torch import load_file
 from transformers.models.qwen2.modeling_qwen2 import Qwen2MLP
 
 from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.model.training import program
 from arc_pipeline.model.training.batching import Padded
 from arc_pipeline.model.training.dataset import ExampleDataset, validation_examples
 from arc_pipeline.model.training.job import TrainingJob
-from arc_pipeline.model.training.program import refuse_other_ids, run, train_job_file
+from arc_pipeline.model.training.program import refuse_other_ids, run
 from arc_pipeline.model.training.states import states
 from arc_pipeline.model.training.throughput import progress_line
 from arc_pipeline.model.weights.checkpoint import milestone, read_log, weights_hash
@@ -34,7 +35,7 @@ def train(capsys: pytest.CaptureFixture[str]) -> Train:
     def run_program(job: Path) -> tuple[int | str | None, str]:
         ending: int | str | None = 0
         try:
-            train_job_file(str(job))
+            program.train_job_file(str(job))
         except SystemExit as error:
             ending = error.code
         return ending, capsys.readouterr().err
