@@ -100,8 +100,7 @@ def refresh(
 @app.command()
 def score(submission: Path, dataset: str, as_json: Json = False) -> None:
     """Score any file in Kaggle's submission format against a dataset."""
-    from arc_pipeline.arc.evaluation.score import read_submission
-    from arc_pipeline.arc.evaluation.score import score as score_submission
+    from arc_pipeline.arc.evaluation.score import read_submission, score_submission
 
     open_session()
     from arc_pipeline.defs.partitions import read_datasets

@@ -157,7 +157,7 @@ METRICS: tuple[Metric, ...] = (
 )
 
 
-def names(metrics: Iterable[Metric]) -> tuple[str, ...]:
+def metric_names(metrics: Iterable[Metric]) -> tuple[str, ...]:
     """The names of metrics."""
     return tuple(each.name for each in metrics)
 
@@ -168,10 +168,10 @@ def in_tables(metrics: Iterable[Metric]) -> list[Metric]:
 
 
 BY_NAME = {each.name: each for each in METRICS}
-PAIR_METRICS = names(each for each in METRICS if each.level == "pair")
-TASK_METRICS = names(each for each in METRICS if each.level != "dataset")
-SHOWN_METRICS = names(each for each in in_tables(METRICS) if each.shown)
-TEMPERATURE_METRICS = names(each for each in in_tables(METRICS) if each.at_temperatures)
+PAIR_METRICS = metric_names(each for each in METRICS if each.level == "pair")
+TASK_METRICS = metric_names(each for each in METRICS if each.level != "dataset")
+SHOWN_METRICS = metric_names(each for each in in_tables(METRICS) if each.shown)
+TEMPERATURE_METRICS = metric_names(each for each in in_tables(METRICS) if each.at_temperatures)
 
 
 def wrong_cells(grid: Grid, truth: Grid) -> int | None:
