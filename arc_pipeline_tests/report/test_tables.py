@@ -148,6 +148,11 @@ def test_markdown_has_a_line_a_row_and_bold_marks() -> None:
     assert lines[4].count("|") == lines[2].count("|") == lines[3].count("|")
 
 
+def test_a_sheet_is_a_frame_that_pandas_writes_for_a_paper() -> None:
+    [sheet] = model_sheets(frame(row(best=["accuracy"])))
+    assert "fixed & 98.4* [95, 100] & 25.0 [95, 100]" in sheet.frame.map(str).to_latex(index=False)
+
+
 @pytest.mark.parametrize("width", [80, 140, 200])
 def test_a_sheet_fits_the_screen_and_loses_no_number(width: int) -> None:
     console = Console(width=width, record=True, force_terminal=False)

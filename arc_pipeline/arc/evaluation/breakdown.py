@@ -74,6 +74,5 @@ def _bins(
         means = np.array([np.mean(of_pairs, axis=0) for of_pairs in of_task.values()])
         weights, ones = resampled(len(means), seed), np.ones(len(means))
         about = {"order": order, "bin": name, "tasks": len(means), "test_pairs": len(keys)}
-        yield about | means_and_intervals(
-            weights, {metric: (means[:, i], ones) for i, metric in enumerate(BIN_METRICS)}
-        )
+        of_metrics = {metric: (means[:, i], ones) for i, metric in enumerate(BIN_METRICS)}
+        yield about | means_and_intervals(weights, of_metrics)

@@ -63,10 +63,8 @@ def test_one_attempt_is_enough(name: str) -> None:
 
 
 def test_a_third_attempt_counts_nothing() -> None:
-    assert (
-        score_submission({"one": [entry(WRONG, WRONG) | {"attempt_3": [[1, 2], [3, 4]]}]}, [ONE], "s.json")["solved"]
-        == 0
-    )
+    submitted = {"one": [entry(WRONG, WRONG) | {"attempt_3": [[1, 2], [3, 4]]}]}
+    assert score_submission(submitted, [ONE], "s.json")["solved"] == 0
 
 
 def test_the_order_of_test_pairs_matters() -> None:
