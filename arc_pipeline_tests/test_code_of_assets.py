@@ -34,7 +34,7 @@ USED_BY = {
     "arc/evaluation/diff.py": "",
     "arc/evaluation/failures.py": "failures",
     "arc/evaluation/metric_tables.py": "failures metrics prediction_curve training_curve",
-    "arc/evaluation/metrics.py": f"failures metrics prediction_curve training_curve {TABLES}",
+    "arc/evaluation/metrics.py": f"failures metrics training_curve {TABLES}",
     "arc/evaluation/prediction_curve.py": "prediction_curve",
     "arc/evaluation/results.py": f"experiment_summary {TABLES}",
     "arc/evaluation/score.py": "",

@@ -93,5 +93,5 @@ def show_results(stored: "pa.Table", table: str, as_json: bool) -> None:
 def write_csv(results: "DataFrame", file: Path) -> None:
     """One line a row, each metric with the ends of its interval in columns of their own; lists as words."""
     flat = results.map(lambda value: " ".join(value) if isinstance(value, list) else value)
-    with writing("--csv", file):
-        flat.to_csv(file, index=False, lineterminator="\r\n")
+    with writing("--csv", file), file.open("w", newline="", encoding="utf-8") as opened:
+        flat.to_csv(opened, index=False, lineterminator="\r\n")

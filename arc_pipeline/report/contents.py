@@ -50,7 +50,7 @@ def read_contents(store: Store, experiments: Sequence[str]) -> Contents:
     """Everything that was materialized; what was not is left out."""
     tables = {title: SHEETS[name](_results(store, name)) for name, title in TITLES.items()}
     pictures = {name: experiment_pictures(store, name) for name in experiments}
-    galleries = {name: answers(store, name) for name in experiments}
+    galleries = {name: answer_pictures(store, name) for name in experiments}
     return Contents(
         {title: sheets for title, sheets in tables.items() if sheets},
         curves_over_experiments(store, experiments),
@@ -86,7 +86,7 @@ def experiment_pictures(store: Store, name: str) -> list[Picture]:
     return [Picture(png, caption) for caption, pngs in drawn.items() for png in pngs]
 
 
-def answers(store: Store, name: str) -> list[Picture]:
+def answer_pictures(store: Store, name: str) -> list[Picture]:
     """What the model answered to the three tasks of the original study and where it failed, with greedy decoding."""
     decoding = next(iter(DECODINGS))
     if not all(store.lineage(Artefact(asset, f"{name}/{decoding}")) for asset in ("predictions", "attempts")):

@@ -15,14 +15,14 @@ from arc_pipeline.report.charts.series import with_series
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-Row: TypeAlias = Mapping[Hashable, Any]
+ResultRow: TypeAlias = Mapping[Hashable, Any]
 
 PIVOTED = ("accuracy", "vote_2")
 BEST = "*"
 EXPLAINED = "%, in brackets the 95 % interval (bootstrap over tasks)"
 # what `arc-pipeline trace EXPERIMENT DECODING` begins with
 SHOWN_VERSION = 8
-COUNTS = "decoded/answered/planned"
+CANDIDATE_COUNTS = "decoded/answered/planned"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Sheet:
     @property
     def counts(self) -> int | None:
         """The column with the counts of candidates, if there is one."""
-        return self.columns.index(COUNTS) if COUNTS in self.columns else None
+        return self.columns.index(CANDIDATE_COUNTS) if CANDIDATE_COUNTS in self.columns else None
 
     @property
     def frame(self) -> "DataFrame":
@@ -70,14 +70,14 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
-def metric_cell(row: Row, metric: str) -> Cell:
+def metric_cell(row: ResultRow, metric: str) -> Cell:
     """A metric of a row with its interval."""
     low, high = row[f"{metric}_low"], row[f"{metric}_high"]
     interval = f"[{100 * low:.0f}, {100 * high:.0f}]"
     return Cell(percent(row[metric]), interval, metric in row.get("best", ()), row.get("trace", ""))
 
 
-def models(results: "DataFrame") -> list[Sheet]:
+def model_sheets(results: "DataFrame") -> list[Sheet]:
     """One sheet a dataset: how good is each experiment with greedy decoding."""
     return [
         _sheet(
@@ -91,7 +91,7 @@ def models(results: "DataFrame") -> list[Sheet]:
     ]
 
 
-def temperatures(results: "DataFrame") -> list[Sheet]:
+def temperature_sheets(results: "DataFrame") -> list[Sheet]:
     """One sheet a dataset: does the temperature matter, experiment by experiment."""
     return [
         _sheet(
@@ -105,7 +105,7 @@ def temperatures(results: "DataFrame") -> list[Sheet]:
     ]
 
 
-def by_decoding(results: "DataFrame") -> list[Sheet]:
+def decoding_sheets(results: "DataFrame") -> list[Sheet]:
     """One sheet a dataset: an experiment at each of its decodings."""
     return [
         _sheet(f"{dataset}, {_sizes(rows)}", {"temperature": decoding_labels(rows)}, rows, SHOWN_METRICS, (EXPLAINED,))
@@ -113,7 +113,7 @@ def by_decoding(results: "DataFrame") -> list[Sheet]:
     ]
 
 
-def by_step(results: "DataFrame") -> list[Sheet]:
+def step_sheets(results: "DataFrame") -> list[Sheet]:
     """One sheet a dataset: an experiment at several steps of its training, temperature 0."""
     return [
         _sheet(f"{dataset}, {_sizes(rows)}", {"step": rows["step"]}, rows, SHOWN_METRICS, (EXPLAINED,))
@@ -121,7 +121,7 @@ def by_step(results: "DataFrame") -> list[Sheet]:
     ]
 
 
-def duration(results: "DataFrame") -> list[Sheet]:
+def duration_sheets(results: "DataFrame") -> list[Sheet]:
     """For each dataset a sheet a metric, capacity x training steps; then the experiments behind the cells."""
     return [
         sheet
@@ -132,9 +132,9 @@ def duration(results: "DataFrame") -> list[Sheet]:
 
 
 SHEETS: dict[str, Callable[["DataFrame"], list[Sheet]]] = {
-    "models": models,
-    "temperatures": temperatures,
-    "duration": duration,
+    "models": model_sheets,
+    "temperatures": temperature_sheets,
+    "duration": duration_sheets,
 }
 
 
@@ -176,14 +176,14 @@ def _behind(dataset: str, rows: "DataFrame") -> Sheet:
 
 
 def _extra_columns(rows: "DataFrame") -> list[str]:
-    return [*(["n"] if _different_n(rows) else []), COUNTS, *(["version"] if "trace" in rows else [])]
+    return [*(["n"] if _different_n(rows) else []), CANDIDATE_COUNTS, *(["version"] if "trace" in rows else [])]
 
 
-def _extra_cells(row: Row, columns: Sequence[str]) -> list[Cell]:
+def _extra_cells(row: ResultRow, columns: Sequence[str]) -> list[Cell]:
     trace = row.get("trace", "")
     cells = {
         "n": Cell(str(row["n"])),
-        COUNTS: Cell(f"{row['decoded']}/{row['answered']}/{row['planned']}"),
+        CANDIDATE_COUNTS: Cell(f"{row['decoded']}/{row['answered']}/{row['planned']}"),
         "version": Cell(trace.partition("@")[2][:SHOWN_VERSION], trace=trace),
     }
     return [cells[name] for name in columns]

@@ -12,7 +12,16 @@ from rich.console import Console
 from arc_pipeline.arc.evaluation.results import DURATION_COLUMNS, SHOWN_METRICS, TEMPERATURE_COLUMNS, frame_of
 from arc_pipeline.cli.console import print_sheet
 from arc_pipeline.report.charts.series import series_names, with_series
-from arc_pipeline.report.tables import Cell, by_step, duration, markdown, metric_cell, models, percent, temperatures
+from arc_pipeline.report.tables import (
+    Cell,
+    duration_sheets,
+    markdown,
+    metric_cell,
+    model_sheets,
+    percent,
+    step_sheets,
+    temperature_sheets,
+)
 
 FULL: dict[str, Any] = {"tuning": {"method": "full", "rank": 32}, "seed": 7, "augmentation": {"target": "any"}}
 ROW: dict[str, Any] = {
@@ -50,7 +59,7 @@ def test_a_cell_has_its_interval_its_mark_and_its_origin() -> None:
 
 def test_models_have_a_sheet_a_dataset_with_greedy_rows_only() -> None:
     rows = [row(), row(experiment="bug"), row(dataset="other"), row(temperature=1.0, decoding="t1.0")]
-    other, ten = models(frame(*rows))
+    other, ten = model_sheets(frame(*rows))
     assert other.title == "other, n = 10 tasks, 11 test pairs, 32 predictions each, temperature 0.0"
     assert ten.columns == ("experiment", "accuracy", "correct_pixels", "correct_size", "pass_32", "vote_2",
                            "decoded/answered/planned", "version")  # fmt: skip
@@ -59,21 +68,21 @@ def test_models_have_a_sheet_a_dataset_with_greedy_rows_only() -> None:
 
 
 def test_different_numbers_of_predictions_have_a_column() -> None:
-    [sheet] = temperatures(frame(row(TEMPERATURE_COLUMNS), row(TEMPERATURE_COLUMNS, n=8)))
+    [sheet] = temperature_sheets(frame(row(TEMPERATURE_COLUMNS), row(TEMPERATURE_COLUMNS, n=8)))
     assert sheet.columns[:6] == ("experiment", "temperature", "accuracy", "pass_n", "vote_2", "n")
     assert [str(cells[5]) for cells in sheet.rows] == ["32", "8"]
     assert "8 to 32 predictions" in sheet.title
 
 
 def test_what_was_trained_on_is_said() -> None:
-    assert "all experiments: trained-on" in models(frame(row(contamination="trained-on")))[0].notes
+    assert "all experiments: trained-on" in model_sheets(frame(row(contamination="trained-on")))[0].notes
     two = [row(contamination="3 of 11 test pairs are in training"), row(experiment="bug")]
-    assert models(frame(*two))[0].notes[1:] == ("fixed: 3 of 11 test pairs are in training",)
+    assert model_sheets(frame(*two))[0].notes[1:] == ("fixed: 3 of 11 test pairs are in training",)
 
 
 def test_notes_say_whether_anything_is_best() -> None:
-    assert "no experiment beats every other beyond chance" in models(frame(row()))[0].notes[0]
-    assert "* beats every other experiment here" in models(frame(row(best=["vote_2"])))[0].notes[0]
+    assert "no experiment beats every other beyond chance" in model_sheets(frame(row()))[0].notes[0]
+    assert "* beats every other experiment here" in model_sheets(frame(row(best=["vote_2"])))[0].notes[0]
 
 
 def test_durations_are_a_pivot_of_capacity_and_steps() -> None:
@@ -82,7 +91,7 @@ def test_durations_are_a_pivot_of_capacity_and_steps() -> None:
         row(DURATION_COLUMNS, max_steps=600, experiment="long", accuracy=0.75),
         row(DURATION_COLUMNS, tuning="lora", rank=8, settings=LORA, max_steps=100, experiment="lora", accuracy=0.5),
     ]
-    accuracy, vote, behind = duration(frame(*rows))
+    accuracy, vote, behind = duration_sheets(frame(*rows))
     assert accuracy.columns == ("trained", "100 steps", "600 steps")
     assert [[str(cell) for cell in cells] for cells in accuracy.rows] == [
         ["full", "25.0 [95, 100]", "75.0 [95, 100]"],
@@ -120,29 +129,34 @@ def test_an_experiment_that_repeats_another_has_a_series_of_its_own() -> None:
 
 def test_steps_of_one_training() -> None:
     fields = [name for name in ROW if name not in {"trace", "best", "experiment"}]
-    [sheet] = by_step(frame(*({"step": step, **row(fields)} for step in (50, 100))))
+    [sheet] = step_sheets(frame(*({"step": step, **row(fields)} for step in (50, 100))))
     assert sheet.columns == ("step", "accuracy", "correct_pixels", "correct_size", "pass_32", "vote_2",
                              "decoded/answered/planned")  # fmt: skip
     assert [str(cells[0]) for cells in sheet.rows] == ["50", "100"]
 
 
-@pytest.mark.parametrize("make", [models, temperatures, duration, by_step])
+@pytest.mark.parametrize("make", [model_sheets, temperature_sheets, duration_sheets, step_sheets])
 def test_no_rows_make_no_sheets(make: Any) -> None:
     assert make(pd.DataFrame()) == []
     assert markdown([]) == ""
 
 
 def test_markdown_has_a_line_a_row_and_bold_marks() -> None:
-    lines = markdown(models(frame(row(best=["accuracy"])))).splitlines()
+    lines = markdown(model_sheets(frame(row(best=["accuracy"])))).splitlines()
     assert re.match(r"\| experiment +\| accuracy +\|", lines[2])
     assert re.match(r"\| fixed +\| \*\*98\.4\*\*\\\* \[95, 100\] +\| 25\.0 \[95, 100\] +\|", lines[4])
     assert lines[4].count("|") == lines[2].count("|") == lines[3].count("|")
 
 
+def test_a_sheet_is_a_frame_that_pandas_writes_for_a_paper() -> None:
+    [sheet] = model_sheets(frame(row(best=["accuracy"])))
+    assert "fixed & 98.4* [95, 100] & 25.0 [95, 100]" in sheet.frame.map(str).to_latex(index=False)
+
+
 @pytest.mark.parametrize("width", [80, 140, 200])
 def test_a_sheet_fits_the_screen_and_loses_no_number(width: int) -> None:
     console = Console(width=width, record=True, force_terminal=False)
-    [sheet] = models(frame(row(), row(experiment="demo-legacy-swap", best=["vote_2"])))
+    [sheet] = model_sheets(frame(row(), row(experiment="demo-legacy-swap", best=["vote_2"])))
     print_sheet(sheet, console)
     text = console.export_text()
     assert max(map(len, text.splitlines())) <= width

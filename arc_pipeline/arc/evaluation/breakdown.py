@@ -13,7 +13,7 @@ from arc_pipeline.arc.evaluation.bootstrap import means_and_intervals, resampled
 from arc_pipeline.arc.evaluation.voting import PairKey, pair_keys
 from arc_pipeline.arc.tasks.task import Grid, Task, shape
 
-METRICS = ("accuracy", "correct_size", "vote_2")
+BIN_METRICS = ("accuracy", "correct_size", "vote_2")
 # the largest number of cells of each bin: squares of 3, 5, 10, 15, 20 and 30
 MOST_CELLS = (9, 25, 100, 225, 400, 900)
 MANY_DEMONSTRATIONS = 6
@@ -44,9 +44,9 @@ GROUPINGS: dict[str, Callable[[Task, int], Bin]] = {
 def metrics_by_bin(
     per_pair: pa.Table, tasks_by_dataset: Mapping[str, Sequence[Task]], seed: int = 0
 ) -> list[dict[str, Any]]:
-    """One row for each dataset, grouping and bin that has tasks: METRICS, `intervals`, `tasks` and `test_pairs`."""
+    """One row for each dataset, grouping and bin that has tasks: BIN_METRICS, `intervals`, `tasks` and `test_pairs`."""
     values = dict(
-        zip(pair_keys(per_pair), zip(*(per_pair[name].to_pylist() for name in METRICS), strict=True), strict=True)
+        zip(pair_keys(per_pair), zip(*(per_pair[name].to_pylist() for name in BIN_METRICS), strict=True), strict=True)
     )
     return [
         {"dataset": dataset, "grouping": grouping, **row}
@@ -74,4 +74,5 @@ def _bins(
         means = np.array([np.mean(of_pairs, axis=0) for of_pairs in of_task.values()])
         weights, ones = resampled(len(means), seed), np.ones(len(means))
         about = {"order": order, "bin": name, "tasks": len(means), "test_pairs": len(keys)}
-        yield about | means_and_intervals(weights, {metric: (means[:, i], ones) for i, metric in enumerate(METRICS)})
+        of_metrics = {metric: (means[:, i], ones) for i, metric in enumerate(BIN_METRICS)}
+        yield about | means_and_intervals(weights, of_metrics)

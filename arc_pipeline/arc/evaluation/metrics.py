@@ -8,18 +8,13 @@ as wrong and `unanswered`. Knows nothing of tables, experiments or files.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import ne
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 from arc_pipeline.arc.evaluation.bootstrap import Floats
 from arc_pipeline.arc.tasks.task import Grid, shape
 
-Level: TypeAlias = Literal["pair", "task", "dataset"]
-Formula: TypeAlias = Callable[..., Any]
-# the place of a metric for which none is said: behind those that have one
-LAST = 9
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Metric:
     """What is known of a metric. At each level the formula takes something else:
 
@@ -29,16 +24,17 @@ class Metric:
     """
 
     name: str
-    formula: Formula
-    level: Level
-    of: str
-    higher_is_better: bool
-    # in tables for people, at its place among the columns, from 0; and in those over temperatures
-    shown: bool
-    at_temperatures: bool
-    place: int
+    formula: Callable[..., Any]
+    level: Literal["pair", "task", "dataset"] = "pair"
+    of: str = ""
+    higher_is_better: bool = True
+    # in tables for people, at its place among the columns, from 0, or behind all that have one; in those over
+    # temperatures too
+    shown: bool = False
+    place: int = 9
+    at_temperatures: bool = False
     # pass_n: comparable only at the same n, with which its title is written
-    depends_on_n: bool
+    depends_on_n: bool = False
 
     @property
     def description(self) -> str:
@@ -55,21 +51,9 @@ class Metric:
         return self.name.replace("_n", f"_{n}") if self.depends_on_n else self.name
 
 
-def metric(
-    name: str,
-    level: Level = "pair",
-    *,
-    of: str = "",
-    higher_is_better: bool = True,
-    shown: bool = False,
-    at_temperatures: bool = False,
-    place: int = LAST,
-    depends_on_n: bool = False,
-) -> Callable[[Formula], Metric]:
-    """Makes a metric of its formula, whose docstring describes it."""
-    return lambda formula: Metric(
-        name, formula, level, of, higher_is_better, shown, at_temperatures, place, depends_on_n
-    )
+def metric(name: str, **about: Any) -> Callable[[Callable[..., Any]], Metric]:
+    """Makes a metric of its formula, whose docstring describes it; `about` are fields of Metric."""
+    return lambda formula: Metric(name=name, formula=formula, **about)
 
 
 @dataclass(frozen=True)
@@ -132,19 +116,19 @@ def vote_2(pair: ScoredPair) -> float:
     return float(0 in pair.wrong[:2])
 
 
-@metric("task_score", "task", of="vote_2")
+@metric("task_score", level="task", of="vote_2")
 def task_score(solved: Sequence[float]) -> float:
     """Official score: share of a task's test pairs solved within two attempts, averaged over tasks."""
     return sum(solved) / len(solved)
 
 
-@metric("task_solved", "task", of="vote_2")
+@metric("task_solved", level="task", of="vote_2")
 def task_solved(solved: Sequence[float]) -> float:
     """Share of tasks all of whose test pairs are solved within two attempts."""
     return min(solved)
 
 
-@metric("pair_score", "dataset", of="vote_2")
+@metric("pair_score", level="dataset", of="vote_2")
 def pair_score(solved: Floats, test_pairs: Floats) -> tuple[Floats, Floats]:
     """Share of all test pairs solved within two attempts, all weighing the same."""
     return solved * test_pairs, test_pairs
@@ -157,7 +141,7 @@ METRICS: tuple[Metric, ...] = (
 )
 
 
-def names(metrics: Iterable[Metric]) -> tuple[str, ...]:
+def metric_names(metrics: Iterable[Metric]) -> tuple[str, ...]:
     """The names of metrics."""
     return tuple(each.name for each in metrics)
 
@@ -168,10 +152,10 @@ def in_tables(metrics: Iterable[Metric]) -> list[Metric]:
 
 
 BY_NAME = {each.name: each for each in METRICS}
-PAIR_METRICS = names(each for each in METRICS if each.level == "pair")
-TASK_METRICS = names(each for each in METRICS if each.level != "dataset")
-SHOWN_METRICS = names(each for each in in_tables(METRICS) if each.shown)
-TEMPERATURE_METRICS = names(each for each in in_tables(METRICS) if each.at_temperatures)
+PAIR_METRICS = metric_names(each for each in METRICS if each.level == "pair")
+TASK_METRICS = metric_names(each for each in METRICS if each.level != "dataset")
+SHOWN_METRICS = metric_names(each for each in in_tables(METRICS) if each.shown)
+TEMPERATURE_METRICS = metric_names(each for each in in_tables(METRICS) if each.at_temperatures)
 
 
 def wrong_cells(grid: Grid, truth: Grid) -> int | None:

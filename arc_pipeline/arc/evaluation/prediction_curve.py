@@ -17,7 +17,7 @@ from arc_pipeline.arc.evaluation.metric_tables import planned_truths
 from arc_pipeline.arc.evaluation.voting import ATTEMPT_NAMES, Candidate, candidates_by_pair
 from arc_pipeline.arc.tasks.task import Grid, Task
 
-METRICS = ("accuracy", "pass_n", "vote_2")
+CURVE_METRICS = ("accuracy", "pass_n", "vote_2")
 SUBSETS = 100
 # tokens' log-probabilities that are equal stay so in whatever order they are added
 DIGITS = 9
@@ -33,7 +33,7 @@ def subset_sizes(planned: int) -> list[int]:
 def by_predictions(
     predictions: pa.Table, tasks_by_dataset: Mapping[str, Sequence[Task]], planned: int, seed: int = 0
 ) -> list[dict[str, Any]]:
-    """One row a dataset and number `n` of candidates: METRICS, `intervals` {metric: [low, high]}, 95 %, and `tasks`."""
+    """One row a dataset and number `n` of candidates: CURVE_METRICS, `intervals` of 95 %, and `tasks`."""
     candidates, truths = candidates_by_pair(predictions), planned_truths(tasks_by_dataset)
     orders = np.random.default_rng(seed).permuted(np.tile(np.arange(planned), (SUBSETS, 1)), axis=1)
     of_task: dict[tuple[str, str], list[Floats]] = {}
@@ -49,12 +49,12 @@ def _rows(dataset: str, means: Mapping[tuple[str, str], Floats], planned: int, s
         return
     weights, ones = resampled(len(values), seed), np.ones(len(values))
     for place, size in enumerate(subset_sizes(planned)):
-        of_metrics = {name: (values[:, place, i], ones) for i, name in enumerate(METRICS)}
+        of_metrics = {name: (values[:, place, i], ones) for i, name in enumerate(CURVE_METRICS)}
         yield {"dataset": dataset, "n": size, "tasks": len(values)} | means_and_intervals(weights, of_metrics)
 
 
 def pair_curve(candidates: Sequence[Candidate], truth: Grid, orders: Ints) -> Floats:
-    """METRICS of one test pair, a row a subset size; `orders` has one order of all planned candidates a row."""
+    """CURVE_METRICS of one test pair, a row a subset size; `orders` has one order of all planned candidates a row."""
     planned = orders.shape[1]
     right = sum(candidate.grid == truth for candidate in candidates)
     passed = [expected_pass_n(right, planned, size) for size in subset_sizes(planned)]

@@ -1,6 +1,6 @@
 """Tables over experiments: in the store as Arrow, for people as DataFrames; their columns and order. Knows no screens.
 
-In a notebook: `results(Store(Path("data/store")))`, then `.pivot`, `.to_csv`, `.to_markdown`, `.to_latex`.
+In a notebook: `results_frame(Store(Path("data/store")))`, then `.pivot`, `.to_csv`, `.to_markdown`, `.to_latex`.
 """
 
 import json
@@ -12,7 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from arc_pipeline.arc.evaluation.comparison import best_metrics
-from arc_pipeline.arc.evaluation.metrics import BY_NAME, METRICS, SHOWN_METRICS, TEMPERATURE_METRICS, in_tables, names
+from arc_pipeline.arc.evaluation.metrics import (
+    BY_NAME,
+    METRICS,
+    SHOWN_METRICS,
+    TEMPERATURE_METRICS,
+    in_tables,
+    metric_names,
+)
 from arc_pipeline.arc.names import did_you_mean_or_all
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.store.artefact import Artefact, Store
@@ -26,14 +33,14 @@ TABLES = {"models": "results_table", "temperatures": "temperature_table", "durat
 PER_TASK = "metrics_per_task"
 KEYS = ("experiment", "dataset", "decoding", "temperature")
 SHOWN_COUNTS = ("planned", "answered", "decoded")
-KEPT = (*SHOWN_COUNTS, "tasks", "test_pairs", "intervals", "best", "trace")
-TEMPERATURE_COLUMNS = [*KEYS, "n", *TEMPERATURE_METRICS, *KEPT]
+DETAILS = (*SHOWN_COUNTS, "tasks", "test_pairs", "intervals", "best", "trace")
+TEMPERATURE_COLUMNS = [*KEYS, "n", *TEMPERATURE_METRICS, *DETAILS]
 DURATION_COLUMNS = [
     *("experiment", "dataset", "model", "tuning", "rank", "max_steps", "settings", "n"),
-    *(*SHOWN_METRICS, *KEPT),
+    *(*SHOWN_METRICS, *DETAILS),
 ]
 RESULT_FIELDS = (
-    *(*KEYS, "n", *names(in_tables(METRICS)), *SHOWN_COUNTS),
+    *(*KEYS, "n", *metric_names(in_tables(METRICS)), *SHOWN_COUNTS),
     *("tasks", "test_pairs", "intervals", "trace", "contamination"),
 )
 # rows of a table compete for the best metrics where these have the same values
@@ -56,7 +63,7 @@ def settings(config: Mapping[str, Any]) -> str:
     return json.dumps({name: config[name] for name in sorted(config.keys() - NOT_A_SETTING)})
 
 
-def results(store: Store, table: str = "models") -> "DataFrame":
+def results_frame(store: Store, table: str = "models") -> "DataFrame":
     """One of TABLES as a DataFrame, see `frame_of`."""
     return frame_of(stored_results(store, table))
 

@@ -17,7 +17,7 @@ SHAPE = 'a submission is {task_id: [{"attempt_1": grid, "attempt_2": grid}, ...]
 
 
 def read_submission(path: Path) -> object:
-    """The JSON of the file, unchecked: `score` checks it."""
+    """The JSON of the file, unchecked: `score_submission` checks it."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -26,7 +26,7 @@ def read_submission(path: Path) -> object:
         raise FaultyInput([Fault(str(path), "", "the file must be JSON", str(error))]) from error
 
 
-def score(submission: object, tasks: Sequence[Task], file: str) -> dict[str, Any]:
+def score_submission(submission: object, tasks: Sequence[Task], file: str) -> dict[str, Any]:
     """`task_score` (mean share of a task's test pairs), `pair_score` (share of all), `solved` (whole tasks), counts.
 
     `missing_tasks` count 0; `unknown_tasks` count nothing; `problems` lists what else counts as wrong, in words.

@@ -25,7 +25,7 @@ from arc_pipeline.defs.workspace import Workspace
 from arc_pipeline.machine.accelerator import POOL
 from arc_pipeline.report.charts.curves import draw_over_steps
 from arc_pipeline.report.data_uris import markdown_images
-from arc_pipeline.report.tables import by_decoding, by_step, markdown
+from arc_pipeline.report.tables import decoding_sheets, markdown, step_sheets
 from arc_pipeline.store.tables import stacked
 from arc_pipeline.uncounted import uncounted
 
@@ -92,7 +92,7 @@ def experiment_summary(context: dg.AssetExecutionContext, workspace: Workspace) 
 @uncounted("metadata for people")
 def shown_summary(table: pa.Table) -> dict[str, dg.MetadataValue]:
     """The metrics at each decoding, as a table."""
-    return markdown_metadata({"table": markdown(by_decoding(frame_of(table)))})
+    return markdown_metadata({"table": markdown(decoding_sheets(frame_of(table)))})
 
 
 @declare.asset(
@@ -120,7 +120,7 @@ def shown_steps(table: pa.Table, name: str) -> dict[str, dg.MetadataValue]:
     curve = frame_of(table)
     figures = draw_over_steps(curve, name)
     return markdown_metadata(
-        {"curve": markdown_images(figures, "metrics against steps"), "table": markdown(by_step(curve))}
+        {"curve": markdown_images(figures, "metrics against steps"), "table": markdown(step_sheets(curve))}
     )
 
 

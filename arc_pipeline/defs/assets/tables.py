@@ -59,7 +59,7 @@ def results_table(context: dg.AssetExecutionContext, workspace: Workspace) -> Re
         table = with_best(summaries(making), tasks, COMPETE["models"])
         gains = gains_of_test_time_training(frame_of(table), tasks)
         table = table.append_column("gains", pa.array(gains, pa.list_(pa.string())))
-        return making.save_tables({"results_table": table}, metadata=shown("models", table))
+        return making.save_tables({"results_table": table}, metadata=shown_table("models", table))
 
 
 @declare.asset(group="evaluation", deps=[experiment_summary])
@@ -68,7 +68,7 @@ def temperature_table(context: dg.AssetExecutionContext, workspace: Workspace) -
     with workspace.making(context) as making:
         table = with_best(summaries(making), tasks_of_summaries(making), COMPETE["temperatures"])
         table = table.select(TEMPERATURE_COLUMNS)
-        return making.save_tables({"temperature_table": table}, metadata=shown("temperatures", table))
+        return making.save_tables({"temperature_table": table}, metadata=shown_table("temperatures", table))
 
 
 @declare.asset(group="evaluation", deps=[experiment_summary])
@@ -77,11 +77,11 @@ def duration_table(context: dg.AssetExecutionContext, workspace: Workspace) -> R
     with workspace.making(context) as making:
         durations = greedy_by_duration(summaries(making))
         table = with_best(durations, tasks_of_summaries(making), COMPETE["duration"]).select(DURATION_COLUMNS)
-        return making.save_tables({"duration_table": table}, metadata=shown("duration", table))
+        return making.save_tables({"duration_table": table}, metadata=shown_table("duration", table))
 
 
 @uncounted("metadata for people")
-def shown(name: str, table: pa.Table) -> dict[str, dg.MetadataValue]:
+def shown_table(name: str, table: pa.Table) -> dict[str, dg.MetadataValue]:
     """The table as a person reads it, and what it shows as a figure."""
     results = frame_of(table)
     texts = {"table": markdown(SHEETS[name](results))}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from arc_pipeline.arc.evaluation.breakdown import METRICS as BROKEN_DOWN
+from arc_pipeline.arc.evaluation.breakdown import BIN_METRICS
 from arc_pipeline.arc.evaluation.metrics import BY_NAME, TEMPERATURE_METRICS
 from arc_pipeline.report.charts.figure import COLOURS, DASHES, MARKERS, figure_png, step_axis, steps_label
 from arc_pipeline.report.charts.series import with_series
@@ -108,13 +108,13 @@ def _breakdown_png(title: str, rows: "DataFrame") -> bytes:
     def draw(figure: "Figure") -> None:
         panels = figure.subplots(len(GROUPING_AXES), 1)
         for axes, (grouping, label) in zip(panels, GROUPING_AXES.items(), strict=True):
-            bins = rows[rows["grouping"] == grouping].reset_index(names="place").assign(place=lambda each: each.index)
-            draw_panel(axes, "%", [_line(metric, bins, "place", metric) for metric in BROKEN_DOWN])
+            bins = rows[rows["grouping"] == grouping].reset_index(drop=True).reset_index(names="place")
+            draw_panel(axes, "%", [_line(metric, bins, "place", metric) for metric in BIN_METRICS])
             axes.set_xticks(bins["place"], bins["bin"] + "\nn=" + bins["tasks"].astype(str))
             axes.set_xlim(-0.5, len(bins) - 0.5)
             axes.set_xlabel(label)
         figure.suptitle(title, fontsize=8, x=0.02, horizontalalignment="left")
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower left", ncols=len(BROKEN_DOWN))
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower left", ncols=len(BIN_METRICS))
 
     return figure_png(4.2 * len(GROUPING_AXES) + 1.5, draw)
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arc_pipeline.arc.evaluation.breakdown import (
+    BIN_METRICS,
     GROUPINGS,
-    METRICS,
     MOST_CELLS,
     cells_bin,
     demonstrations_bin,
@@ -36,7 +36,7 @@ def test_many_demonstrations_are_one_bin(one_test: Task, no_test: Task) -> None:
 
 def per_pair(values: dict[tuple[str, int], float], dataset: str = "written") -> pa.Table:
     rows = [
-        {"dataset": dataset, "task_id": task, "test_index": index} | dict.fromkeys(METRICS, value)
+        {"dataset": dataset, "task_id": task, "test_index": index} | dict.fromkeys(BIN_METRICS, value)
         for (task, index), value in values.items()
     ]
     return pa.Table.from_pylist(rows)

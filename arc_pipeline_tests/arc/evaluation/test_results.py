@@ -14,7 +14,7 @@ from arc_pipeline.arc.evaluation.results import (
     frame_of,
     greedy,
     greedy_by_duration,
-    results,
+    results_frame,
     settings,
     sorted_results,
     what_it_shows,
@@ -147,9 +147,9 @@ def test_a_notebook_gets_frames_of_what_is_stored(tmp_path: Path) -> None:
         write_table(two, directory, "duration_table")
         record = {"artefact": "duration_table", "data_version": "a" * 64, "code_version": "1", "upstream": {}}
         store.commit(directory, Lineage.model_validate(record))
-    assert results(store, "duration").set_index("experiment")["vote_2"].to_dict() == {"fixed": 0.8, "bug": 0.25}
+    assert results_frame(store, "duration").set_index("experiment")["vote_2"].to_dict() == {"fixed": 0.8, "bug": 0.25}
     with pytest.raises(ArcPipelineError, match="unknown table 'durations'; did you mean 'duration'"):
-        results(store, "durations")
+        results_frame(store, "durations")
 
 
 def test_what_the_bug_costs_is_told_at_temperature_0() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arc_pipeline.arc.evaluation.score import read_submission, score
+from arc_pipeline.arc.evaluation.score import read_submission, score_submission
 from arc_pipeline.arc.evaluation.voting import ATTEMPTS_SCHEMA, submission
 from arc_pipeline.arc.tasks.task import Grid, Pair, Task
 from arc_pipeline.errors import FaultyInput
@@ -32,7 +32,7 @@ def whole() -> dict[str, Any]:
 
 
 def test_by_hand() -> None:
-    assert score(whole(), TASKS, "s.json") == {
+    assert score_submission(whole(), TASKS, "s.json") == {
         "task_score": (1 + 1 / 2) / 2,
         "pair_score": 2 / 3,
         "solved": 1,
@@ -46,29 +46,30 @@ def test_by_hand() -> None:
 
 
 def test_missing_tasks_count_zero_and_unknown_tasks_nothing() -> None:
-    result = score({"two": whole()["two"], "zzz": [], "yyy": [entry(WRONG, WRONG)]}, TASKS, "s.json")
+    result = score_submission({"two": whole()["two"], "zzz": [], "yyy": [entry(WRONG, WRONG)]}, TASKS, "s.json")
     assert (result["task_score"], result["pair_score"], result["solved"]) == (1 / 4, 1 / 3, 0)
     assert (result["missing_tasks"], result["unknown_tasks"]) == (["one"], ["yyy", "zzz"])
 
 
 def test_an_empty_submission_scores_zero() -> None:
-    result = score({}, TASKS, "s.json")
+    result = score_submission({}, TASKS, "s.json")
     assert (result["task_score"], result["pair_score"], result["missing_tasks"]) == (0, 0, ["one", "two"])
 
 
 @pytest.mark.parametrize("name", ["attempt_1", "attempt_2"])
 def test_one_attempt_is_enough(name: str) -> None:
-    result = score({"one": [{name: [[1, 2], [3, 4]]}]}, [ONE], "s.json")
+    result = score_submission({"one": [{name: [[1, 2], [3, 4]]}]}, [ONE], "s.json")
     assert (result["task_score"], result["problems"]) == (1, [])
 
 
 def test_a_third_attempt_counts_nothing() -> None:
-    assert score({"one": [entry(WRONG, WRONG) | {"attempt_3": [[1, 2], [3, 4]]}]}, [ONE], "s.json")["solved"] == 0
+    submitted = {"one": [entry(WRONG, WRONG) | {"attempt_3": [[1, 2], [3, 4]]}]}
+    assert score_submission(submitted, [ONE], "s.json")["solved"] == 0
 
 
 def test_the_order_of_test_pairs_matters() -> None:
     swapped = {"two": [entry([[5]], WRONG), entry([[1, 2], [3, 4]], WRONG)]}
-    assert score(swapped, [TWO], "s.json")["solved_pairs"] == 0
+    assert score_submission(swapped, [TWO], "s.json")["solved_pairs"] == 0
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ def test_the_order_of_test_pairs_matters() -> None:
     ],
 )
 def test_what_kaggle_counts_as_wrong_is_wrong_and_told(entries: list[Any], task_score: float, problem: str) -> None:
-    result = score({"two": entries}, [TWO], "s.json")
+    result = score_submission({"two": entries}, [TWO], "s.json")
     assert result["task_score"] == task_score
     assert any(problem in told for told in result["problems"]), result["problems"]
 
@@ -112,26 +113,26 @@ def test_what_kaggle_counts_as_wrong_is_wrong_and_told(entries: list[Any], task_
 )
 def test_another_structure_is_refused_with_every_fault(submitted: object, told: str) -> None:
     with pytest.raises(FaultyInput, match=told):
-        score(submitted, TASKS, "s.json")
+        score_submission(submitted, TASKS, "s.json")
 
 
 def test_tasks_without_test_pairs_ask_nothing() -> None:
     generated = Task("generated", (Pair(FIRST, FIRST),), ())
-    result = score({"one": [entry(FIRST, WRONG)], "generated": []}, [ONE, generated], "s.json")
+    result = score_submission({"one": [entry(FIRST, WRONG)], "generated": []}, [ONE, generated], "s.json")
     assert (result["task_score"], result["tasks"], result["unknown_tasks"]) == (1, 1, [])
     with pytest.raises(FaultyInput, match="no test pairs"):
-        score({}, [generated], "s.json")
+        score_submission({}, [generated], "s.json")
 
 
 def test_a_submission_of_fillers_is_well_formed_and_scores_zero() -> None:
-    result = score(submission(ATTEMPTS_SCHEMA.empty_table(), TASKS, "d"), TASKS, "s.json")
+    result = score_submission(submission(ATTEMPTS_SCHEMA.empty_table(), TASKS, "d"), TASKS, "s.json")
     assert (result["task_score"], result["missing_tasks"], result["problems"]) == (0, [], [])
 
 
 @given(st.lists(st.sampled_from([[[1, 2], [3, 4]], [[5]], WRONG, [], None, "x"]), min_size=6, max_size=6))
 def test_scores_are_shares_and_in_order(grids: list[Any]) -> None:
     entries = [entry(*grids[start : start + 2]) for start in (0, 2, 4)]
-    result = score({"one": entries[:1], "two": entries[1:]}, TASKS, "s.json")
+    result = score_submission({"one": entries[:1], "two": entries[1:]}, TASKS, "s.json")
     assert 0 <= result["solved"] / result["tasks"] <= result["task_score"] <= 1
     assert 0 <= result["pair_score"] <= 1
 
