@@ -16,7 +16,7 @@ CONTEXT: Final = 6
 
 
 def first_prompt_texts(experiment: Experiment, dataset: str, task: Task) -> list[tuple[str, bool]]:
-    """Those of the first prompt that the experiment has for a task, with the right answer, as if it was trained on."""
+    """The token texts of the first prompt that an experiment has for a task, with the right answer, as in training."""
     tokenizer, others = load_tokenizer(experiment.model, experiment), dict.fromkeys(experiment.predict.datasets, ())
     request = next(candidate_requests(experiment, others | {dataset: [task]}))
     prompt = request.recipe.render(task, parse_encoder(experiment.grid_encoder))
