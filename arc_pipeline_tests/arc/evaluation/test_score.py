@@ -108,7 +108,7 @@ def test_what_kaggle_counts_as_wrong_is_wrong_and_told(entries: list[Any], task_
         ([], r"s\.json: a submission is .*found \[\]"),
         ({"one": entry(WRONG, WRONG)}, r"s\.json: task one: a submission is .*attempt_1"),
         ({"two": [WRONG]}, r"s\.json: task two, test pair 0: a submission is .*found \[\[9\]\]"),
-        ({"one": None, "two": 3}, r"2 fault\(s\)"),
+        ({"one": None, "two": 3}, r"2 problems found"),
     ],
 )
 def test_another_structure_is_refused_with_every_fault(submitted: object, told: str) -> None:
