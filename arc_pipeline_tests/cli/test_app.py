@@ -68,7 +68,7 @@ def test_a_fresh_data_directory_gets_the_defaults_and_everything_is_missing(tmp_
 
 
 @pytest.mark.drill
-def test_parallel_first_use_leaves_a_sound_instance(tmp_path: Path) -> None:
+def test_parallel_first_use_leaves_an_intact_instance(tmp_path: Path) -> None:
     processes = [start(tmp_path / "data", "stale", "--json") for _ in range(4)]
     endings = [(done.stderr, done.returncode) for done in map(ended, processes)]
     assert [code for _, code in endings] == [0] * 4, endings

@@ -1,6 +1,6 @@
 """The training queue: each evening the next experiment that needs a training, and never a second one beside it.
 
-Only decides and asks; what it asks for runs like any other run. Knows nothing of how a training is run.
+Only decides; what it launches is a run like any other. Knows nothing of how a training is run.
 """
 
 from collections.abc import Iterator, Sequence

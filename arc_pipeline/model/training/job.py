@@ -20,7 +20,7 @@ REFUSAL = "refusal"
 class TrainingJob(BaseModel):
     """`start` names the starting weights; paths are artefacts' directories; `work` keeps states to resume from.
 
-    `tracking` is where TensorBoard and wandb write, if the experiment asks for them; it outlives the training.
+    `tracking` is where TensorBoard and wandb write, if `report_to` names them; it outlives the training.
     """
 
     experiment: Experiment

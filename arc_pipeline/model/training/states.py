@@ -28,7 +28,7 @@ def state_path(work: Path, step: int) -> Path:
 
 
 def states(work: Path) -> list[Path]:
-    """All states, sound or not, the newest first."""
+    """All states, intact or not, the newest first."""
     steps = [path.name.removeprefix("checkpoint-") for path in work.glob("checkpoint-*")]
     return [state_path(work, step) for step in sorted((int(step) for step in steps if step.isdigit()), reverse=True)]
 
@@ -61,7 +61,7 @@ def whole_or_nothing(directory: Path) -> Iterator[None]:
 
 
 def problem(state: Path) -> str | None:
-    """Why one cannot resume from the state; None if it is sound."""
+    """Why one cannot resume from the state; None if it is intact."""
     try:
         manifest = json.loads((state / MANIFEST).read_bytes())
     except (FileNotFoundError, ValueError):
@@ -74,7 +74,7 @@ def problem(state: Path) -> str | None:
     return None
 
 
-def newest_sound(work: Path, warn: Callable[[str], None]) -> Path | None:
+def newest_intact(work: Path, warn: Callable[[str], None]) -> Path | None:
     """The state to resume from; warns of every newer one that is skipped, and why."""
     for state in states(work):
         if (reason := problem(state)) is None:
@@ -84,9 +84,9 @@ def newest_sound(work: Path, warn: Callable[[str], None]) -> Path | None:
 
 
 def prune_states(work: Path, best_step: int | None) -> None:
-    """Removes all states but the newest sound ones and the best."""
-    sound = [state for state in states(work) if problem(state) is None]
-    kept = {*sound[:KEPT], *([state_path(work, best_step)] if best_step else [])}
+    """Removes all states but the newest intact ones and the best."""
+    intact = [state for state in states(work) if problem(state) is None]
+    kept = {*intact[:KEPT], *([state_path(work, best_step)] if best_step else [])}
     for state in states(work):
         if state not in kept:
             shutil.rmtree(state, ignore_errors=True)

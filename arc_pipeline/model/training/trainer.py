@@ -23,7 +23,7 @@ from arc_pipeline.model.training.batching import IGNORED, Example, Padded, can_k
 from arc_pipeline.model.training.callbacks import LogAtStates, Progress, ReportRows, Speed, Stability
 from arc_pipeline.model.training.dataset import ExampleDataset
 from arc_pipeline.model.training.head_loss import can_be_partwise, partwise_loss
-from arc_pipeline.model.training.states import newest_sound, prune_states, seal, state_path, whole_or_nothing
+from arc_pipeline.model.training.states import newest_intact, prune_states, seal, state_path, whole_or_nothing
 from arc_pipeline.model.training.throughput import Meter
 from arc_pipeline.model.weights.checkpoint import log_rows
 
@@ -176,7 +176,7 @@ def train(
     validation: Sequence[Example] = (),
     callbacks: Sequence[TrainerCallback] = (),
 ) -> list[dict[str, Any]]:
-    """Trains `model` in place and returns the log; resumes from the last sound state in `work` if there is one."""
+    """Trains `model` in place and returns the log; resumes from the last intact state in `work` if there is one."""
     meter = Meter(examples.n_tokens(), experiment.batch_size)
     trainer = ExactTrainer(
         model=model,
@@ -187,7 +187,7 @@ def train(
         # in this order: a row is refused, or has its times before it is reported
         callbacks=[LogAtStates(), Stability(report), Speed(meter), ReportRows(report), *callbacks],
     )
-    state = newest_sound(work, lambda message: report({"message": message}))
+    state = newest_intact(work, lambda message: report({"message": message}))
     if state:
         report({"message": f"the training resumes from {state}"})
     trainer.train(resume_from_checkpoint=str(state) if state else None)

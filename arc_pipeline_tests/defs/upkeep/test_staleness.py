@@ -1,5 +1,8 @@
 """Exactly what depends on a change is stale, on the real definitions and a real instance, with a fake model."""
 
+import pytest
+
+from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.store.artefact import Artefact
 from arc_pipeline.store.tables import read_table
 
@@ -107,6 +110,23 @@ def test_an_accepted_change_of_code_is_recorded_and_redoes_nothing(two) -> None:
     assert stale(two) == {}
     record = session.store.lineage(Artefact("checkpoint", "straight"))
     assert record.accepted[0]["reason"] == "only a message changed"
+
+
+def test_a_pattern_accepts_many_at_once_and_leaves_out_what_the_current_code_made(two) -> None:
+    for name in ("straight/t0.0", "straight/t1.0", "turned/t0.0"):
+        two.edit_record(f"metrics/{name}", code_version="before", code={})
+    session = two.load()
+    accepted = session.accept("metrics", "straight/*", "only a docstring changed")
+    assert [record.artefact for record in accepted] == ["metrics[straight/t0.0]", "metrics[straight/t1.0]"]
+    assert {name for name, causes in stale(two).items() if causes[0].startswith("its code changed")} == {
+        "metrics[turned/t0.0]"
+    }
+    assert [record.artefact for record in session.accept("metrics", "*", "the same")] == ["metrics[turned/t0.0]"]
+    assert stale(two) == {}
+    with pytest.raises(ArcPipelineError, match="made by the current code"):
+        session.accept("metrics", "*", "again")
+    with pytest.raises(ArcPipelineError, match=r"there is no metrics\[straigth/\*\]"):
+        session.accept("metrics", "straigth/*", "a slip")
 
 
 def test_a_curve_asks_for_weights_that_were_kept_and_never_marks_the_checkpoint(two) -> None:

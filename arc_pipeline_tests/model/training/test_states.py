@@ -7,7 +7,7 @@ import pytest
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.model.training.states import (
     KEPT,
-    newest_sound,
+    newest_intact,
     problem,
     prune_states,
     seal,
@@ -27,14 +27,14 @@ def a_state(work: Path, step: int) -> Path:
     return state
 
 
-def test_the_newest_sound_state_is_used_and_each_skipped_one_is_named(tmp_path: Path) -> None:
+def test_the_newest_intact_state_is_used_and_each_skipped_one_is_named(tmp_path: Path) -> None:
     oldest, cut, changed, unsealed, gone = (a_state(tmp_path, step) for step in (8, 9, 10, 11, 12))
     (cut / "large").write_bytes(bytes(1 << 20))
     (changed / "small").write_bytes(b"smell")
     (unsealed / "manifest.json").unlink()
     (gone / "large").unlink()
     said: list[str] = []
-    assert newest_sound(tmp_path, said.append) == oldest
+    assert newest_intact(tmp_path, said.append) == oldest
     assert said == [
         f"{gone} is skipped, large is missing",
         f"{unsealed} is skipped, it was not written to its end",
@@ -44,7 +44,7 @@ def test_the_newest_sound_state_is_used_and_each_skipped_one_is_named(tmp_path: 
 
 
 def test_without_a_state_the_training_begins_anew(tmp_path: Path) -> None:
-    assert newest_sound(tmp_path / "missing", print) is None
+    assert newest_intact(tmp_path / "missing", print) is None
 
 
 def test_the_newest_three_and_the_best_are_kept(tmp_path: Path) -> None:
