@@ -38,13 +38,12 @@ def migrations() -> dict[str, Migration]:
     table = json.loads(TABLE.read_bytes())
     return {
         asset: Migration(
-            each["former"],
-            {name: table["former_definitions"][name] for name in each["former_definitions"]},
-            each["version"],
-            # a definition may count differently for one asset: then its name ends in that
-            {name.partition("@")[0]: table["definitions"][name] for name in each["definitions"]},
+            code["former"],
+            dict(table["former_definitions"][place] for place in code["former_definitions"]),
+            code["version"],
+            dict(table["definitions"][place] for place in code["definitions"]),
         )
-        for asset, each in table["assets"].items()
+        for asset, code in table["assets"].items()
     }
 
 
