@@ -120,5 +120,3 @@ def drawing_config(experiment: Experiment) -> AugmentationConfig:
     if not experiment.test_time or experiment.augmentation.max_demonstrations:
         return experiment.augmentation
     return experiment.augmentation.model_copy(update={"max_demonstrations": sys.maxsize})
-
-
