@@ -17,6 +17,8 @@ from arc_pipeline.store.normal_form import Definition, Known, Symbol, defined_na
 from arc_pipeline.uncounted import uncounted
 
 REFERENCE_DIGITS = 8
+# the end of the dotted name of the mark, in any package
+MARK = f".{uncounted.__module__.rpartition('.')[2]}.{uncounted.__name__}"
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Module:
         """What a call says if it is one of `uncounted`."""
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
             return None
-        if self.imports.get(node.func.id, "").rpartition(".")[2] != uncounted.__name__:
+        if not self.imports.get(node.func.id, "").endswith(MARK):
             return None
         given = [*node.args[1:], *(each.value for each in node.keywords if each.arg == "of")]
         return Mark(frozenset(ast.literal_eval(given[0]) if given else ()))
@@ -193,18 +195,39 @@ def reachable(module: str, function: str, asset: str = "", package: Package = TH
 def _version(entry: Symbol, found: Mapping[Symbol, Definition]) -> str:
     """SHA-256 over the definitions and how they use each other, whatever they are called.
 
-    Each is labelled by its shape, then again and again by its label and those that it uses, until that tells no more
-    of them apart (colour refinement: doi:10.1016/j.disopt.2007.08.001).
+    Each is labelled by its shape, then again and again by its label and those of what it uses and of what uses it,
+    until that tells no more of them apart (colour refinement: doi:10.1016/j.disopt.2007.08.001).
     """
-    labels = {symbol: each.shape for symbol, each in found.items()}
+    labels = {symbol: definition.shape for symbol, definition in found.items()}
+    users = _users(found)
     while True:
         finer = {
-            symbol: text_hash(labels[symbol], *(labels.get(used, "uncounted") for used in each.references))
-            for symbol, each in found.items()
+            symbol: text_hash(labels[symbol], *_labels_of_used(definition, labels), *_labels_of(users[symbol], labels))
+            for symbol, definition in found.items()
         }
         if len({*finer.values()}) == len({*labels.values()}):
-            return hashlib.sha256("\n".join([finer[entry], *sorted({*finer.values()})]).encode()).hexdigest()
+            return hashlib.sha256("\n".join([finer[entry], *sorted(finer.values())]).encode()).hexdigest()
         labels = finer
+
+
+def _users(found: Mapping[Symbol, Definition]) -> dict[Symbol, list[tuple[Symbol, int]]]:
+    """Of each definition those that use it, and at which place: equal definitions are told apart by their use."""
+    users: dict[Symbol, list[tuple[Symbol, int]]] = {symbol: [] for symbol in found}
+    for symbol, definition in found.items():
+        for place, used in enumerate(definition.references):
+            if used in users:
+                users[used].append((symbol, place))
+    return users
+
+
+def _labels_of_used(definition: Definition, labels: Mapping[Symbol, str]) -> Iterator[str]:
+    """In order, each with the place of its first use: `f(a, a)` is not `f(a, b)`, though a and b be equal."""
+    for used in definition.references:
+        yield f"{labels.get(used, 'uncounted')} {definition.references.index(used)}"
+
+
+def _labels_of(users: Iterable[tuple[Symbol, int]], labels: Mapping[Symbol, str]) -> list[str]:
+    return sorted(f"{labels[symbol]} {place}" for symbol, place in users)
 
 
 def _short(symbol: Symbol) -> str:

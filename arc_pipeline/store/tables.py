@@ -37,7 +37,6 @@ def write_whole(table: pa.Table, path: Path) -> None:
     fsync_directory(path.parent)
 
 
-@uncounted("how a table is kept is no part of it")
 def read_table(directory: Path, name: str) -> pa.Table:
     """Reads `<name>.parquet`."""
     return pq.read_table(directory / f"{name}.parquet")

@@ -21,7 +21,7 @@ from made.helper import used, Base
 import made.constants as constants
 from .near import close
 from . import nearer
-from made.marks import uncounted
+from made.uncounted import uncounted
 import made.deep.inner
 import json
 
@@ -76,7 +76,7 @@ class Base:
 """
 FILES = {
     "__init__": "",
-    "marks": "def uncounted(because, of=()):\n    return lambda definition: definition\n",
+    "uncounted": "def uncounted(because, of=()):\n    return lambda definition: definition\n",
     "main": MAIN,
     "helper": HELPER,
     "lazy": "def late():\n    return 3\n",
@@ -164,7 +164,7 @@ def test_what_changes_the_version(version: Edit, file: str, old: str, new: str) 
     assert version(file, old, new) != version()
 
 
-MARK = "from made.marks import uncounted\n"
+MARK = "from made.uncounted import uncounted\n"
 
 
 LATE, CONSTANT, INNER = "def late():\n    return 3", "LIMIT = 5", "def moved():\n    return other()"
@@ -235,10 +235,6 @@ REFACTORINGS = {
         {},
     ),
     "a parameter gets an annotation": ([("helper", "def used(x):", "def used(x: int) -> int:")], {}),
-    "an equal helper is shared": (
-        [("nearer", "def closest():\n    return 7", "from made.seven import closest")],
-        {"seven": "def closest():\n    return 7\n"},
-    ),
 }
 
 
@@ -279,6 +275,61 @@ def test_what_changed_is_named(tmp_path: Path, file: str, old: str, new: str, na
     after = code_of("made.main", "entry", package=Package(package.root))
     assert after.version != before.version
     assert changed_definitions(before.definitions, after.definitions) == named
+
+
+TWINS = """
+class A(Exception):
+    pass
+
+
+class B(Exception):
+    pass
+
+
+EMPTY, ALSO_EMPTY = object(), object()
+
+
+def apply(first, second):
+    return first is second
+
+
+def fail():
+    raise A
+
+
+def entry():
+    try:
+        return apply(EMPTY, EMPTY) or fail()
+    except A:
+        return entry.__name__, apply.__name__
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("raise A", "raise B", False),
+        ("except A", "except B", False),
+        ("apply(EMPTY, EMPTY)", "apply(EMPTY, ALSO_EMPTY)", False),
+        ("apply.__name__", "fail.__name__", False),
+        ("def apply(", "def applied(", False),  # its name is read
+        ("apply", "applied", False),
+        ("def fail", "def give_up", True),
+        ("class A", "class Z", True),
+    ],
+)
+def test_what_is_equal_is_told_apart_by_its_use(tmp_path: Path, old: str, new: str, same: bool) -> None:
+    versions = set()
+    edits = {"def applied(": "apply(", "def give_up": "fail()", "class Z": " A"}
+    for number in range(2):
+        text = TWINS.replace(old, new) if number else TWINS
+        if number and new in edits:
+            text = text.replace(edits[new], {"apply(": "applied(", "fail()": "give_up()", " A": " Z"}[edits[new]])
+        root = tmp_path / str(number) / "made"
+        write(root)
+        (root / "main.py").write_text(text)
+        versions.add(version_of("made.main", "entry", package=Package(root)))
+    assert (len(versions) == 1) == same
 
 
 def test_a_local_variable_of_the_same_name_is_no_reference(tmp_path: Path) -> None:

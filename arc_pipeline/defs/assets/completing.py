@@ -7,6 +7,7 @@ experiment, its first run computes the completions of all of them, with one pref
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import dagster as dg
@@ -82,10 +83,10 @@ def _shards(context: dg.AssetExecutionContext, making: Making, weights: Weights)
 
     experiment = weights.experiment
     place = making.root / COMPLETIONS / experiment.name / making.upstream[f"checkpoint[{experiment.name}]"][:16]
-    about = {"weights": weights.version, "code": CODE_VERSION, "settings": experiment.decoding_fields()}
+    about = {"weights": weights.version, "code": completions_code(), "settings": experiment.decoding_fields()}
     # completions in another precision are other ones, also where a run is resumed on another machine
     about |= {"dtype": answering_dtype(experiment.precision)}
-    former = former_version("completions", CODE_VERSION)
+    former = former_version("completions", completions_code())
     return Shards(place, about, context.log.warning, [about | {"code": former}] if former else [])
 
 
@@ -115,8 +116,11 @@ def completed(weights: Weights, requests: Sequence[CandidateRequest]) -> Iterato
     return complete_candidates(weights.directory, requests, weights.experiment)
 
 
-# of the completions, which are kept for any artefact
-CODE_VERSION = uncounted("names where completions are kept")(code_of(__name__, completed.__name__).version)
+@uncounted("names where completions are kept")
+@cache
+def completions_code() -> str:
+    """The code version of completions, which are kept for any artefact."""
+    return code_of(__name__, "completed").version
 
 
 @uncounted("tells how far the run is")

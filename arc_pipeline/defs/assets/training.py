@@ -179,11 +179,15 @@ def refuse_other_examples(job: TrainingJob) -> None:
 
 def refuse_failed_checks(making: Making) -> None:
     """Stops a training on data that failed a check which the experiment does not expect to fail."""
-    record = making.lineage("augmented_examples", making.artefact.partition)
+    verdicts = making.lineage("augmented_examples", making.artefact.partition).checks
+    if missing := [name for name in CHECKS if name not in verdicts]:
+        raise ArcPipelineError(
+            f"the training examples were never checked for {', '.join(missing)}; materialize augmented_examples again"
+        )
     failed = {
-        name: record.checks[name]["description"] if name in record.checks else "was never evaluated"
+        name: verdicts[name]["description"]
         for name in CHECKS
-        if not (name in record.checks and (record.checks[name]["passed"] or record.checks[name]["expected"]))
+        if not (verdicts[name]["passed"] or verdicts[name]["expected"])
     }
     if failed:
         raise ArcPipelineError(

@@ -44,9 +44,6 @@ def shared_prefix_attention(
     return turn.attend(module, query, key, value, scale), None
 
 
-AttentionInterface.register(SHARED_PREFIX, shared_prefix_attention)
-
-
 @dataclass(frozen=True)
 class BufferSize:
     """How much the buffers hold: prompts, completions of each, tokens of each."""
@@ -193,6 +190,8 @@ class Step:
 def shared_prefix(model: Any) -> Iterator[None]:
     """The model with this attention, which needs a turn in every call."""
     before = model.config._attn_implementation
+    # here and not at import, so that it is code of the predictions
+    AttentionInterface.register(SHARED_PREFIX, shared_prefix_attention)
     model.set_attn_implementation(SHARED_PREFIX)
     try:
         yield

@@ -25,7 +25,10 @@ def segmented_attention(
     return torch.cat(parts, dim=1), None
 
 
-AttentionInterface.register(SEGMENTED, segmented_attention)
+def attend_in_segments(model: Any) -> None:
+    """Has the model attend so. Registered here and not at import, so that it is code of the trainings that use it."""
+    AttentionInterface.register(SEGMENTED, segmented_attention)
+    model.set_attn_implementation(SEGMENTED)
 
 
 def can_segment(model: Any) -> bool:

@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerBase, PrinterCallback, Trainer, Trai
 
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.errors import ArcPipelineError
-from arc_pipeline.model.training.attention import SEGMENTED, can_segment
+from arc_pipeline.model.training.attention import attend_in_segments, can_segment
 from arc_pipeline.model.training.batching import IGNORED, Example, Padded, can_keep_few, packed
 from arc_pipeline.model.training.callbacks import LogAtStates, Progress, ReportRows, Speed, Stability
 from arc_pipeline.model.training.dataset import ExampleDataset
@@ -162,7 +162,7 @@ def collator(model: Any, packing: str, pad_token_id: int) -> Collator:
         raise ArcPipelineError(f"packing: on, but examples in one row of {type(base).__name__} would see each other")
     if packing == "off" or not able:
         return Padded(pad_token_id, keep_all=not can_keep_few(base))
-    base.set_attn_implementation(SEGMENTED)
+    attend_in_segments(base)
     return packed
 
 

@@ -436,7 +436,7 @@ def test_a_check_is_added_in_one_place(drawn: Tables, tasks: Tasks, monkeypatch:
     content["expected_violations"] = [there_are_examples.__name__]
     with pytest.raises(ValueError, match="no check that may be expected to fail; there are: colour_maps_are_perm"):
         Experiment.model_validate(content)
-    monkeypatch.setitem(CHECKS, there_are_examples.__name__, Check(there_are_examples))
+    monkeypatch.setitem(CHECKS, "there_are_examples", Check("there_are_examples", there_are_examples))
     assert Experiment.model_validate(content).expected_violations == ["there_are_examples"]
     assert check_examples(drawn_from(drawn, tasks))["there_are_examples"] == Verdict(True, "4000 examples")
 

@@ -144,7 +144,7 @@ def test_another_checkpoint_or_other_code_reuses_nothing(
     session = counted.session()
     session.run(counted.batch("t1.0|turned", "predictions"))
     assert requested(counted) == []
-    monkeypatch.setattr("arc_pipeline.defs.assets.completing.CODE_VERSION", "another")
+    monkeypatch.setattr("arc_pipeline.defs.assets.completing.completions_code", lambda: "another")
     session.run(counted.batch("t1.0|turned", "predictions"))
     assert requested(counted) == [[each for each in first if each[2] == 1.0]]
 

@@ -8,7 +8,7 @@ import torch
 
 from arc_pipeline.arc.experiment import Tuning
 from arc_pipeline.errors import ArcPipelineError
-from arc_pipeline.model.training.attention import SEGMENTED, can_segment
+from arc_pipeline.model.training.attention import attend_in_segments, can_segment
 from arc_pipeline.model.training.batching import IGNORED, Padded, packed
 from arc_pipeline.model.training.trainer import collator
 from arc_pipeline.model.weights.loading import load_model, with_adapter
@@ -25,10 +25,11 @@ def an_example(seed: int, length: int, supervised: int) -> dict[str, list[int]]:
 EXAMPLES = [an_example(1, 30, 7), an_example(2, 12, 3), an_example(3, 21, 20), an_example(4, 2, 1)]
 
 
-def loss_and_gradients(batch: dict[str, Any], attention: str = "sdpa", lora: bool = False) -> tuple[Any, Any]:
+def loss_and_gradients(batch: dict[str, Any], segmented: bool = False, lora: bool = False) -> tuple[Any, Any]:
     """Of the tiny model, in float32."""
     model: Any = load_model("tiny", 3, VOCABULARY)
-    model.set_attn_implementation(attention)
+    if segmented:
+        attend_in_segments(model)
     if lora:
         model = with_adapter(model, Tuning(method="lora", rank=4), 5)
     n_items = torch.tensor(sum(token != IGNORED for each in EXAMPLES for token in each["labels"]))
@@ -44,19 +45,20 @@ def test_loss_and_gradients_are_those_of_the_plain_way(fast: str, lora: bool) ->
     if fast == "kept":
         loss, gradients = loss_and_gradients(Padded(0)(EXAMPLES), lora=lora)
     else:
-        loss, gradients = loss_and_gradients(packed(EXAMPLES), SEGMENTED, lora)
+        loss, gradients = loss_and_gradients(packed(EXAMPLES), segmented=True, lora=lora)
     torch.testing.assert_close(loss, plain[0], rtol=0, atol=1e-6)
     assert gradients.keys() == plain[1].keys()
     for name, gradient in gradients.items():
         torch.testing.assert_close(gradient, plain[1][name], rtol=0, atol=1e-6, msg=name)
 
 
-def losses(examples: list[dict[str, list[int]]], attention: str = SEGMENTED) -> torch.Tensor:
+def losses(examples: list[dict[str, list[int]]], segmented: bool = True) -> torch.Tensor:
     """The loss of each supervised token of a packed row."""
     model = load_model("tiny", 3, VOCABULARY).eval()
-    model.set_attn_implementation(attention)
     batch = packed(examples)
-    if attention != SEGMENTED:
+    if segmented:
+        attend_in_segments(model)
+    else:
         del batch["position_ids"]
     with torch.inference_mode():
         logits = model(**batch).logits[0]
@@ -72,12 +74,12 @@ def test_an_example_does_not_see_the_one_before_it() -> None:
 
 def test_the_test_of_isolation_fails_where_there_is_none() -> None:
     changed = [an_example(9, 30, 7), *EXAMPLES[1:]]
-    assert not torch.equal(losses(EXAMPLES, "sdpa")[7:], losses(changed, "sdpa")[7:])
+    assert not torch.equal(losses(EXAMPLES, segmented=False)[7:], losses(changed, segmented=False)[7:])
 
 
 def test_a_row_without_lengths_is_refused() -> None:
     model = load_model("tiny", 3, VOCABULARY)
-    model.set_attn_implementation(SEGMENTED)
+    attend_in_segments(model)
     with pytest.raises(TypeError, match="segment_lengths"):
         model(torch.tensor([[1, 2, 3]]))
 
