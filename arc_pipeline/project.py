@@ -12,7 +12,7 @@ from pathlib import Path
 
 import arc_pipeline
 from arc_pipeline.arc.experiment import ExperimentCatalogue
-from arc_pipeline.arc.prediction.vocabulary import task_length
+from arc_pipeline.arc.rendering.vocabulary import task_length
 from arc_pipeline.arc.tasks.catalogue import Catalogue
 from arc_pipeline.store.artefact import Store
 

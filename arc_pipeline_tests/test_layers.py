@@ -40,7 +40,10 @@ FORBIDDEN = {
     "report": {"dagster"} | HEAVY,
     **dict.fromkeys(("defs", "definitions", "ui", "cli"), HEAVY),
 }
+# packages whose subfolders count as folders of their own
+DIVIDED = ("arc", "defs", "model", "report")
 FILES = {path.relative_to(PACKAGE): path for path in sorted(PACKAGE.rglob("*.py"))}
+NAMES = {f"arc_pipeline.{'.'.join(name.with_suffix('').parts)}": name for name in FILES}
 
 
 def imported(path: Path) -> set[str]:
@@ -64,8 +67,33 @@ def test_a_layer_imports_only_what_lies_below_it(name: Path) -> None:
 
 
 def test_no_file_imports_itself_through_others() -> None:
-    names = {f"arc_pipeline.{'.'.join(name.with_suffix('').parts)}": FILES[name] for name in FILES}
-    TopologicalSorter({name: modules(path) & names.keys() for name, path in names.items()}).prepare()
+    TopologicalSorter({name: modules(FILES[path]) & NAMES.keys() for name, path in NAMES.items()}).prepare()
+
+
+def test_no_layer_imports_itself_through_others() -> None:
+    TopologicalSorter({layer: below.split() for layer, below in BELOW.items()}).prepare()
+
+
+def test_no_folder_imports_itself_through_others() -> None:
+    """Folders are the packages, and the subfolders of divided ones.
+
+    Modules that lie directly in arc/ and report/ are left out: a package's own modules and its subfolders are one room.
+    Those of defs/ count as a folder, which its subfolders import and which imports none of them.
+    """
+    needs: dict[str, set[str]] = {}
+    for name, path in FILES.items():
+        needed = {folder(NAMES[module]) for module in modules(path) & NAMES.keys()}
+        needs.setdefault(folder(name), set()).update(needed - {folder(name)})
+    del needs[""]
+    TopologicalSorter({name: needed - {""} for name, needed in needs.items()}).prepare()
+
+
+def folder(name: Path) -> str:
+    """Where a file lies, empty if it is left out."""
+    package = name.parts[0].removesuffix(".py")
+    if package not in DIVIDED or (package == "defs" and len(name.parts) == 2):
+        return package
+    return "/".join(name.parts[:2]) if len(name.parts) > 2 else ""
 
 
 def modules(path: Path) -> set[str]:

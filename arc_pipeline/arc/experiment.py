@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, fie
 
 from arc_pipeline.arc.augmentation.checks import CHECKS
 from arc_pipeline.arc.names import NAME_RULE, did_you_mean_or_all, is_name
-from arc_pipeline.arc.prediction.encoder import parse_encoder
+from arc_pipeline.arc.rendering.encoder import parse_encoder
 from arc_pipeline.arc.settings import AugmentationConfig, Prediction, Section, TrainingData, Tuning
 from arc_pipeline.arc.tasks.documents import TypedLoader, field_faults, parse_yaml, read_bytes
 from arc_pipeline.errors import Fault, FaultyInput

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from arc_pipeline.arc.names import did_you_mean_or_all
-from arc_pipeline.arc.prediction.prompt import SOLVE
+from arc_pipeline.arc.rendering.prompt import SOLVE
 from arc_pipeline.uncounted import uncounted
 
 uncounted("the values of the fields are in the data versions of the config assets")

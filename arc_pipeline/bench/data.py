@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from arc_pipeline.arc.augmentation.recipes import Recipe
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.prediction.encoder import parse_encoder
-from arc_pipeline.arc.prediction.prompt import PROMPTS
+from arc_pipeline.arc.rendering.encoder import parse_encoder
+from arc_pipeline.arc.rendering.prompt import PROMPTS
 from arc_pipeline.arc.tasks.task import Grid, Pair, Task
 from arc_pipeline.bench.examples import first_recipes
 from arc_pipeline.bench.timing import Report, interleaved, rates, row

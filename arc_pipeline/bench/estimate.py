@@ -14,7 +14,7 @@ from typing import Any
 
 from arc_pipeline.arc.augmentation.test_time import n_trainings
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.prediction.encoder import parse_encoder
+from arc_pipeline.arc.rendering.encoder import parse_encoder
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.arc.tasks.task_table import tasks_table
 from arc_pipeline.bench.arithmetic import count_training

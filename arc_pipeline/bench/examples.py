@@ -9,7 +9,7 @@ import pyarrow as pa
 from arc_pipeline.arc.augmentation.recipes import RECIPE_SCHEMA
 from arc_pipeline.arc.augmentation.test_time import draw_training
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.prediction.encoder import parse_encoder
+from arc_pipeline.arc.rendering.encoder import parse_encoder
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.model.weights.loading import KNOWN_ARCHITECTURES, random_model
 from arc_pipeline.model.weights.tokenization import measured_by

@@ -13,9 +13,9 @@ from typing import Any
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.completions import Completion
 from arc_pipeline.arc.prediction.drafts import CandidateDrafts
-from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.prediction.requests import TEMPERATURES, CandidateRequest, candidate_requests
-from arc_pipeline.arc.prediction.vocabulary import task_length
+from arc_pipeline.arc.rendering.encoder import parse_encoder
+from arc_pipeline.arc.rendering.vocabulary import task_length
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.bench.timing import Report, row
 from arc_pipeline.errors import ArcPipelineError

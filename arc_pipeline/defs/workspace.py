@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from arc_pipeline.defs.making import Making, artefact_of
-from arc_pipeline.defs.upkeep.dead_runs import tag_with_process
+from arc_pipeline.defs.run_process import tag_with_process
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.project import Project
 

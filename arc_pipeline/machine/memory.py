@@ -12,7 +12,7 @@ CGROUP = Path("/sys/fs/cgroup")
 
 def available_memory() -> int:
     """Bytes that a new process may take: what the machine has free, or less if the container's limit is lower."""
-    machine = psutil.virtual_memory().available
+    machine: int = psutil.virtual_memory().available
     limit, used = (CGROUP / name for name in ("memory.max", "memory.current"))
     if limit.is_file() and (text := limit.read_text().strip()).isdigit():
         reclaimable = _field(CGROUP / "memory.stat", "inactive_file ")

@@ -100,7 +100,7 @@ def fake_training(context: Any, command: Sequence[str], *others: Any) -> None:
 def fake_completions(checkpoint: Path, requests: Sequence[Any], experiment: Any) -> Iterator[tuple[int, Any]]:
     """Right ones of about half of the requests, the last first; others for other weights and temperatures."""
     from arc_pipeline.arc.prediction.completions import Completion
-    from arc_pipeline.arc.prediction.encoder import parse_encoder
+    from arc_pipeline.arc.rendering.encoder import parse_encoder
 
     weights, encoder = (checkpoint / "model.safetensors").read_text(), parse_encoder(experiment.grid_encoder)
     for index, request in reversed(list(enumerate(requests))):

@@ -8,7 +8,7 @@ import pytest
 
 from arc_pipeline.arc.augmentation.recipes import RECIPE_SCHEMA, RecipeDrawer, draw_examples
 from arc_pipeline.arc.experiment import AugmentationConfig, Experiment, TrainingData
-from arc_pipeline.arc.prediction.encoder import parse_encoder
+from arc_pipeline.arc.rendering.encoder import parse_encoder
 from arc_pipeline.arc.tasks.catalogue import Catalogue
 from arc_pipeline.arc.tasks.task import Pair, Task
 from arc_pipeline.arc.tasks.task_table import tasks_table

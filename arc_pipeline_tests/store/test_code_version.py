@@ -418,5 +418,5 @@ def test_rendering_reaches_the_encoders_and_transforms_of_the_package() -> None:
     }
     assert ("arc_pipeline.arc.augmentation.augmentation", "TRANSFORMS") in names
     assert ("arc_pipeline.arc.augmentation.augmentation", "_flip_rows") in names
-    assert ("arc_pipeline.arc.prediction.prompt", "solve_prompt") in names
+    assert ("arc_pipeline.arc.rendering.prompt", "solve_prompt") in names
     assert all(name.startswith("arc_pipeline.") for name, _ in names)

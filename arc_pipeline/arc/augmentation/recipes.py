@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from arc_pipeline.arc.augmentation.augmentation import IDENTITY_COLOURS, Augmentation, draw_colour_map, draw_transform
-from arc_pipeline.arc.prediction.encoder import GridEncoder
-from arc_pipeline.arc.prediction.prompt import PROMPTS, Prompt
+from arc_pipeline.arc.rendering.encoder import GridEncoder
+from arc_pipeline.arc.rendering.prompt import PROMPTS, Prompt
 from arc_pipeline.arc.settings import AugmentationConfig, TrainingData
 from arc_pipeline.arc.tasks.task import Pair, Task
 from arc_pipeline.errors import ArcPipelineError

@@ -1,1 +1,1 @@
-"""From a task to a text and back: encoders, prompts, requests, grammars, completions, candidates. Knows no model."""
+"""From a task to its candidates: requests, grammars, completions, drafts. Knows no model."""

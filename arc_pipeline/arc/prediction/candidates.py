@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from arc_pipeline.arc.augmentation.augmentation import Augmentation
 from arc_pipeline.arc.prediction.completions import Completion
-from arc_pipeline.arc.prediction.encoder import GridEncoder
 from arc_pipeline.arc.prediction.requests import CandidateRequest
+from arc_pipeline.arc.rendering.encoder import GridEncoder
 from arc_pipeline.arc.tasks.task import Grid
 from arc_pipeline.errors import UndecodableGrid
 

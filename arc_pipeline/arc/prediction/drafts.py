@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from arc_pipeline.arc.prediction.candidates import decode
 from arc_pipeline.arc.prediction.completions import Completion
-from arc_pipeline.arc.prediction.encoder import GridEncoder
 from arc_pipeline.arc.prediction.requests import CandidateRequest
+from arc_pipeline.arc.rendering.encoder import GridEncoder
 from arc_pipeline.arc.tasks.task import Grid
 
 

@@ -10,8 +10,8 @@ from functools import cached_property
 
 import numpy as np
 
-from arc_pipeline.arc.prediction.encoder import GridEncoder
 from arc_pipeline.arc.prediction.templates import ALL_SHAPES, CELL, NOTHING, Encode, Ids, Shape, Templates
+from arc_pipeline.arc.rendering.encoder import GridEncoder
 
 UNKNOWN = -1
 DETERMINED, A_CELL = 0, 1

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from arc_pipeline.arc.augmentation.recipes import Recipe
-from arc_pipeline.arc.prediction.encoder import GridEncoder
+from arc_pipeline.arc.rendering.encoder import GridEncoder
 from arc_pipeline.arc.tasks.task import Task
 
 # the three easy tasks that the author of the original study looked at

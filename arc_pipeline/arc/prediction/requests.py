@@ -11,7 +11,7 @@ import numpy as np
 
 from arc_pipeline.arc.augmentation.recipes import Recipe, draw_augmentation
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.prediction.encoder import parse_encoder
+from arc_pipeline.arc.rendering.encoder import parse_encoder
 from arc_pipeline.arc.tasks.task import Task
 
 TEMPERATURES = (0.0, 0.1, 0.2, 0.5, 1.0)

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from arc_pipeline.arc.prediction.encoder import GridEncoder
+from arc_pipeline.arc.rendering.encoder import GridEncoder
 from arc_pipeline.arc.tasks.task import MAX_SIDE, N_COLOURS, Grid
 from arc_pipeline.errors import ArcPipelineError
 

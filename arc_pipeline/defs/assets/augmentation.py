@@ -7,7 +7,7 @@ import dagster as dg
 from arc_pipeline.arc.augmentation.checks import CHECKS, DrawnExamples, check_examples
 from arc_pipeline.arc.augmentation.test_time import draw_all
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.prediction.encoder import parse_encoder
+from arc_pipeline.arc.rendering.encoder import parse_encoder
 from arc_pipeline.arc.tasks.task_table import read_tasks
 from arc_pipeline.defs import declare
 from arc_pipeline.defs.assets.configs import augmentation_config

@@ -12,8 +12,8 @@ from arc_pipeline.arc.evaluation.results import PER_TASK, frame_of, settings
 from arc_pipeline.arc.evaluation.voting import attempts_table, submission
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.candidates import candidates_table
-from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.prediction.requests import DECODINGS, candidate_requests
+from arc_pipeline.arc.rendering.encoder import parse_encoder
 from arc_pipeline.defs import declare
 from arc_pipeline.defs.assets.completing import Weights, completions
 from arc_pipeline.defs.assets.configs import curve_config, prediction_config

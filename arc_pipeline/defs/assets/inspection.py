@@ -8,8 +8,8 @@ import pyarrow.compute as pc
 
 from arc_pipeline.arc.evaluation.failures import REASONS, failures_table, sorted_failures
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.prediction.prompt_samples import prompt_samples_table
+from arc_pipeline.arc.rendering.encoder import parse_encoder
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.defs import declare
 from arc_pipeline.defs.assets.configs import prediction_config

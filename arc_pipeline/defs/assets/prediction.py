@@ -9,8 +9,8 @@ import pyarrow as pa
 from arc_pipeline.arc.augmentation.contamination import contamination_labels, evaluation_pairs_are_not_in_training
 from arc_pipeline.arc.augmentation.test_time import seen_in_training
 from arc_pipeline.arc.prediction.candidates import DECODED, candidates_table
-from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.prediction.requests import candidate_requests
+from arc_pipeline.arc.rendering.encoder import parse_encoder
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.arc.tasks.task_table import read_evaluation_tasks, read_tasks
 from arc_pipeline.defs import declare

@@ -1,40 +1,13 @@
-"""Runs whose process is gone: a tag on each run names its process. Knows nothing of what a run makes."""
+"""Runs whose process is gone, or was told to end. Knows nothing of what a run makes."""
 
-import os
 import socket
-from pathlib import Path
 
 import dagster as dg
-import psutil
 from dagster import DagsterInstance
 
-PROCESS_TAG = "arc_pipeline/process"
+from arc_pipeline.defs.run_process import PROCESS_TAG, process_name
+
 FAILURE_REASON_TAG = "dagster/failure_reason"
-BOOT_FILE = Path("/proc/sys/kernel/random/boot_id")
-
-
-def process_name(process: int | None = None) -> str:
-    """A process of this machine among all machines that share the instance, and among all that had its number before.
-
-    This one unless another is given. Empty if that is gone.
-    """
-    try:
-        alive = psutil.Process(process)
-        if alive.status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:  # which nobody may ever reap
-            return ""
-        # since the machine was started, in clock ticks: the clock may be set meanwhile
-        started = round((alive.create_time() - psutil.boot_time()) * os.sysconf("SC_CLK_TCK"))
-    except psutil.NoSuchProcess:
-        return ""
-    boot = BOOT_FILE.read_text().strip() if BOOT_FILE.exists() else ""
-    return f"{socket.gethostname()}/{alive.pid}/{boot}/{started}"
-
-
-def tag_with_process(instance: DagsterInstance, run_id: str) -> None:
-    """Says of a run that it is in this process. Each step does so: only the command line can before its run begins."""
-    run, name = instance.get_run_by_id(run_id), process_name()
-    if run and run.tags.get(PROCESS_TAG) != name:
-        instance.add_run_tags(run_id, {PROCESS_TAG: name})
 
 
 def end_dead_runs(instance: DagsterInstance) -> None:

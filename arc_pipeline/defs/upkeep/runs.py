@@ -7,7 +7,8 @@ import dagster as dg
 from dagster import DagsterInstance
 
 from arc_pipeline.defs.policy import DECODINGS_TAG
-from arc_pipeline.defs.upkeep.dead_runs import PROCESS_TAG, is_interrupted, process_name
+from arc_pipeline.defs.run_process import PROCESS_TAG, process_name
+from arc_pipeline.defs.upkeep.dead_runs import is_interrupted
 from arc_pipeline.defs.upkeep.staleness import DATA_VERSION_TAG, Node
 from arc_pipeline.store.artefact import Store
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.drafts import CandidateDrafts
-from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.prediction.requests import CandidateRequest
+from arc_pipeline.arc.rendering.encoder import parse_encoder
 from arc_pipeline.arc.settings import Prediction
 from arc_pipeline.model.prediction.complete import complete
 from arc_pipeline.model.prediction.constraints import completion_limit

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from arc_pipeline.arc.prediction.encoder import LARGEST_GRID, GridEncoder
 from arc_pipeline.arc.prediction.grammar import DETERMINED, UNKNOWN, Grammar, Script
+from arc_pipeline.arc.rendering.encoder import LARGEST_GRID, GridEncoder
 from arc_pipeline.arc.tasks.task import MAX_SIDE, Grid
 from arc_pipeline.model.weights.tokenization import decode_ids, encode_text, encode_texts
 

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Final
 
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.prediction.requests import candidate_requests
+from arc_pipeline.arc.rendering.encoder import parse_encoder
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.model.weights.tokenization import EncodedExample, decode_ids, encode_example, load_tokenizer
 

@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerBase
 
 from arc_pipeline.arc.augmentation.recipes import Recipe
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.prediction.encoder import parse_encoder
+from arc_pipeline.arc.rendering.encoder import parse_encoder
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.arc.training.validation import validation_recipes
 from arc_pipeline.errors import ArcPipelineError

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from arc_pipeline.arc.prediction.encoder import GridEncoder, parse_encoder
-from arc_pipeline.arc.prediction.prompt import PROMPTS
+from arc_pipeline.arc.rendering.encoder import GridEncoder, parse_encoder
+from arc_pipeline.arc.rendering.prompt import PROMPTS
 from arc_pipeline.arc.tasks.task import Pair
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.model.weights.chat import chat_frame

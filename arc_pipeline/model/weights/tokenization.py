@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from arc_pipeline.arc.augmentation.recipes import Measure, Recipe
-from arc_pipeline.arc.prediction import vocabulary
-from arc_pipeline.arc.prediction.encoder import GridEncoder, parse_encoder
-from arc_pipeline.arc.prediction.prompt import Prompt
+from arc_pipeline.arc.rendering import vocabulary
+from arc_pipeline.arc.rendering.encoder import GridEncoder, parse_encoder
+from arc_pipeline.arc.rendering.prompt import Prompt
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.model.weights.chat import chat_frame, end_of_turn
@@ -88,7 +88,7 @@ def _with_end_and_pad(tokenizer: "PreTrainedTokenizerBase", model: str) -> "PreT
 
 
 def tiny_tokenizer() -> "PreTrainedTokenizerBase":
-    """One token a character or fixed phrase of the prompts (`arc.prediction.vocabulary`)."""
+    """One token a character or fixed phrase of the prompts (`arc.rendering.vocabulary`)."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from arc_pipeline.arc.augmentation.augmentation import IDENTITY_COLOURS
 from arc_pipeline.arc.augmentation.recipes import Recipe
-from arc_pipeline.arc.prediction.prompt import GENERATE
 from arc_pipeline.arc.prediction.prompt_samples import SAMPLE_TASKS
+from arc_pipeline.arc.rendering.prompt import GENERATE
 from arc_pipeline.arc.tasks.task import Pair, Task
 from arc_pipeline.report.grids.colours import TEST, TRAIN
 from arc_pipeline.report.grids.drawing import board_height, fitting_cell

@@ -25,7 +25,7 @@ from arc_pipeline.arc.augmentation.exposure import exposures
 from arc_pipeline.arc.augmentation.recipes import RECIPE_SCHEMA, Recipe, RecipeDrawer, draw_examples
 from arc_pipeline.arc.augmentation.verdict import Verdict
 from arc_pipeline.arc.experiment import AugmentationConfig, Experiment, TrainingData
-from arc_pipeline.arc.prediction.prompt import GENERATE, SOLVE
+from arc_pipeline.arc.rendering.prompt import GENERATE, SOLVE
 from arc_pipeline.arc.tasks.catalogue import Catalogue
 from arc_pipeline.arc.tasks.task import Pair, Task
 

@@ -20,8 +20,8 @@ from arc_pipeline.arc.augmentation.recipes import (
     draw_examples,
 )
 from arc_pipeline.arc.experiment import AugmentationConfig, TrainingData
-from arc_pipeline.arc.prediction.encoder import parse_encoder
-from arc_pipeline.arc.prediction.prompt import GENERATE, SOLVE
+from arc_pipeline.arc.rendering.encoder import parse_encoder
+from arc_pipeline.arc.rendering.prompt import GENERATE, SOLVE
 from arc_pipeline.arc.tasks.task import Pair, Task
 from arc_pipeline.errors import ArcPipelineError
 

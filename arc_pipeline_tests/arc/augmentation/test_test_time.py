@@ -22,7 +22,7 @@ from arc_pipeline.arc.augmentation.test_time import (
 )
 from arc_pipeline.arc.augmentation.verdict import Verdict
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.prediction.encoder import parse_encoder
+from arc_pipeline.arc.rendering.encoder import parse_encoder
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.errors import ArcPipelineError
 

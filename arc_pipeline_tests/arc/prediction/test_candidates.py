@@ -11,9 +11,9 @@ from arc_pipeline.arc.augmentation.recipes import Recipe
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.candidates import DECODED, PREDICTION_SCHEMA, candidate_row, decode
 from arc_pipeline.arc.prediction.completions import Completion
-from arc_pipeline.arc.prediction.encoder import parse_encoder
-from arc_pipeline.arc.prediction.prompt import SOLVE
 from arc_pipeline.arc.prediction.requests import CandidateRequest, candidate_requests
+from arc_pipeline.arc.rendering.encoder import parse_encoder
+from arc_pipeline.arc.rendering.prompt import SOLVE
 from arc_pipeline.arc.tasks.task import Task
 
 MINIMAL = parse_encoder("MinimalGridEncoder()")

@@ -15,9 +15,9 @@ from arc_pipeline.arc.augmentation.augmentation import TRANSFORM_NAMES, Augmenta
 from arc_pipeline.arc.augmentation.recipes import Recipe
 from arc_pipeline.arc.prediction.completions import Completion
 from arc_pipeline.arc.prediction.drafts import CandidateDrafts
-from arc_pipeline.arc.prediction.encoder import GridEncoder, parse_encoder
-from arc_pipeline.arc.prediction.prompt import SOLVE
 from arc_pipeline.arc.prediction.requests import CandidateRequest
+from arc_pipeline.arc.rendering.encoder import GridEncoder, parse_encoder
+from arc_pipeline.arc.rendering.prompt import SOLVE
 from arc_pipeline.arc.tasks.task import Grid, Pair, Task
 
 MINIMAL = parse_encoder("MinimalGridEncoder()")

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.prediction.grammar import DETERMINED, UNKNOWN, Grammar
-from arc_pipeline.arc.prediction.vocabulary import split
+from arc_pipeline.arc.rendering.encoder import parse_encoder
+from arc_pipeline.arc.rendering.vocabulary import split
 from arc_pipeline.arc.tasks.task import Grid
 from arc_pipeline.errors import ArcPipelineError
 

@@ -8,9 +8,9 @@ import pytest
 
 from arc_pipeline.arc.augmentation.augmentation import Augmentation
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.prediction.encoder import parse_encoder
-from arc_pipeline.arc.prediction.prompt import PROMPTS, SOLVE, Prompt
 from arc_pipeline.arc.prediction.requests import DECODINGS, TEMPERATURES, CandidateRequest, candidate_requests
+from arc_pipeline.arc.rendering.encoder import parse_encoder
+from arc_pipeline.arc.rendering.prompt import PROMPTS, SOLVE, Prompt
 from arc_pipeline.arc.tasks.task import Pair, Task
 
 Tasks = dict[str, list[Task]]

@@ -10,7 +10,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from arc_pipeline.defs.upkeep.dead_runs import PROCESS_TAG, end_dead_runs, process_name
+from arc_pipeline.defs.run_process import PROCESS_TAG, process_name
+from arc_pipeline.defs.upkeep.dead_runs import end_dead_runs
 
 # launches a run as the daemon does, without the command line's tags, and falls asleep in its step
 PROGRAM = """

@@ -9,8 +9,8 @@ import dagster as dg
 import pytest
 
 from arc_pipeline.definitions import build_definitions
+from arc_pipeline.defs.run_process import PROCESS_TAG
 from arc_pipeline.defs.upkeep import queue
-from arc_pipeline.defs.upkeep.dead_runs import PROCESS_TAG
 from arc_pipeline.defs.upkeep.staleness import Node, Status
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.project import Project

@@ -10,9 +10,9 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from arc_pipeline.arc.prediction.completions import Completion
-from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.prediction.grammar import Grammar
 from arc_pipeline.arc.prediction.requests import PromptRequest
+from arc_pipeline.arc.rendering.encoder import parse_encoder
 from arc_pipeline.model.prediction import engine
 from arc_pipeline.model.prediction.complete import PROMPT_TOO_LONG, complete
 from arc_pipeline.model.prediction.constraints import CompletionLimit

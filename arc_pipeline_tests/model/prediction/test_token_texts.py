@@ -3,9 +3,9 @@
 import pytest
 
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.prediction.encoder import parse_encoder
-from arc_pipeline.arc.prediction.prompt import solve_prompt
 from arc_pipeline.arc.prediction.requests import candidate_requests
+from arc_pipeline.arc.rendering.encoder import parse_encoder
+from arc_pipeline.arc.rendering.prompt import solve_prompt
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.model.prediction.token_texts import first_prompt_texts, token_texts
 from arc_pipeline.model.weights.tokenization import EOS, decode_ids, encode_example, load_tokenizer, tiny_tokenizer

@@ -11,8 +11,8 @@ import pytest
 from arc_pipeline.arc.augmentation.recipes import RECIPE_SCHEMA
 from arc_pipeline.arc.augmentation.test_time import draw_training
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.arc.prediction.encoder import parse_encoder
 from arc_pipeline.arc.prediction.requests import candidate_requests
+from arc_pipeline.arc.rendering.encoder import parse_encoder
 from arc_pipeline.arc.tasks.task import Pair, Task
 from arc_pipeline.arc.tasks.task_table import tasks_table
 from arc_pipeline.model.prediction.candidates import complete_candidates

@@ -11,8 +11,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from arc_pipeline.arc.augmentation.recipes import RecipeDrawer
 from arc_pipeline.arc.experiment import AugmentationConfig, Experiment, TrainingData
-from arc_pipeline.arc.prediction.encoder import parse_encoder
-from arc_pipeline.arc.prediction.prompt import PROMPTS
+from arc_pipeline.arc.rendering.encoder import parse_encoder
+from arc_pipeline.arc.rendering.prompt import PROMPTS
 from arc_pipeline.arc.tasks.task import Pair
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.model.weights.checkpoint import save_checkpoint

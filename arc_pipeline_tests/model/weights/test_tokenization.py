@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from arc_pipeline.arc.prediction.encoder import LARGEST_GRID, parse_encoder
-from arc_pipeline.arc.prediction.vocabulary import split
+from arc_pipeline.arc.rendering.encoder import LARGEST_GRID, parse_encoder
+from arc_pipeline.arc.rendering.vocabulary import split
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.model.prediction.constraints import longest_completion
 from arc_pipeline.model.weights.tokenization import (

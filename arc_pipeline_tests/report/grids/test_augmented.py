@@ -7,7 +7,7 @@ import pytest
 
 from arc_pipeline.arc.augmentation.augmentation import Augmentation
 from arc_pipeline.arc.augmentation.recipes import RECIPE_SCHEMA, Recipe, RecipeDrawer
-from arc_pipeline.arc.prediction.prompt import GENERATE, SOLVE
+from arc_pipeline.arc.rendering.prompt import GENERATE, SOLVE
 from arc_pipeline.arc.settings import AugmentationConfig, TrainingData
 from arc_pipeline.arc.tasks.task import Pair, Task
 from arc_pipeline.report.grids.augmented import (

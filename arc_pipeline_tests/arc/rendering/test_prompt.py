@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arc_pipeline.arc.prediction.encoder import parse_encoder
-from arc_pipeline.arc.prediction.prompt import GENERATE, PROMPTS, SOLVE, Prompt
+from arc_pipeline.arc.rendering.encoder import parse_encoder
+from arc_pipeline.arc.rendering.prompt import GENERATE, PROMPTS, SOLVE, Prompt
 from arc_pipeline.arc.tasks.task import Pair, Task
 
 ENCODERS = [

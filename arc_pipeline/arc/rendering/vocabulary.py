@@ -7,7 +7,7 @@ import re
 from functools import cache
 from string import printable
 
-from arc_pipeline.arc.prediction import encoder, prompt
+from arc_pipeline.arc.rendering import encoder, prompt
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.uncounted import uncounted
 

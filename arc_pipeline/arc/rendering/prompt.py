@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from arc_pipeline.arc.prediction.encoder import GridEncoder
+from arc_pipeline.arc.rendering.encoder import GridEncoder
 from arc_pipeline.arc.tasks.task import Pair
 from arc_pipeline.uncounted import uncounted
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arc_pipeline.arc.prediction.encoder import parse_encoder
-from arc_pipeline.arc.prediction.prompt import PROMPTS
-from arc_pipeline.arc.prediction.vocabulary import CHARACTERS, LENGTH_ENCODER, PHRASES, split, task_length
+from arc_pipeline.arc.rendering.encoder import parse_encoder
+from arc_pipeline.arc.rendering.prompt import PROMPTS
+from arc_pipeline.arc.rendering.vocabulary import CHARACTERS, LENGTH_ENCODER, PHRASES, split, task_length
 from arc_pipeline.arc.tasks.catalogue import Catalogue
 from arc_pipeline.arc.tasks.task import Pair, Task
 

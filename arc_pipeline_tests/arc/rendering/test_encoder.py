@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from arc_pipeline.arc.prediction.encoder import (
+from arc_pipeline.arc.rendering.encoder import (
     LARGEST_GRID,
     GridEncoder,
     GridShapeEncoder,
