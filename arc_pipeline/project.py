@@ -61,7 +61,7 @@ class Project:
         return ExperimentCatalogue.read(self.experiment_files, self.datasets().names())
 
     def add_defaults(self) -> "Project":
-        """Copies each default file that the data directory lacks as a whole; never touches a file that is there."""
+        """Copies the default files to a data directory without datasets; never touches a file that is there."""
         source = defaults_directory()
         if source != self.data and not (self.data / DEFAULT_FILES[0]).exists():
             for name in DEFAULT_FILES:
@@ -94,6 +94,11 @@ def _checkout() -> Path | None:
 def _copy_default(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
-        shutil.copytree(source, target, dirs_exist_ok=True)
-    elif not target.exists():
+        shutil.copytree(source, target, dirs_exist_ok=True, copy_function=_copy_if_absent)
+    else:
+        _copy_if_absent(source, target)
+
+
+def _copy_if_absent(source: str | Path, target: str | Path) -> None:
+    if not Path(target).exists():
         shutil.copy(source, target)

@@ -35,7 +35,7 @@ LONGEST = ("test_story", "test_interruptions", "test_browser", "test_ranks", "te
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take longest come first, lest one core waits for the other in the end."""
+    """The files that take longest come first: otherwise one core would wait for the other in the end."""
     order = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path.stem, len(LONGEST)))
 

@@ -78,7 +78,7 @@ def write_measurement(job_file: str, result_file: str, budget: str) -> None:
 
 
 def first_to_be_killed() -> None:
-    """Where memory runs out, the kernel shall take this process and spare the user's others."""
+    """Where memory runs out, the kernel should kill this process and spare the user's others."""
     score = Path("/proc/self/oom_score_adj")
     if score.exists():
         score.write_text("1000")

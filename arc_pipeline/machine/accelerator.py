@@ -65,7 +65,7 @@ def _gpu(chosen: str, gpus: list[str]) -> str:
 def accelerator(store: Path, report: Callable[[str], None]) -> Iterator[list[int]]:
     """Waits for the accelerator, then holds it; yields file descriptors, to be inherited by programs that use it."""
     with ExitStack() as stack:
-        # in the order of their names everywhere, lest two wait for each other
+        # in the order of their names everywhere: otherwise two programs could wait for each other
         yield [stack.enter_context(_held(path, report)) for path in lock_files(store)]
 
 

@@ -2,6 +2,6 @@
 
 import os
 
-# read when torch is loaded: threads that wait for each other shall sleep. By default they spin, which saves nothing
+# read when torch is loaded: it makes threads that wait for each other sleep. By default they spin, which saves nothing
 # where all cores are free; where another program wants one, a step took up to ten times as long
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

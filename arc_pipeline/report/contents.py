@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from arc_pipeline.arc.evaluation.results import TABLES, frame_of
+from arc_pipeline.arc.evaluation.breakdown import BIN_METRICS
+from arc_pipeline.arc.evaluation.metrics import TEMPERATURE_METRICS
+from arc_pipeline.arc.evaluation.prediction_curve import CURVE_METRICS
+from arc_pipeline.arc.evaluation.results import NEEDED, TABLES, frame_of, lacking_columns
 from arc_pipeline.arc.prediction.requests import DECODINGS
 from arc_pipeline.report.charts.curves import (
     draw_breakdowns,
@@ -26,6 +29,11 @@ if TYPE_CHECKING:
 
 MOST_ANSWERS = 6
 TITLES = {"models": "Models", "temperatures": "Does the temperature matter?", "duration": "Capacity and duration"}
+# what is drawn of each asset
+COLUMNS: dict[str, Sequence[str]] = {
+    **{asset: NEEDED[table] for table, asset in TABLES.items()},
+    **{"training_curve": TEMPERATURE_METRICS, "prediction_curve": CURVE_METRICS, "breakdown": BIN_METRICS},
+}
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ class Contents:
 
 def read_contents(store: Store, experiments: Sequence[str]) -> Contents:
     """Everything that was materialized; what was not is left out."""
-    tables = {title: SHEETS[name](_results(store, name)) for name, title in TITLES.items()}
+    tables = {title: SHEETS[name](_frame(store, TABLES[name])) for name, title in TITLES.items()}
     pictures = {name: experiment_pictures(store, name) for name in experiments}
     galleries = {name: answer_pictures(store, name) for name in experiments}
     return Contents(
@@ -63,7 +71,7 @@ def curves_over_experiments(store: Store, experiments: Sequence[str]) -> list[Pi
     """Whole trainings of several lengths, then the way of single trainings."""
     import pandas as pd
 
-    whole = draw_capacity_and_duration(_results(store, "duration"))
+    whole = draw_capacity_and_duration(_frame(store, TABLES["duration"]))
     curves = [_frame(store, "training_curve", name).assign(experiment=name) for name in experiments]
     single = draw_trainings(pd.concat([pd.DataFrame(), *(curve for curve in curves if not curve.empty)]))
     return [
@@ -98,18 +106,12 @@ def answer_pictures(store: Store, name: str) -> list[Picture]:
     ]
 
 
-def _results(store: Store, table: str) -> "DataFrame":
-    results = _frame(store, TABLES[table])
-    # one of an older version is shown once it was made again
-    return results if "best" in results else results.head(0)
-
-
 def _frame(store: Store, asset: str, partition: str = "") -> "DataFrame":
-    """Empty where there is none."""
+    """Empty where there is none, or one of an older version: that is shown once it was made again."""
     import pandas as pd
 
     table = _table(store, asset, partition)
-    return frame_of(table) if table else pd.DataFrame()
+    return frame_of(table) if table and not lacking_columns(table, COLUMNS[asset]) else pd.DataFrame()
 
 
 def _table(store: Store, asset: str, partition: str = "", name: str = "") -> "pa.Table | None":

@@ -6,8 +6,11 @@ import dagster as dg
 import pytest
 
 from arc_pipeline.arc.evaluation.diff import Side, compare_experiments, difference_lines
-from arc_pipeline.errors import MissingArtefact
+from arc_pipeline.arc.evaluation.results import PER_TASK
+from arc_pipeline.defs.upkeep.runs import Batch
+from arc_pipeline.errors import ArcPipelineError, MissingArtefact
 from arc_pipeline.store.artefact import Artefact, Store
+from arc_pipeline.store.tables import read_table, write_table
 from arc_pipeline.store.trace import lineage_chain
 
 CELL = Artefact("metrics", "straight/t0.0")
@@ -57,6 +60,33 @@ def test_two_versions_of_one_experiment_are_compared(two) -> None:
     # the table before the change stays
     assert len(store.versions(CELL)) == 2
     assert lineage_chain(store, CELL, before[:12])[0]["current"] is False
+
+
+def test_a_metric_that_is_unknown_or_was_added_since_is_named(two) -> None:
+    store = store_of(two)
+    sides = Side.parse("straight", "t0.0"), Side.parse("turned", "t0.0")
+    with pytest.raises(ArcPipelineError, match="unknown metric 'vote2'; did you mean 'vote_2'"):
+        compare_experiments(store, *sides, "vote2")
+    directory = store.current(CELL)
+    write_table(read_table(directory, PER_TASK).drop_columns(["vote_1"]), directory, PER_TASK)
+    old = r"^metrics\[straight/t0.0\] was made by an older version, without vote_1; run: arc-pipeline refresh$"
+    with pytest.raises(ArcPipelineError, match=old):
+        compare_experiments(store, *sides, "vote_1")
+    named = Side.parse(f"straight@{store.lineage(CELL).data_version[:12]}", "t0.0")
+    with pytest.raises(
+        ArcPipelineError, match=r"^metrics\[straight/t0.0\]@\w+ .* without vote_1; choose another --metric$"
+    ):
+        compare_experiments(store, named, sides[1], "vote_1")
+    assert compare_experiments(store, *sides)["tasks"]["metric"] == "vote_2"
+
+
+def test_a_table_over_experiments_names_the_one_that_lacks_a_metric(two) -> None:
+    session = two.load()
+    directory = session.store.current(Artefact("experiment_summary", "straight"))
+    write_table(read_table(directory, PER_TASK).drop_columns(["vote_2"]), directory, PER_TASK)
+    outcome = session.run(Batch(None, [session.scanner().node(Artefact("results_table"))]))
+    assert "experiment_summary[straight] was made by an older version, without vote_2; run: " in outcome.failed
+    assert "refresh --select straight" in outcome.failed
 
 
 def test_a_version_that_is_not_kept_is_named(two) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from arc_pipeline.arc.evaluation.metrics import BY_NAME
 from arc_pipeline.arc.evaluation.results import SHOWN_METRICS
 from arc_pipeline.report.contents import Contents, Picture, read_contents
 from arc_pipeline.report.lineage_graph import Asset, Partition
@@ -117,7 +118,7 @@ def test_the_contents_are_what_the_store_has(tmp_path: Path) -> None:
     store = Store(tmp_path)
     assert read_contents(store, ["one"]) == Contents({}, [], {}, {})
     row = {"experiment": "one", "dataset": "ten", "decoding": "t0.0", "temperature": 0.0, "n": 2, "best": []}
-    row |= dict.fromkeys(SHOWN_METRICS, 0.5) | {"intervals": {name: [0.0, 1.0] for name in SHOWN_METRICS}}
+    row |= dict.fromkeys(BY_NAME, 0.5) | {"intervals": {name: [0.0, 1.0] for name in SHOWN_METRICS}}
     row |= {"planned": 4, "answered": 4, "decoded": 4, "tasks": 2, "test_pairs": 2, "trace": "t@1", "contamination": ""}
     made(store, "results_table", "", [row])
     made(store, "prediction_curve", "one", [row])
@@ -131,3 +132,14 @@ def test_the_contents_are_what_the_store_has(tmp_path: Path) -> None:
         "Metrics against the number of predictions",
     ]
     assert found.experiments.keys() == {"one"}
+
+
+def test_what_lacks_a_metric_that_was_added_since_is_shown_once_it_was_made_again(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    row = {"experiment": "one", "dataset": "ten", "decoding": "t0.0", "temperature": 0.0, "n": 2, "best": []}
+    row |= {"tasks": 2, "test_pairs": 2, "trace": "t@1", "settings": "{}", "max_steps": 3, "step": 3, "bin": "1-9"}
+    for asset in ("results_table", "temperature_table", "duration_table"):
+        made(store, asset, "", [row])
+    for asset in ("prediction_curve", "training_curve", "breakdown"):
+        made(store, asset, "one", [row])
+    assert read_contents(store, ["one"]) == Contents({}, [], {}, {})

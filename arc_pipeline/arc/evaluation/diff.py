@@ -8,8 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from arc_pipeline.arc.evaluation.comparison import Comparison, compare_tasks
-from arc_pipeline.arc.evaluation.results import PER_TASK
-from arc_pipeline.errors import MissingArtefact
+from arc_pipeline.arc.evaluation.metrics import TASK_METRICS
+from arc_pipeline.arc.evaluation.results import PER_TASK, refuse_outdated
+from arc_pipeline.arc.names import did_you_mean_or_all
+from arc_pipeline.errors import ArcPipelineError, MissingArtefact
 from arc_pipeline.store.artefact import Artefact, Lineage, Store
 from arc_pipeline.store.code_migration import changed_code
 from arc_pipeline.store.differences import changed
@@ -43,6 +45,8 @@ class Side:
 
 def compare_experiments(store: Store, a: Side, b: Side, metric: str = "vote_2") -> dict[str, Any]:
     """JSON: `config`, `data`, `code` in words, and `tasks`, the fields of a Comparison of b against a."""
+    if metric not in TASK_METRICS:
+        raise ArcPipelineError(f"unknown metric {metric!r}{did_you_mean_or_all(metric, TASK_METRICS)}")
     old, new = a.by_asset(store), b.by_asset(store)
     shared = [asset for asset in new if asset in old]
     return {
@@ -51,7 +55,7 @@ def compare_experiments(store: Store, a: Side, b: Side, metric: str = "vote_2") 
         "config": sorted({line for configs in _configs(old, new) for line in changed(*configs)} - _versions(old, new)),
         "data": changed(_counts(old), _counts(new)),
         "code": {asset: names for asset in shared if (names := changed_code(asset, old[asset].code, new[asset].code))},
-        "tasks": asdict(compare_tasks(_per_task(store, a), _per_task(store, b), metric)),
+        "tasks": asdict(compare_tasks(_per_task(store, a, metric), _per_task(store, b, metric), metric)),
     }
 
 
@@ -74,11 +78,16 @@ def _counts(records_by_asset: Mapping[str, Lineage]) -> dict[str, Any]:
     return {name: record.metadata[name] for name in COUNTED if record and name in record.metadata}
 
 
-def _per_task(store: Store, side: Side) -> "DataFrame":
+def _per_task(store: Store, side: Side, metric: str) -> "DataFrame":
     directory = store.version(side.artefact, side.version) if side.version else store.current(side.artefact)
     if directory is None:
         raise MissingArtefact(f"{side.artefact} has no version {side.version}")
-    frame: DataFrame = read_table(directory, PER_TASK).to_pandas()
+    table = read_table(directory, PER_TASK)
+    # a kept version is not made again
+    if side.version:
+        refuse_outdated(table, f"{side.artefact}@{side.version}", [metric], "choose another --metric")
+    refuse_outdated(table, str(side.artefact), [metric])
+    frame: DataFrame = table.to_pandas()
     return frame
 
 

@@ -43,6 +43,8 @@ RESULT_FIELDS = (
     *(*KEYS, "n", *metric_names(in_tables(METRICS)), *SHOWN_COUNTS),
     *("tasks", "test_pairs", "intervals", "trace", "contamination"),
 )
+# the columns that what reads a table needs
+NEEDED = {"models": (*RESULT_FIELDS, "best"), "temperatures": TEMPERATURE_COLUMNS, "duration": DURATION_COLUMNS}
 # rows of a table compete for the best metrics where these have the same values
 COMPETE = {
     "models": ("dataset", "decoding"),
@@ -74,9 +76,21 @@ def stored_results(store: Store, table: str = "models") -> pa.Table:
         raise ArcPipelineError(f"unknown table {table!r}{did_you_mean_or_all(table, TABLES)}")
     asset = TABLES[table]
     stored = read_table(store.current(Artefact(asset)), asset)
-    if stored.num_rows and "best" not in stored.column_names:
-        raise ArcPipelineError(f"{asset} was made by an older version; run: arc-pipeline refresh")
+    refuse_outdated(stored, asset, NEEDED[table])
     return stored
+
+
+def refuse_outdated(
+    table: pa.Table, what: str, needed: Sequence[str], to_do: str = "run: arc-pipeline refresh"
+) -> None:
+    """ArcPipelineError if a stored table lacks columns that were added since it was made."""
+    if lacking := lacking_columns(table, needed):
+        raise ArcPipelineError(f"{what} was made by an older version, without {', '.join(lacking)}; {to_do}")
+
+
+def lacking_columns(table: pa.Table, needed: Sequence[str]) -> list[str]:
+    """The needed columns that a stored table lacks; one without rows lacks none."""
+    return [name for name in needed if name not in table.column_names] if table.num_rows else []
 
 
 def frame_of(table: pa.Table) -> "DataFrame":

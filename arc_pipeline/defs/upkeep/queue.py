@@ -71,7 +71,7 @@ def training_queue(
 @dg.sensor(
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Ends runs whose process is gone, as after a power cut, so that run_retries begin them anew.",
+    description="Ends runs whose process is gone, as after a power cut, so that run_retries start them again.",
 )
 def dead_runs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     end_dead_runs(context.instance)
@@ -121,7 +121,7 @@ def unfinished_trainings(instance: DagsterInstance) -> list[dg.DagsterRun]:
 
 
 def _to_be_retried(instance: DagsterInstance) -> list[dg.DagsterRun]:
-    """Runs that failed just now and that the daemon will begin anew; without a daemon, none ever does."""
+    """Runs that failed just now and that the daemon will start again; none without a daemon."""
     since = datetime.now(UTC) - RETRIED_WITHIN
     lately = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags={WILL_RETRY_TAG: "true"}, updated_after=since)
     return [run for run in instance.get_runs(lately) if AUTO_RETRY_RUN_ID_TAG not in run.tags]

@@ -12,8 +12,8 @@ def selected(
     scanner: Scanner, statuses: Sequence[Status], patterns: Sequence[str], on_hold: Collection[str] = ()
 ) -> list[Status]:
     """The statuses that are not fresh and match a pattern (of the asset, the partition or a part of it), with the
-    upstream that they need; tables over all experiments come along, but bring no experiment with them, and
-    experiments that are `on_hold` come only if a pattern names them."""
+    upstream that they need. Tables over all experiments are included where a selected experiment changes them, but
+    add no other experiment; experiments that are `on_hold` are included only if a pattern names them."""
     refuse_unknown(statuses, patterns)
     by_node = {status.node: status for status in statuses}
     wanted: set[Node] = set()

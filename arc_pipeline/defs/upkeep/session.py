@@ -71,19 +71,17 @@ class Session:
 
         `partitions` is the name of one, or a pattern such as `*`: then those that the current code made are left out.
         """
+        meant = Artefact(asset, partitions)
         nodes = [node for node in self.scanner().nodes() if node.key == asset and _is_meant(node, partitions)]
         if not nodes:
-            raise ArcPipelineError(f"there is no {Artefact(asset, partitions)}: no such asset or partition")
-        records = [self.store.lineage(node.artefact) for node in nodes]
-        if len(nodes) == 1 and records[0] is None:
-            raise MissingArtefact(f"{nodes[0].artefact} is not there yet, there is nothing to accept")
+            raise ArcPipelineError(f"there is no {meant}: no such asset or partition")
+        made = [(node, record) for node in nodes if (record := self.store.lineage(node.artefact))]
+        if not made:
+            raise MissingArtefact(f"nothing of {meant} has been made yet, there is nothing to accept")
         code = asset_code(asset)
         now = code.version if code else ""
-        made = [(node, record) for node, record in zip(nodes, records, strict=True) if record]
         if not (other := [(node, record) for node, record in made if record.code_version != now]):
-            raise ArcPipelineError(
-                f"{Artefact(asset, partitions)} was made by the current code, there is nothing to accept"
-            )
+            raise ArcPipelineError(f"{meant} was made by the current code, there is nothing to accept")
         return [self._accept(node, record, now, reason) for node, record in other]
 
     def _accept(self, node: Node, record: Lineage, now: str, reason: str) -> Lineage:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from arc_pipeline.arc.evaluation.breakdown import BIN_METRICS
 from arc_pipeline.arc.evaluation.metrics import BY_NAME, TEMPERATURE_METRICS
+from arc_pipeline.arc.evaluation.prediction_curve import CURVE_METRICS
 from arc_pipeline.report.charts.figure import COLOURS, DASHES, MARKERS, figure_png, step_axis, steps_label
 from arc_pipeline.report.charts.series import with_series
 from arc_pipeline.report.tables import by_dataset, decoding_labels, span
@@ -88,7 +89,7 @@ def draw_over_predictions(curve: "DataFrame", name: str) -> list[bytes]:
     figures = []
     for dataset, rows in by_dataset(curve):
         labelled = rows.assign(label=decoding_labels(rows, "temperature "))
-        panels = {metric: _lines_by(labelled, "label", "n", metric) for metric in TEMPERATURE_METRICS}
+        panels = {metric: _lines_by(labelled, "label", "n", metric) for metric in CURVE_METRICS}
         figures.append(Curves(_title(f"{name}, {dataset}", rows), panels, _predictions, logarithmic=True))
     return _pngs(figures)
 

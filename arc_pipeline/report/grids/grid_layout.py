@@ -26,7 +26,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Frame:
-    """The line around a stack and the colour of its label; the ground is filled for what the eye shall find first."""
+    """The line around a stack and the colour of its label; the background is filled where readers should look first."""
 
     colour: str
     dashed: bool = False

@@ -11,12 +11,14 @@ from arc_pipeline.arc.evaluation.results import (
     COMPETE,
     DURATION_COLUMNS,
     SHOWN_METRICS,
+    TABLES,
     frame_of,
     greedy,
     greedy_by_duration,
     results_frame,
     settings,
     sorted_results,
+    stored_results,
     what_it_shows,
     with_best,
 )
@@ -150,6 +152,18 @@ def test_a_notebook_gets_frames_of_what_is_stored(tmp_path: Path) -> None:
     assert results_frame(store, "duration").set_index("experiment")["vote_2"].to_dict() == {"fixed": 0.8, "bug": 0.25}
     with pytest.raises(ArcPipelineError, match="unknown table 'durations'; did you mean 'duration'"):
         results_frame(store, "durations")
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_without_a_metric_that_was_added_since_must_be_made_again(tmp_path: Path, name: str) -> None:
+    store, asset = Store(tmp_path), TABLES[name]
+    with store.writing(Artefact(asset)) as directory:
+        write_table(table(row(best=[])).drop_columns(["pass_n"]), directory, asset)
+        record = {"artefact": asset, "data_version": "a" * 64, "code_version": "1", "upstream": {}}
+        store.commit(directory, Lineage.model_validate(record))
+    message = rf"^{asset} was made by an older version, without pass_n; run: arc-pipeline refresh$"
+    with pytest.raises(ArcPipelineError, match=message):
+        stored_results(store, name)
 
 
 def test_what_the_bug_costs_is_told_at_temperature_0() -> None:

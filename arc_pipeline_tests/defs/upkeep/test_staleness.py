@@ -2,7 +2,7 @@
 
 import pytest
 
-from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.errors import ArcPipelineError, MissingArtefact
 from arc_pipeline.store.artefact import Artefact
 from arc_pipeline.store.tables import read_table
 
@@ -127,6 +127,15 @@ def test_a_pattern_accepts_many_at_once_and_leaves_out_what_the_current_code_mad
         session.accept("metrics", "*", "again")
     with pytest.raises(ArcPipelineError, match=r"there is no metrics\[straigth/\*\]"):
         session.accept("metrics", "straigth/*", "a slip")
+
+
+def test_nothing_is_accepted_of_what_was_never_made(faked) -> None:
+    faked.write("one")
+    faked.write("two")
+    session = faked.load()
+    for partitions in ("*", "one"):
+        with pytest.raises(MissingArtefact, match=r"nothing of checkpoint\[.*\] has been made yet"):
+            session.accept("checkpoint", partitions, "too early")
 
 
 def test_a_curve_asks_for_weights_that_were_kept_and_never_marks_the_checkpoint(two) -> None:
