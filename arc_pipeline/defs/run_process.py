@@ -18,7 +18,7 @@ def process_name(process: int | None = None) -> str:
     """
     try:
         alive = psutil.Process(process)
-        if alive.status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:  # whose parent may never remove it
+        if alive.status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:  # a zombie, whose parent may never remove it
             return ""
         # since the machine was started, in clock ticks: the clock may be set meanwhile
         started = round((alive.create_time() - psutil.boot_time()) * os.sysconf("SC_CLK_TCK"))
