@@ -56,7 +56,7 @@ def demo(as_json: Json = False) -> None:
     ),
 )
 def new(
-    name: Annotated[str, typer.Argument(help="The name of the new experiment: letters, digits, `-` and `_`.")],
+    name: Annotated[str, typer.Argument(help="The name of the new experiment: letters, digits and `_ . -`.")],
     source: Annotated[
         str, typer.Option("--from", help="The experiment to copy or to adapt.", autocompletion=complete_experiment)
     ],
