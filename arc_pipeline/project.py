@@ -14,6 +14,7 @@ import arc_pipeline
 from arc_pipeline.arc.experiment import ExperimentCatalogue
 from arc_pipeline.arc.rendering.vocabulary import task_length
 from arc_pipeline.arc.tasks.catalogue import Catalogue
+from arc_pipeline.errors import Fault
 from arc_pipeline.store.artefact import Store
 
 DATA_VARIABLE = "ARC_PIPELINE_DATA"
@@ -59,6 +60,10 @@ class Project:
     def experiments(self) -> ExperimentCatalogue:
         """All experiments, as the files say now."""
         return ExperimentCatalogue.read(self.experiment_files, self.datasets().names())
+
+    def misnamed(self) -> list[Fault]:
+        """Files that are ignored because their names can be no partitions."""
+        return [*self.datasets().misnamed(), *self.experiments().misnamed()]
 
     def add_defaults(self) -> "Project":
         """Copies the default files to a data directory without datasets; never touches a file that is there."""

@@ -3,7 +3,6 @@
 import ast
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import arc_pipeline
 from arc_pipeline.definitions import STAGES  # noqa: F401  (declares all assets)
 from arc_pipeline.defs.declare import ENTRIES, asset_code
 from arc_pipeline.store.code_version import Module, Package, code_of
+from arc_pipeline.store.normal_form import defined_names
 
 SOURCE = Path(arc_pipeline.__file__).parent
 # module: the assets that change when each of its functions does. Roots and configurations are known by
@@ -214,8 +214,10 @@ def test_splitting_every_file_changes_nothing(copy: Path, package: Package) -> N
         tree = ast.parse(path.read_text())
         if functions := private_functions(tree):
             module = ".".join(["arc_pipeline", *path.relative_to(copy).with_suffix("").parts])
-            imports = [each for each in tree.body if not {*_names(each)}]
-            own = sorted({name for each in tree.body for name in _names(each)} - {each.name for each in functions})
+            imports = [each for each in tree.body if not {*defined_names(each)}]
+            own = sorted(
+                {name for each in tree.body for name in defined_names(each)} - {each.name for each in functions}
+            )
             source = f"from {module} import {', '.join(own)}"
             inner = [*map(ast.unparse, imports), *([source] if own else []), *map(ast.unparse, functions)]
             path.with_name(f"{path.stem}_inner.py").write_text("\n".join(inner))
@@ -224,15 +226,6 @@ def test_splitting_every_file_changes_nothing(copy: Path, package: Package) -> N
             path.write_text("\n".join([f"from {module}_inner import {names}", *rest]))
     assert len([*copy.rglob("*_inner.py")]) > 30
     assert versions(Package(copy)) == versions(package)
-
-
-def _names(statement: ast.stmt) -> Iterator[str]:
-    """What a statement of a module defines."""
-    if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
-        yield statement.name
-    elif isinstance(statement, (ast.Assign, ast.AnnAssign)):
-        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        yield from (node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name))
 
 
 def test_pictures_change_nothing(copy: Path, package: Package) -> None:

@@ -10,7 +10,7 @@ from rich.filesize import decimal
 
 from arc_pipeline.cli.console import print_sheet, say, wide_console, writing
 from arc_pipeline.cli.options import LOOK, Json, examples
-from arc_pipeline.cli.session import open_session, open_store
+from arc_pipeline.cli.session import open_project, open_session, open_store
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,7 +41,7 @@ def results(
     """
     from arc_pipeline.arc.evaluation.results import frame_of, sorted_results
 
-    open_session()
+    open_project()
     stored = read_results(table or "models")
     if sort:
         stored = sorted_results(stored, sort)

@@ -18,15 +18,20 @@ if TYPE_CHECKING:
 
 
 def open_session() -> "Session":
-    """The project's session; says which files are ignored because of their names."""
+    """A session on the project's definitions; says which files are ignored because of their names."""
     from arc_pipeline.definitions import build_definitions
     from arc_pipeline.defs.upkeep.session import Session
 
+    project = open_project()
+    return Session(project, build_definitions(project))
+
+
+def open_project() -> "Project":
+    """The project, without definitions, which take longer; says which files are ignored because of their names."""
     project = prepared_project()
-    session = Session(project, build_definitions(project))
-    for fault in session.misnamed():
+    for fault in project.misnamed():
         say(f"ignored: {fault}", "yellow")
-    return session
+    return project
 
 
 def open_store() -> "Store":

@@ -11,8 +11,6 @@ import dagster as dg
 import pyarrow as pa
 
 from arc_pipeline.arc.augmentation.verdict import Verdict
-from arc_pipeline.arc.evaluation.metrics import TASK_METRICS
-from arc_pipeline.arc.evaluation.results import PER_TASK, refuse_outdated
 from arc_pipeline.arc.experiment import Experiment, ExperimentCatalogue
 from arc_pipeline.arc.prediction.requests import DECODINGS
 from arc_pipeline.defs.config_versions import config_version
@@ -99,11 +97,7 @@ class Making:
 
     def table(self, asset: str, partition: str = "", name: str = "") -> pa.Table:
         """A table of another artefact; its name is the asset's unless given."""
-        table = read_table(self.read(asset, partition), name or asset)
-        if name == PER_TASK:
-            to_do = f"run: arc-pipeline refresh --select {partition.split('/')[0]}"
-            refuse_outdated(table, str(Artefact(asset, partition)), TASK_METRICS, to_do)
-        return table
+        return read_table(self.read(asset, partition), name or asset)
 
     def exists(self, asset: str, partition: str = "") -> bool:
         """Whether another artefact has been materialized."""

@@ -7,8 +7,8 @@ import dagster as dg
 import pyarrow as pa
 
 from arc_pipeline.arc.evaluation.metric_tables import aggregate, per_pair, per_task
-from arc_pipeline.arc.evaluation.metrics import BY_NAME
-from arc_pipeline.arc.evaluation.results import PER_TASK, frame_of, settings
+from arc_pipeline.arc.evaluation.metrics import BY_NAME, TASK_METRICS
+from arc_pipeline.arc.evaluation.results import PER_TASK, frame_of, refuse_outdated, settings
 from arc_pipeline.arc.evaluation.voting import attempts_table, submission
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.candidates import candidates_table
@@ -26,6 +26,7 @@ from arc_pipeline.machine.accelerator import POOL
 from arc_pipeline.report.charts.curves import draw_over_steps
 from arc_pipeline.report.data_uris import markdown_images
 from arc_pipeline.report.tables import decoding_sheets, markdown, step_sheets
+from arc_pipeline.store.artefact import Artefact
 from arc_pipeline.store.tables import stacked
 from arc_pipeline.uncounted import uncounted
 
@@ -65,6 +66,20 @@ def plotted(rows: list[dict[str, Any]]) -> dict[str, float]:
     return {f"{row['dataset']}/{each.title(row['n'])}": row[each.name] for row in rows for each in metrics}
 
 
+def stored_per_task(making: Making, asset: str, partition: str) -> pa.Table:
+    """The metrics of each task that another artefact has, refused if it lacks some that were added since."""
+    table = making.table(asset, partition, PER_TASK)
+    refuse_missing_metrics(table, Artefact(asset, partition))
+    return table
+
+
+@uncounted("refuses a table, and changes none")
+def refuse_missing_metrics(table: pa.Table, artefact: Artefact) -> None:
+    """ArcPipelineError, with what to do, if a table of metrics by task lacks a metric."""
+    to_do = f"run: arc-pipeline refresh --select {artefact.partition.split('/')[0]}"
+    refuse_outdated(table, str(artefact), TASK_METRICS, to_do)
+
+
 @declare.asset(group="evaluation", by="experiment", deps=[metrics, checkpoint, contamination])
 def experiment_summary(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """The metrics of one experiment at all its decodings, one row for each dataset and decoding."""
@@ -83,7 +98,7 @@ def experiment_summary(context: dg.AssetExecutionContext, workspace: Workspace) 
             for row in making.table("metrics", f"{name}/{decoding}").to_pylist()
             for trace in [making.trace("metrics", f"{name}/{decoding}")]
         ]
-        tasks = {key: making.table("metrics", f"{name}/{key}", PER_TASK) for key in making.present("metrics", name)}
+        tasks = {key: stored_per_task(making, "metrics", f"{name}/{key}") for key in making.present("metrics", name)}
         summary = pa.Table.from_pylist(rows)
         tables = {"experiment_summary": summary, PER_TASK: stacked("decoding", tasks)}
         return making.save_tables(tables, metadata=shown_summary(summary))

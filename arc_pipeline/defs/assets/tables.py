@@ -9,14 +9,13 @@ from arc_pipeline.arc.evaluation.comparison import gains_of_test_time_training
 from arc_pipeline.arc.evaluation.results import (
     COMPETE,
     DURATION_COLUMNS,
-    PER_TASK,
     TEMPERATURE_COLUMNS,
     frame_of,
     greedy_by_duration,
     with_best,
 )
 from arc_pipeline.defs import declare
-from arc_pipeline.defs.assets.evaluation import experiment_summary
+from arc_pipeline.defs.assets.evaluation import experiment_summary, stored_per_task
 from arc_pipeline.defs.making import Making
 from arc_pipeline.defs.metadata import markdown_metadata
 from arc_pipeline.defs.workspace import Workspace
@@ -45,7 +44,7 @@ def summaries(making: Making) -> pa.Table:
 def tasks_of_summaries(making: Making) -> "DataFrame":
     """The metrics of every task of all experiments and decodings."""
     present = making.experiments_with("experiment_summary")
-    tables = {name: making.table("experiment_summary", name, PER_TASK) for name in present}
+    tables = {name: stored_per_task(making, "experiment_summary", name) for name in present}
     frame: DataFrame = stacked("experiment", tables).to_pandas()
     return frame
 

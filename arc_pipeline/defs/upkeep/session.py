@@ -15,7 +15,7 @@ from arc_pipeline.defs.upkeep.refresh import make_planned
 from arc_pipeline.defs.upkeep.runs import Batch, Outcome, report_again, run_batch
 from arc_pipeline.defs.upkeep.selection import matches, selected, unnamed
 from arc_pipeline.defs.upkeep.staleness import UNRECORDED, Node, Scanner, Status
-from arc_pipeline.errors import ArcPipelineError, Fault, MissingArtefact, MissingWeights
+from arc_pipeline.errors import ArcPipelineError, MissingArtefact, MissingWeights
 from arc_pipeline.project import Project
 from arc_pipeline.store.artefact import Artefact, Lineage
 from arc_pipeline.store.code_migration import changed_code
@@ -36,10 +36,6 @@ class Session:
     def experiments(self) -> list[str]:
         """The names of all experiments."""
         return self.project.experiments().names()
-
-    def misnamed(self) -> list[Fault]:
-        """Files that are ignored because their names can be no partitions."""
-        return [*self.project.datasets().misnamed(), *self.project.experiments().misnamed()]
 
     def scanner(self) -> Scanner:
         """A fresh look at what there is."""
