@@ -4,6 +4,7 @@ ArcPipelineError
 ├── FaultyInput          files that cannot be used: every fault of every file, at once
 ├── UndecodableGrid      a completion that is no grid (a counted outcome, never fatal)
 ├── MissingArtefact      something that must be materialized first
+│   └── SpoiledArtefact  something whose files are not what was written
 └── MissingWeights       a model that is not on this machine
 """
 
@@ -46,6 +47,17 @@ class UndecodableGrid(ArcPipelineError):
 
 class MissingArtefact(ArcPipelineError):
     """An artefact that another one needs is not there yet; the message says which asset to materialize."""
+
+
+class SpoiledArtefact(MissingArtefact):
+    """The files or the record of an artefact are not what was written; it counts as missing and can be made again."""
+
+    def __init__(self, artefact: object, problem: str) -> None:
+        super().__init__(
+            f"{artefact} cannot be used: {problem}; it counts as missing, to make it again run: "
+            f"arc-pipeline refresh --select '{artefact}'"
+        )
+        self.problem = problem
 
 
 class MissingWeights(ArcPipelineError):

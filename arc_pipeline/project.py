@@ -15,7 +15,7 @@ from arc_pipeline.arc.experiment import ExperimentCatalogue
 from arc_pipeline.arc.rendering.vocabulary import task_length
 from arc_pipeline.arc.tasks.catalogue import Catalogue
 from arc_pipeline.errors import Fault
-from arc_pipeline.store.artefact import Store
+from arc_pipeline.store.store import Store
 
 DATA_VARIABLE = "ARC_PIPELINE_DATA"
 HOME_DEFAULTS = "dagster_home/dagster.yaml"

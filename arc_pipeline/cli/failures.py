@@ -11,7 +11,7 @@ from arc_pipeline.cli.options import LOOK, ExperimentName, Json, examples
 from arc_pipeline.cli.session import known_decoding, open_experiment, saying_how_to_make
 
 if TYPE_CHECKING:
-    from arc_pipeline.store.artefact import Store
+    from arc_pipeline.store.store import Store
 
 failing = typer.Typer()
 

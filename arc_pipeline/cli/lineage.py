@@ -47,11 +47,11 @@ def trace(
     """
     from arc_pipeline.store.artefact import Artefact
     from arc_pipeline.store.tables import read_table
-    from arc_pipeline.store.trace import chain_lines, lineage_chain
+    from arc_pipeline.store.trace import chain_lines, lineage_chain, record_of
 
     store, artefact = open_store(), Artefact("metrics", f"{experiment}/{decoding}")
     entries = lineage_chain(store, artefact, version)
-    rows = read_table(store.version(artefact, entries[0]["data_version"]) or store.current(artefact), "metrics")
+    rows = read_table(store.open(record_of(store, artefact, version)), "metrics")
     cell = _cell_of(rows.to_pylist(), dataset, metric)
     for warning in open_session().unrecorded(entries):
         say(f"warning: {warning}", "yellow")
@@ -97,16 +97,17 @@ def history(experiment: ExperimentName, decoding: Decoding = "t0.0", as_json: Js
     """List all versions of an experiment's metrics that are kept, oldest first: before and after a fix."""
     from arc_pipeline.store.artefact import Artefact
     from arc_pipeline.store.tables import read_table
+    from arc_pipeline.store.trace import record_of
 
     store, artefact = open_store(), Artefact("metrics", f"{experiment}/{decoding}")
-    versions = [(path, store.read_lineage(path)) for path in store.versions(artefact)]
-    current = store.current(artefact)
+    current = record_of(store, artefact)
     rows = [
-        {"version": path.name, "made": record.created_at, "current": path == current}
+        {"version": record.data_version[:16], "record": record.short_id, "made": record.created_at}
+        | {"current": record == current}
         | {name: row[name] for name in ("dataset", "accuracy", "correct_pixels", "vote_2")}
-        for path, record in versions
-        if record
-        for row in read_table(path, "metrics").to_pylist()
+        for record in store.history(artefact)
+        if store.is_kept(record)
+        for row in read_table(store.open(record), "metrics").to_pylist()
     ]
     print_result(rows, rows, as_json)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from arc_pipeline.arc.tasks.catalogue import Catalogue
     from arc_pipeline.defs.upkeep.session import Session
     from arc_pipeline.project import Project
-    from arc_pipeline.store.artefact import Store
+    from arc_pipeline.store.store import Store
 
 
 def open_session() -> "Session":

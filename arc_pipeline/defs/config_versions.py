@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.store.artefact import Artefact, Store, hash_json
+from arc_pipeline.store.artefact import Artefact, hash_json
+from arc_pipeline.store.store import Store
 
 
 def augmentation_fields(experiment: Experiment) -> dict[str, Any]:

@@ -17,10 +17,11 @@ from arc_pipeline.defs.config_versions import config_version
 from arc_pipeline.defs.declare import definitions_of
 from arc_pipeline.defs.metadata import described_table, is_plain, report_of
 from arc_pipeline.defs.partitions import partition_path
-from arc_pipeline.errors import ArcPipelineError, MissingArtefact
+from arc_pipeline.errors import ArcPipelineError, MissingArtefact, SpoiledArtefact
 from arc_pipeline.project import Project
-from arc_pipeline.store.artefact import Artefact, Lineage
+from arc_pipeline.store.artefact import Artefact
 from arc_pipeline.store.environment import environment
+from arc_pipeline.store.lineage import Lineage
 from arc_pipeline.store.tables import hash_tables, read_table, write_table
 
 
@@ -38,6 +39,7 @@ class Making:
         self._store = project.store
         self.artefact = artefact_of(context)
         self.upstream: dict[str, str] = {}
+        self._upstream_records: dict[str, str] = {}
         self._started = time.monotonic()
         self._counted = 0.0
 
@@ -79,20 +81,28 @@ class Making:
             )
         return experiment
 
-    def read(self, asset: str, partition: str = "") -> Path:
-        """The current version of another artefact, entered into the lineage of this one."""
-        self.upstream[str(Artefact(asset, partition))] = self.lineage(asset, partition).data_version
-        return self.current(asset, partition)
+    def read(self, asset: str, partition: str = "", *files: str) -> Path:
+        """The current version of another artefact, entered into the lineage of this one; verified, see `current`."""
+        record = self.lineage(asset, partition)
+        self.upstream[record.artefact] = record.data_version
+        self._upstream_records[record.artefact] = record.id
+        return self._store.open(record, *files)
 
-    def current(self, asset: str, partition: str = "") -> Path:
-        """The current version of another artefact that is no upstream of this one."""
-        return self._store.current(Artefact(asset, partition))
+    def current(self, asset: str, partition: str = "", *files: str) -> Path:
+        """The current version of another artefact that is no upstream of this one.
+
+        Its files are verified: all, or those that match one of the patterns.
+        """
+        return self._store.current(Artefact(asset, partition), *files)
 
     def lineage(self, asset: str, partition: str = "") -> Lineage:
         """The record of another artefact's current version."""
-        record = self._store.lineage(Artefact(asset, partition))
+        artefact = Artefact(asset, partition)
+        record = self._store.lineage(artefact)
+        if record is None and (words := self._store.problem(artefact)):
+            raise SpoiledArtefact(artefact, words)
         if record is None:
-            raise MissingArtefact(f"{Artefact(asset, partition)} is not there yet, materialize it first")
+            raise MissingArtefact(f"{artefact} is not there yet, materialize it first")
         return record
 
     def table(self, asset: str, partition: str = "", name: str = "") -> pa.Table:
@@ -149,10 +159,10 @@ class Making:
             metadata={key: value for key, value in (metadata or {}).items() if is_plain(value)},
             **self._origin(),
         )
-        place = self._store.commit(self.directory, record)
+        record = self._store.commit(self.directory, record)
         upstream = {name: version[:16] for name, version in record.upstream.items()}
         how = {"seconds": round(record.seconds, 2), "upstream": dg.MetadataValue.json(upstream)}
-        return report_of(record, place, metadata or {}, how)
+        return report_of(record, self._store.content(record), metadata or {}, how)
 
     def _origin(self) -> dict[str, Any]:
         """How the version came to be, as its record says."""
@@ -160,6 +170,7 @@ class Making:
             "code_version": self.code_version,
             "code": definitions_of(self.artefact.asset),
             "upstream": self.upstream,
+            "upstream_records": self._upstream_records,
             "run_id": self._context.run_id,
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - self._started + self._counted, 3),

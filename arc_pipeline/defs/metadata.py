@@ -8,7 +8,7 @@ import dagster as dg
 import pyarrow as pa
 
 from arc_pipeline.defs.column_docs import column_schema
-from arc_pipeline.store.artefact import Lineage
+from arc_pipeline.store.lineage import Lineage
 from arc_pipeline.uncounted import uncounted
 
 uncounted("metadata for people")

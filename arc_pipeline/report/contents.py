@@ -20,7 +20,8 @@ from arc_pipeline.report.charts.training_plot import loss_plot
 from arc_pipeline.report.grids.gallery import gallery, worth_a_look
 from arc_pipeline.report.load_answers import answers_of
 from arc_pipeline.report.tables import SHEETS, Sheet
-from arc_pipeline.store.artefact import Artefact, Store
+from arc_pipeline.store.artefact import Artefact
+from arc_pipeline.store.store import Store
 from arc_pipeline.store.tables import read_table
 
 if TYPE_CHECKING:

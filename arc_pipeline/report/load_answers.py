@@ -7,7 +7,8 @@ from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.arc.tasks.task_table import read_evaluation_tasks, read_tasks
 from arc_pipeline.report.grids.augmented import rows_of_task
 from arc_pipeline.report.grids.gallery import AnsweredPair, answered_pairs
-from arc_pipeline.store.artefact import Artefact, Store
+from arc_pipeline.store.artefact import Artefact
+from arc_pipeline.store.store import Store
 from arc_pipeline.store.tables import read_table
 
 

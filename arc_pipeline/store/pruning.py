@@ -6,7 +6,6 @@ that nothing needs it.
 
 import json
 import os
-import re
 import shutil
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -15,10 +14,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from arc_pipeline.errors import ArcPipelineError
-from arc_pipeline.store.artefact import CURRENT, LINEAGE, Artefact, Lineage, Store
+from arc_pipeline.store.artefact import Artefact
+from arc_pipeline.store.lineage import Lineage
+from arc_pipeline.store.records import CURRENT
+from arc_pipeline.store.store import Store
 
 CHECKPOINT = "checkpoint"
 COMPLETIONS = "completions"
@@ -64,7 +64,7 @@ def versions(store: Store, in_progress: Collection[str] = ()) -> list[Version]:
     for path in _started_from(store.root / UNFINISHED):
         users[path].add("a training that is not finished starts from it")
     checkpoints = [
-        Version.at(path, sorted({*users[path.resolve()], *_own(path, in_progress)}))
+        Version.at(path, sorted({*users[path.resolve()], *_own(store, path, in_progress)}))
         for place in _subdirectories(store.root / CHECKPOINT)
         for path in _subdirectories(place)
     ]
@@ -117,13 +117,14 @@ def remove(unused: Iterable[Version]) -> list[Version]:
     return removed
 
 
-def _own(path: Path, in_progress: Collection[str]) -> list[str]:
+def _own(store: Store, path: Path, in_progress: Collection[str]) -> list[str]:
     """Why a version stays that has nothing to do with other artefacts."""
-    current = path.with_name(CURRENT)
+    artefact = Artefact(CHECKPOINT, path.parent.name)
+    current = store.record(artefact)
     reasons = {
-        IS_CURRENT: current.resolve() == path.resolve(),
-        NO_CURRENT: not (current / LINEAGE).is_file(),
-        NO_RECORD: not (path / LINEAGE).is_file(),
+        IS_CURRENT: current is not None and current.content == path.name,
+        NO_CURRENT: current is None,
+        NO_RECORD: all(record.content != path.name for record in store.history(artefact)),
         IN_PROGRESS: path.parent.name in in_progress,
     }
     return _true(reasons)
@@ -134,48 +135,29 @@ def _true(reasons: Mapping[str, bool]) -> list[str]:
 
 
 def _users(store: Store) -> dict[Path, set[str]]:
-    """By directory of a version: the current artefacts whose lineage names it, directly or by way of others."""
+    """By directory of a version: the current artefacts whose records name it, directly or by way of others."""
     users: defaultdict[Path, set[str]] = defaultdict(set)
-    for link in _current_links(store.root):
-        user = str(Artefact(*_address(link.parent.relative_to(store.root))))
-        waiting, seen = [link.resolve()], set()
+    for artefact in store.artefacts():
+        if unreadable := store.unreadable(artefact):
+            raise ArcPipelineError(f"{unreadable[0]}; so nothing is known to be unused; run: arc-pipeline doctor")
+        current = store.record(artefact)
+        waiting, seen = [current] if current else [], set[str]()
         while waiting:
-            version = waiting.pop()
-            if version in seen:
+            record = waiting.pop()
+            if record.id in seen:
                 continue
-            seen.add(version)
-            waiting += [path for upstream in _upstream(version) for path in _directories(store, *upstream)]
-        for path in seen - {link.resolve()}:
-            users[path].add(user)
+            seen.add(record.id)
+            if current and record.id != current.id:
+                users[store.content(record).resolve()].add(str(artefact))
+            waiting += _made_from(store, record)
     return users
 
 
-def _address(place: Path) -> tuple[str, str]:
-    return place.parts[0], "/".join(place.parts[1:])
-
-
-def _current_links(root: Path) -> Iterator[Path]:
-    for directory, names, _ in os.walk(root, followlinks=True):  # an asset's directory may be a link to another disk
-        if CURRENT in names:
-            yield Path(directory) / CURRENT
-        names[:] = [name for name in names if name != CURRENT and not name.startswith(".")]
-
-
-def _upstream(version: Path) -> Iterable[tuple[Artefact, str]]:
-    record = version / LINEAGE
-    if not record.is_file():
-        return []
-    try:
-        lineage = Lineage.model_validate_json(record.read_bytes())
-    except ValidationError as error:
-        raise ArcPipelineError(f"{record} cannot be read, so nothing is known to be unused; repair it") from error
-    return [(Artefact.parse(name), data_version) for name, data_version in lineage.upstream.items()]
-
-
-def _directories(store: Store, artefact: Artefact, data_version: str) -> list[Path]:
-    """All directories that may be meant: equal versions with other files lie beside each other under numbers."""
-    pattern = re.compile(rf"{re.escape(data_version[:16])}(-\d+)?")
-    return [path.resolve() for path in _subdirectories(store.place(artefact)) if pattern.fullmatch(path.name)]
+def _made_from(store: Store, record: Lineage) -> Iterator[Lineage]:
+    """The records upstream; where one is lost, as in former stores, all that it may have been."""
+    for artefact, found in store.upstream(record).items():
+        version = record.upstream[str(artefact)]
+        yield from [found] if found else [each for each in store.history(artefact) if each.data_version == version]
 
 
 def _started_from(training: Path) -> Iterator[Path]:

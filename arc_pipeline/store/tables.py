@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from arc_pipeline.store.artefact import fsync_directory
+from arc_pipeline.store.artefact import fsync_file
 from arc_pipeline.uncounted import uncounted
 
 
@@ -34,7 +34,7 @@ def write_whole(table: pa.Table, path: Path) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    fsync_directory(path.parent)
+    fsync_file(path.parent)
 
 
 def read_table(directory: Path, name: str) -> pa.Table:

@@ -7,58 +7,78 @@ from collections.abc import Iterator
 from typing import Any
 
 from arc_pipeline.errors import MissingArtefact
-from arc_pipeline.store.artefact import CURRENT, Artefact, Lineage, Store
+from arc_pipeline.store.artefact import Artefact
+from arc_pipeline.store.lineage import Lineage
+from arc_pipeline.store.store import Store
+
+LOST = "its record is lost"
+OVERWRITTEN = "its record was overwritten by a later one, as former stores did: what it was made from is not known"
 
 
-def lineage_chain(store: Store, artefact: Artefact, data_version: str = "") -> list[dict[str, Any]]:
-    """One entry for each artefact that this one was made from, itself first, each before its own upstream.
+def lineage_chain(store: Store, artefact: Artefact, version: str = "") -> list[dict[str, Any]]:
+    """One entry for each record that this artefact was made from, its own first, each before its own upstream.
 
-    `data_version` (its first digits) selects an older version. MissingArtefact if that is not kept.
+    `version`, the first digits of a data version or of the id of a record, selects an older one. MissingArtefact if
+    there is no such record.
     """
-    if store.lineage(artefact) is None:
-        raise MissingArtefact(f"{artefact} is not there yet, materialize it first")
-    seen: dict[tuple[str, str], dict[str, Any]] = {}
-    _follow(store, artefact, data_version, seen)
-    return list(seen.values())
+    return [
+        _entry(store, each) if each else _lost(store, artefact, version)
+        for (artefact, version), each in _chain(store, artefact, version).items()
+    ]
 
 
-def records(store: Store, artefact: Artefact, data_version: str = "") -> dict[str, Lineage]:
-    """The records of the same chain, by artefact, of the versions that are kept."""
-    kept = [entry for entry in lineage_chain(store, artefact, data_version) if entry["kept"]]
-    read = {
-        entry["artefact"]: _record(store, Artefact.parse(entry["artefact"]), entry["data_version"]) for entry in kept
-    }
-    return {name: record for name, record in read.items() if record is not None}
+def records(store: Store, artefact: Artefact, version: str = "") -> dict[str, Lineage]:
+    """The records of the same chain, by artefact; of several of one artefact the one that is nearest."""
+    found: dict[str, Lineage] = {}
+    for (upstream, _), record in _chain(store, artefact, version).items():
+        if record:
+            found.setdefault(str(upstream), record)
+    return found
 
 
-def _follow(store: Store, artefact: Artefact, wanted: str, seen: dict[tuple[str, str], dict[str, Any]]) -> None:
-    record = _record(store, artefact, wanted)
+def record_of(store: Store, artefact: Artefact, version: str = "") -> Lineage:
+    """The current record of an artefact, or that of an older version; MissingArtefact if there is none."""
+    record = store.find(artefact, version) if version else store.record(artefact)
+    if record is None and not version:
+        raise MissingArtefact(store.problem(artefact) or f"{artefact} is not there yet, materialize it first")
     if record is None:
-        if not seen:
-            kept = ", ".join(path.name for path in store.versions(artefact))
-            raise MissingArtefact(f"{artefact} has no version {wanted}; there are: {kept}")
-        seen[str(artefact), wanted] = {"artefact": str(artefact), "data_version": wanted, "kept": False}
-        return
-    key = (record.artefact, record.data_version)
-    if key in seen:
-        return
-    current = store.lineage(artefact)
-    seen[key] = _entry(record, is_current=current is not None and current.data_version == record.data_version)
-    for name, version in record.upstream.items():
-        _follow(store, Artefact.parse(name), version, seen)
+        kept = dict.fromkeys(each.data_version[:16] for each in store.history(artefact))
+        raise MissingArtefact(f"{artefact} has no version {version}; there are: {', '.join(kept) or 'none'}")
+    return record
 
 
-def _record(store: Store, artefact: Artefact, wanted: str) -> Lineage | None:
-    directory = store.version(artefact, wanted) if wanted else store.place(artefact) / CURRENT
-    return store.read_lineage(directory) if directory else None
+def _chain(store: Store, artefact: Artefact, version: str) -> dict[tuple[Artefact, str], Lineage | None]:
+    """By artefact and id; by data version where the record is lost, which is None."""
+    seen: dict[tuple[Artefact, str], Lineage | None] = {}
+
+    def follow(artefact: Artefact, record: Lineage) -> None:
+        if (artefact, record.id) in seen:
+            return
+        seen[artefact, record.id] = record
+        for upstream, its_record in store.upstream(record).items():
+            if its_record:
+                follow(upstream, its_record)
+            else:
+                seen.setdefault((upstream, record.upstream[str(upstream)]))
+
+    follow(artefact, record_of(store, artefact, version))
+    return seen
 
 
-def _entry(record: Lineage, is_current: bool) -> dict[str, Any]:
+def _lost(store: Store, artefact: Artefact, version: str) -> dict[str, Any]:
+    overwritten = any(each.data_version == version for each in store.history(artefact))
+    words = OVERWRITTEN if overwritten else LOST
+    return {"artefact": str(artefact), "data_version": version, "record": "", "kept": False, "lost": words}
+
+
+def _entry(store: Store, record: Lineage) -> dict[str, Any]:
+    newest = store.record(Artefact.parse(record.artefact))
     return {
         "artefact": record.artefact,
         "data_version": record.data_version,
-        "current": is_current,
-        "kept": True,
+        "record": record.id,
+        "current": newest is not None and newest.data_version == record.data_version,
+        "kept": store.is_kept(record),
         **record.model_dump(include={"code_version", "created_at", "seconds", "run_id", "accepted", "upstream"}),
         **record.environment,
         "checks": {name: verdict["passed"] for name, verdict in record.checks.items()},
@@ -68,19 +88,25 @@ def _entry(record: Lineage, is_current: bool) -> dict[str, Any]:
 def chain_lines(entries: list[dict[str, Any]]) -> Iterator[str]:
     """The chain for a person, one line an artefact."""
     for entry in entries:
-        if not entry["kept"]:
-            yield f"{entry['artefact']}  version {entry['data_version'][:8]}  not kept any more"
+        if "lost" in entry:
+            yield f"{entry['artefact']}  version {entry['data_version'][:8]}  {entry['lost']}"
             continue
-        marks = "" if entry["current"] else "  (not the current version)"
-        marks += "".join(f"  check failed: {name}" for name, passed in entry["checks"].items() if not passed)
-        marks += "".join(f"  accepted: {acceptance['reason']}" for acceptance in entry["accepted"])
         commit = f"  commit {entry['git_commit'][:10]}" if entry.get("git_commit") else ""
         yield (
             f"{entry['artefact']}  version {entry['data_version'][:8]}  code {entry['code_version'][:8] or 'none'}"
-            f"  {entry['created_at']}  {entry['seconds']:.1f} s  run {entry['run_id'][:8]}{commit}{marks}"
+            f"  {entry['created_at']}  {entry['seconds']:.1f} s  run {entry['run_id'][:8]}{commit}{_marks(entry)}"
         )
         if entry["artefact"].startswith("checkpoint") and entry.get("packages"):
             yield f"    on {_machine(entry)}"
+
+
+def _marks(entry: dict[str, Any]) -> str:
+    """What is to be known of an artefact beside how it was made."""
+    marks = [] if entry["kept"] else ["pruned: its files are not kept any more"]
+    marks += [] if entry["current"] else ["(not the current version)"]
+    marks += [f"check failed: {name}" for name, passed in entry["checks"].items() if not passed]
+    marks += [f"accepted: {acceptance['reason']}" for acceptance in entry["accepted"]]
+    return "".join(f"  {mark}" for mark in marks)
 
 
 def _machine(entry: dict[str, Any]) -> str:

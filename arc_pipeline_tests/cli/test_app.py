@@ -15,7 +15,9 @@ import pytest
 
 from arc_pipeline.arc.evaluation.results import RESULT_FIELDS
 from arc_pipeline.arc.tasks.catalogue import Catalogue
-from arc_pipeline.store.artefact import Artefact, Lineage, Store
+from arc_pipeline.store.artefact import Artefact
+from arc_pipeline.store.lineage import Lineage
+from arc_pipeline.store.store import Store
 from arc_pipeline.store.tables import write_table
 
 DATA = Path(__file__).parents[2] / "data"

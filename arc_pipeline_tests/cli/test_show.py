@@ -18,7 +18,9 @@ from arc_pipeline.arc.settings import AugmentationConfig, TrainingData
 from arc_pipeline.arc.tasks.task import Pair, Task
 from arc_pipeline.arc.tasks.task_table import tasks_table
 from arc_pipeline.cli.app import app
-from arc_pipeline.store.artefact import Artefact, Lineage, Store
+from arc_pipeline.store.artefact import Artefact
+from arc_pipeline.store.lineage import Lineage
+from arc_pipeline.store.store import Store
 from arc_pipeline.store.tables import write_table
 
 PAIRS = (Pair(((1, 2),), ((2, 1),)), Pair(((3, 4),), ((4, 3),)), Pair(((5, 6),), ((6, 5),)))

@@ -20,6 +20,8 @@ from arc_pipeline.defs.upkeep.runs import Batch
 from arc_pipeline.defs.upkeep.session import Session
 from arc_pipeline.defs.upkeep.staleness import Node
 from arc_pipeline.project import Project
+from arc_pipeline.store.artefact import Artefact
+from arc_pipeline.store.store import Store
 
 PAIRS = [([[1, 2]], [[2, 1]]), ([[3, 4]], [[4, 3]]), ([[5, 6]], [[6, 5]])]
 EXPERIMENT = {
@@ -67,10 +69,13 @@ class SmallProject:
         for name, temperature in decodings.items():
             self.patch.setitem(requests.DECODINGS, name, temperature)
 
-    def edit_record(self, artefact: str, **changes: Any) -> None:
-        """Changes the record of an artefact, as if another version of the code had written it."""
-        record = self.data / "store" / artefact / "current" / "lineage.json"
-        record.write_text(json.dumps(json.loads(record.read_text()) | changes))
+    def edit_record(self, name: str, **changes: Any) -> None:
+        """Adds a record to an artefact, as if another version of the code had written it."""
+        asset, _, partition = name.partition("/")
+        store = Store(self.data / "store")
+        record = store.lineage(Artefact(asset, partition))
+        assert record is not None
+        store.append(record.model_copy(update=changes))
 
     def batch(self, partition_key: str, *assets: str) -> Batch:
         """A run of some assets of one partition."""

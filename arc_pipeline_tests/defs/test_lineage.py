@@ -9,7 +9,8 @@ from arc_pipeline.arc.evaluation.diff import Side, compare_experiments, differen
 from arc_pipeline.arc.evaluation.results import PER_TASK
 from arc_pipeline.defs.upkeep.runs import Batch
 from arc_pipeline.errors import ArcPipelineError, MissingArtefact
-from arc_pipeline.store.artefact import Artefact, Store
+from arc_pipeline.store.artefact import Artefact
+from arc_pipeline.store.store import Store
 from arc_pipeline.store.tables import read_table, write_table
 from arc_pipeline.store.trace import lineage_chain
 
@@ -58,8 +59,17 @@ def test_two_versions_of_one_experiment_are_compared(two) -> None:
     assert found["tasks"]["tasks"] == 2
     assert "config: learning_rate: 0.0001 -> 0.25" in list(difference_lines(found))
     # the table before the change stays
-    assert len(store.versions(CELL)) == 2
+    assert len(store.history(CELL)) == 2
     assert lineage_chain(store, CELL, before[:12])[0]["current"] is False
+
+
+def without_column(store: Store, artefact: Artefact, column: str) -> None:
+    """Makes the table of tasks as code before a metric was added would have."""
+    record = store.lineage(artefact)
+    with store.writing(artefact) as directory:
+        shutil.copytree(store.current(artefact), directory, dirs_exist_ok=True)
+        write_table(read_table(directory, PER_TASK).drop_columns([column]), directory, PER_TASK)
+        store.commit(directory, record)
 
 
 def test_a_metric_that_is_unknown_or_was_added_since_is_named(two) -> None:
@@ -67,8 +77,7 @@ def test_a_metric_that_is_unknown_or_was_added_since_is_named(two) -> None:
     sides = Side.parse("straight", "t0.0"), Side.parse("turned", "t0.0")
     with pytest.raises(ArcPipelineError, match="unknown metric 'vote2'; did you mean 'vote_2'"):
         compare_experiments(store, *sides, "vote2")
-    directory = store.current(CELL)
-    write_table(read_table(directory, PER_TASK).drop_columns(["vote_1"]), directory, PER_TASK)
+    without_column(store, CELL, "vote_1")
     old = r"^metrics\[straight/t0.0\] was made by an older version, without vote_1; run: arc-pipeline refresh$"
     with pytest.raises(ArcPipelineError, match=old):
         compare_experiments(store, *sides, "vote_1")
@@ -82,8 +91,7 @@ def test_a_metric_that_is_unknown_or_was_added_since_is_named(two) -> None:
 
 def test_a_table_over_experiments_names_the_one_that_lacks_a_metric(two) -> None:
     session = two.load()
-    directory = session.store.current(Artefact("experiment_summary", "straight"))
-    write_table(read_table(directory, PER_TASK).drop_columns(["vote_2"]), directory, PER_TASK)
+    without_column(session.store, Artefact("experiment_summary", "straight"), "vote_2")
     outcome = session.run(Batch(None, [session.scanner().node(Artefact("results_table"))]))
     assert "experiment_summary[straight] was made by an older version, without vote_2; run: " in outcome.failed
     assert "refresh --select straight" in outcome.failed

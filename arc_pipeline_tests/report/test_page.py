@@ -14,8 +14,10 @@ from arc_pipeline.report.contents import Contents, Picture, read_contents
 from arc_pipeline.report.lineage_graph import Asset, Partition
 from arc_pipeline.report.page import MOST_PARTITIONS, render
 from arc_pipeline.report.tables import Cell, Sheet
-from arc_pipeline.store.artefact import Artefact, Lineage, Store
+from arc_pipeline.store.artefact import Artefact
 from arc_pipeline.store.environment import environment
+from arc_pipeline.store.lineage import Lineage
+from arc_pipeline.store.store import Store
 from arc_pipeline.store.tables import write_table
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}

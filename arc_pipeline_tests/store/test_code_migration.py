@@ -12,8 +12,9 @@ import pytest
 
 from arc_pipeline.definitions import STAGES  # noqa: F401  (declares all assets)
 from arc_pipeline.defs.declare import asset_code
-from arc_pipeline.store.artefact import Artefact, Store
+from arc_pipeline.store.artefact import Artefact
 from arc_pipeline.store.code_migration import changed_code, former_version, is_former, migrated, migrations
+from arc_pipeline.store.store import Store
 
 HERE = Path(__file__).parent
 SAVED = {(row["asset"], row["partition"]): row for row in json.loads((HERE / "made_by_6f97946.stale.json").read_text())}

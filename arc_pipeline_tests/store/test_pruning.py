@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arc_pipeline.errors import ArcPipelineError
-from arc_pipeline.store.artefact import Artefact, Lineage, Store
+from arc_pipeline.store.artefact import Artefact
+from arc_pipeline.store.lineage import Lineage
 from arc_pipeline.store.pruning import IN_PROGRESS, IS_CURRENT, MAY_RESUME, remove, versions
+from arc_pipeline.store.store import Store
 
 DECODINGS = ("greedy", "t0.5")
 HASHES = [character * 64 for character in "abc"]
@@ -25,7 +27,13 @@ def commit(store: Store, artefact: str, data_version: str, upstream: dict[str, s
         (directory / "weights").write_text(content or data_version)
         about = {"data_version": data_version, "code_version": "1", "created_at": "2026-01-01T00:00:00+00:00"}
         record = Lineage(artefact=artefact, upstream=upstream, **about)
-        return store.commit(directory, record)
+        return store.content(store.commit(directory, record))
+
+
+def lose_current(store: Store, experiment: str) -> None:
+    """Nothing says any more which version of a checkpoint is the current one."""
+    shutil.rmtree(store.root / "records" / "checkpoint" / experiment)
+    (store.root / "checkpoint" / experiment / "current").unlink()
 
 
 def unused(store: Store, *in_progress: str) -> set[Path]:
@@ -96,7 +104,7 @@ def test_runs_in_progress_unfinished_trainings_and_a_lost_current_link_keep_vers
     assert unused(store) == set()
     job.write_text('{"start": "tiny"}')
     assert unused(store) == {path}
-    (tmp_path / "checkpoint" / "one" / "current").unlink()
+    lose_current(store, "one")
     assert unused(store) == set()
 
 
@@ -107,7 +115,7 @@ def test_completions_stay_with_the_current_version_and_with_runs_in_progress(tmp
         (path / "0123").mkdir(parents=True)
         (path / "0123" / "shard.parquet").write_bytes(b"12345")
     commit(store, "checkpoint[one]", HASHES[0], {})
-    (tmp_path / "checkpoint" / "one" / "current").unlink()
+    lose_current(store, "one")
     assert unused(store) == set(kept[1:])
     commit(store, "checkpoint[one]", HASHES[1], {})
     assert unused(store) >= {kept[0], kept[2]}
@@ -120,9 +128,12 @@ def test_completions_stay_with_the_current_version_and_with_runs_in_progress(tmp
 def test_a_record_that_cannot_be_read_stops_everything(tmp_path: Path) -> None:
     store = Store(tmp_path)
     commit(store, "checkpoint[one]", HASHES[0], {})
-    (commit(store, "predictions[one/greedy]", "p" * 64, {}) / "lineage.json").write_text("{")
-    with pytest.raises(ArcPipelineError, match="repair it"):
-        versions(store)
+    (commit(store, "predictions[one/greedy]", "p" * 64, {}) / "lineage.json").unlink()
+    (record,) = (tmp_path / "records" / "predictions").rglob("*.json")
+    record.chmod(0o644)
+    record.write_text("{")
+    with pytest.raises(ArcPipelineError, match=f"{record.name} .*nothing is known to be unused"):
+        versions(Store(tmp_path))
 
 
 def test_a_store_reached_by_links_has_the_same_users(tmp_path: Path) -> None:

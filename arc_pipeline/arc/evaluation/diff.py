@@ -12,11 +12,13 @@ from arc_pipeline.arc.evaluation.metrics import TASK_METRICS
 from arc_pipeline.arc.evaluation.results import PER_TASK, refuse_outdated
 from arc_pipeline.arc.names import did_you_mean_or_all
 from arc_pipeline.errors import ArcPipelineError, MissingArtefact
-from arc_pipeline.store.artefact import Artefact, Lineage, Store
+from arc_pipeline.store.artefact import Artefact
 from arc_pipeline.store.code_migration import changed_code
 from arc_pipeline.store.differences import changed
+from arc_pipeline.store.lineage import Lineage
+from arc_pipeline.store.store import Store
 from arc_pipeline.store.tables import read_table
-from arc_pipeline.store.trace import records
+from arc_pipeline.store.trace import record_of, records
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -79,10 +81,10 @@ def _counts(records_by_asset: Mapping[str, Lineage]) -> dict[str, Any]:
 
 
 def _per_task(store: Store, side: Side, metric: str) -> "DataFrame":
-    directory = store.version(side.artefact, side.version) if side.version else store.current(side.artefact)
-    if directory is None:
-        raise MissingArtefact(f"{side.artefact} has no version {side.version}")
-    table = read_table(directory, PER_TASK)
+    record = record_of(store, side.artefact, side.version)
+    if not store.is_kept(record):
+        raise MissingArtefact(f"the files of {side.artefact}@{side.version} are not kept any more")
+    table = read_table(store.open(record), PER_TASK)
     # a kept version is not made again
     if side.version:
         refuse_outdated(table, f"{side.artefact}@{side.version}", [metric], "choose another --metric")

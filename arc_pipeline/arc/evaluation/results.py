@@ -22,7 +22,8 @@ from arc_pipeline.arc.evaluation.metrics import (
 )
 from arc_pipeline.arc.names import did_you_mean_or_all
 from arc_pipeline.errors import ArcPipelineError
-from arc_pipeline.store.artefact import Artefact, Store
+from arc_pipeline.store.artefact import Artefact
+from arc_pipeline.store.store import Store
 from arc_pipeline.store.tables import read_table
 
 if TYPE_CHECKING:

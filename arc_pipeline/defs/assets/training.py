@@ -28,8 +28,9 @@ from arc_pipeline.machine.accelerator import POOL, accelerator
 from arc_pipeline.machine.process import process_environment
 from arc_pipeline.model.training.job import TrainingJob
 from arc_pipeline.model.training.trackers import refuse_missing
-from arc_pipeline.store.artefact import Lineage, hash_json
+from arc_pipeline.store.artefact import hash_json
 from arc_pipeline.store.code_migration import former_version
+from arc_pipeline.store.lineage import Lineage
 from arc_pipeline.store.pruning import JOB, UNFINISHED
 from arc_pipeline.uncounted import uncounted
 

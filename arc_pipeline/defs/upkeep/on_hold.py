@@ -11,7 +11,8 @@ from arc_pipeline.arc.experiment import ExperimentCatalogue
 from arc_pipeline.defs.config_versions import initial_weights_fields
 from arc_pipeline.errors import MissingWeights
 from arc_pipeline.project import Project
-from arc_pipeline.store.artefact import Artefact, Store
+from arc_pipeline.store.artefact import Artefact
+from arc_pipeline.store.store import Store
 
 
 @dataclass(frozen=True)

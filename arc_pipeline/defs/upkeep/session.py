@@ -17,8 +17,9 @@ from arc_pipeline.defs.upkeep.selection import matches, selected, unnamed
 from arc_pipeline.defs.upkeep.staleness import UNRECORDED, Node, Scanner, Status
 from arc_pipeline.errors import ArcPipelineError, MissingArtefact, MissingWeights
 from arc_pipeline.project import Project
-from arc_pipeline.store.artefact import Artefact, Lineage
+from arc_pipeline.store.artefact import Artefact
 from arc_pipeline.store.code_migration import changed_code
+from arc_pipeline.store.lineage import Lineage
 
 Report = Callable[[int, int, Batch], None]
 
@@ -87,9 +88,9 @@ class Session:
         note["at"] = datetime.now(UTC).isoformat(timespec="seconds")
         update = {"code_version": now, "code": code, "accepted": [*record.accepted, note]}
         accepted = record.model_copy(update=update)
-        self.store.rewrite(accepted)
+        appended = self.store.append(accepted)
         report_again(self.instance, self.store, node)
-        return accepted
+        return appended
 
     def unrecorded(self, entries: Sequence[Mapping[str, Any]]) -> list[str]:
         """Where Dagster's database disagrees with a chain from the files, in words."""

@@ -17,9 +17,10 @@ from arc_pipeline.defs.declare import definitions_of
 from arc_pipeline.defs.partitions import partition_path
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.project import Project
-from arc_pipeline.store.artefact import Artefact, Lineage
+from arc_pipeline.store.artefact import Artefact
 from arc_pipeline.store.code_migration import changed_code
 from arc_pipeline.store.differences import changed
+from arc_pipeline.store.lineage import Lineage
 
 NAMED_DEFINITIONS = 5
 FRESH, MISSING, STALE = "fresh", "missing", "stale"
@@ -79,6 +80,7 @@ class Scanner:
         """The status of every partition of every asset, upstream first."""
         for node in self.nodes():
             self.status(node)
+        self._store.remember_verified()
         return list(self._known.values())
 
     def nodes(self) -> list[Node]:
@@ -146,7 +148,9 @@ class Scanner:
     def _judge(self, node: Node, upstream: list[Status]) -> Status:
         record = self._store.lineage(node.artefact)
         if record is None:
-            causes = ["was never materialized", *self._root_causes(node, None)]
+            problem = self._store.problem(node.artefact)
+            causes = [f"cannot be used: {problem}" if problem else "was never materialized"]
+            causes += self._root_causes(node, None)
             return Status(node, MISSING, causes, self.seconds(node))
         own = [*self._own_causes(node, record), *self._changed_upstream(node, record, upstream)]
         inherited = [

@@ -23,7 +23,9 @@ from arc_pipeline.arc.evaluation.results import (
     with_best,
 )
 from arc_pipeline.errors import ArcPipelineError
-from arc_pipeline.store.artefact import Artefact, Lineage, Store
+from arc_pipeline.store.artefact import Artefact
+from arc_pipeline.store.lineage import Lineage
+from arc_pipeline.store.store import Store
 from arc_pipeline.store.tables import write_table
 
 ROW: dict[str, Any] = {

@@ -1,7 +1,6 @@
 """What is computed and what is only read, on the real graph and a real instance, with a model that counts."""
 
 import importlib
-import json
 import time
 from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
@@ -12,7 +11,8 @@ import pytest
 from dagster._core.definitions.selector import PartitionRangeSelector, PartitionsByAssetSelector, PartitionsSelector
 from dagster._core.execution.backfill import PartitionBackfill
 
-from arc_pipeline.store.artefact import Artefact, Store
+from arc_pipeline.store.artefact import Artefact
+from arc_pipeline.store.store import Store
 
 PREDICTED = ("predictions", "attempts", "metrics")
 TURNED = [f"{key}[turned/*" for key in PREDICTED]
@@ -61,11 +61,12 @@ def predictions(store: Store) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key in PREDICTED:
         for decoding in ("t0.0", "t1.0"):
-            place = store.current(Artefact(key, f"turned/{decoding}"))
-            record = json.loads((place / "lineage.json").read_text())
+            artefact = Artefact(key, f"turned/{decoding}")
+            record, place = store.lineage(artefact), store.current(artefact)
+            assert record is not None
             files = {each.name: each.read_bytes() for each in place.glob("*.parquet")}
-            times = {"run_id", "created_at", "seconds", "environment"}
-            found[f"{key}/{decoding}"] = ({name: record[name] for name in record.keys() - times}, files)
+            times = {"run_id", "created_at", "seconds", "environment", "upstream_records"}
+            found[f"{key}/{decoding}"] = (record.model_dump(exclude=times), files)
     return found
 
 

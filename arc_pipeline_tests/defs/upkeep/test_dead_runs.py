@@ -17,7 +17,7 @@ from arc_pipeline.defs.upkeep.dead_runs import end_dead_runs
 PROGRAM = """
 import sys, time
 import dagster as dg
-from arc_pipeline.store.artefact import Store
+from arc_pipeline.store.store import Store
 from arc_pipeline.cli.session import open_session
 from arc_pipeline.defs.upkeep.session import Session
 
