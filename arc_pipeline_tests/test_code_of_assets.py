@@ -99,10 +99,14 @@ USED_BY = {
     "store/code_version.py": "",
     "store/differences.py": "",
     "store/environment.py": "",
+    "store/lineage.py": "",
     "store/normal_form.py": "",
     "store/pruning.py": "",
+    "store/records.py": "",
+    "store/store.py": "",
     "store/tables.py": f"augmented_examples {ASKED} evaluation_tasks experiment_summary {CURVES} {TABLES}",
     "store/trace.py": "",
+    "store/verification.py": "",
 }
 LAYERS = ("arc", "machine", "model", "store")
 MODULES = [SOURCE / "errors.py", *(path for layer in LAYERS for path in sorted((SOURCE / layer).rglob("*.py")))]

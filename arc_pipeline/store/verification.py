@@ -21,6 +21,8 @@ MEMORY = ".verified.json"
 # a file that was written this short a time before it was hashed may change once more without another time stamp
 UNSETTLED_NANOSECONDS = 1_000_000_000
 Signature = tuple[int, int, int, int]
+# what this process has hashed, whichever store it reached the file by
+_READ: dict[Path, tuple[Signature, str]] = {}
 
 
 def sha256_of(path: Path) -> str:
@@ -48,7 +50,6 @@ class Verifier:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._read: dict[Path, tuple[Signature, str]] = {}
         self._remembered: dict[str, tuple[Signature, str]] | None = None
         self._new: dict[str, tuple[Signature, str]] = {}
 
@@ -77,13 +78,13 @@ class Verifier:
         return ""
 
     def _sha256(self, path: Path, signature: Signature, trust_memory: bool) -> str:
-        known = self._read.get(path)
+        known = _READ.get(path)
         if known is None and trust_memory:
             known = self._memory().get(self._name(path))
         if known and known[0] == signature:
             return known[1]
         sha256 = sha256_of(path)
-        self._read[path] = (signature, sha256)
+        _READ[path] = (signature, sha256)
         if time.time_ns() - max(signature[1:3]) > UNSETTLED_NANOSECONDS:
             self._new[self._name(path)] = (signature, sha256)
         return sha256
