@@ -147,13 +147,13 @@ def timed(way: Callable[[], Completed]) -> Timed:
 
 
 def trained_case(experiment: Experiment, checkpoint: Path, tasks: Mapping[str, Sequence[Task]]) -> PredictionCase:
-    """An experiment's checkpoint and the experiment's own prompts: drafts are often right."""
+    """An experiment's checkpoint in float32, so that equal means equal, and its own prompts: drafts are often right."""
     from arc_pipeline.model.weights.checkpoint import task_adapters
     from arc_pipeline.model.weights.loading import load_checkpoint
 
     if task_adapters(checkpoint):
         raise ArcPipelineError(f"{experiment.name} has an adapter for each task; measure one that has one model")
-    return PredictionCase(f"trained ({experiment.name})", *load_checkpoint(checkpoint), experiment, tasks)
+    return PredictionCase(f"trained ({experiment.name})", *load_checkpoint(checkpoint, precision="fp32"), experiment, tasks)
 
 
 def random_case(dataset: str, tasks: Sequence[Task], n_tasks: int, longest: int, predictions: int) -> PredictionCase:
