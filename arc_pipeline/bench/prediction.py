@@ -153,7 +153,8 @@ def trained_case(experiment: Experiment, checkpoint: Path, tasks: Mapping[str, S
 
     if task_adapters(checkpoint):
         raise ArcPipelineError(f"{experiment.name} has an adapter for each task; measure one that has one model")
-    return PredictionCase(f"trained ({experiment.name})", *load_checkpoint(checkpoint, precision="fp32"), experiment, tasks)
+    model, tokenizer = load_checkpoint(checkpoint, precision="fp32")
+    return PredictionCase(f"trained ({experiment.name})", model, tokenizer, experiment, tasks)
 
 
 def random_case(dataset: str, tasks: Sequence[Task], n_tasks: int, longest: int, predictions: int) -> PredictionCase:
