@@ -6,8 +6,6 @@ import torch
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from arc_pipeline.uncounted import uncounted
-
 SEGMENTED = "segmented_sdpa"
 # what flash attention computes in, and its words for: everything before a token, nothing after it
 FLASH = {torch.bfloat16, torch.float16}
@@ -30,7 +28,6 @@ def segmented_attention(
     return torch.cat(parts, dim=1), None
 
 
-@uncounted("the same attention by another kernel, as another GPU has others")
 def flash_attention(
     module: torch.nn.Module,
     query: torch.Tensor,
@@ -59,25 +56,15 @@ def flash_attention(
     return varlen_attn(*flat, bounds, bounds, longest, longest, window_size=CAUSAL)[None], None
 
 
-@uncounted("the same attention by another kernel, as another GPU has others")
 def computed_in(states: torch.Tensor) -> torch.dtype:
     """What attention is computed in: under autocast positions may have turned queries into float32."""
     kind = states.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else states.dtype
 
 
-@uncounted("the same attention by another kernel, as another GPU has others")
-def prefer_flash_attention() -> None:
-    """On a GPU, examples of many lengths in one call: cuDNN, which is asked for one each, plans anew for every length."""
-    if torch.cuda.is_available():
-        torch.backends.cuda.enable_cudnn_sdp(False)
-        AttentionInterface.register(SEGMENTED, flash_attention)
-
-
 def attend_in_segments(model: Any) -> None:
     """Has the model attend so. Registered here and not at import, so that it is code of the trainings that use it."""
-    AttentionInterface.register(SEGMENTED, segmented_attention)
-    prefer_flash_attention()
+    AttentionInterface.register(SEGMENTED, flash_attention if torch.cuda.is_available() else segmented_attention)
     model.set_attn_implementation(SEGMENTED)
 
 
