@@ -305,6 +305,10 @@ def _other_starts(experiments: Mapping[str, Experiment]) -> dict[str, list[Fault
     return {name: of_file for name, of_file in faults.items() if of_file}
 
 
+# what files say, by name, content and what was known of other names: a file is read again, but not parsed again
+_READ: dict[tuple[str, bytes, tuple[tuple[str, ...], ...]], Experiment] = {}
+
+
 def read_experiment(path: Path, known: Mapping[str, Collection[str]] | None = None) -> Experiment:
     """One file; FaultyInput lists every fault with its field, the value and what is allowed.
 
@@ -312,7 +316,14 @@ def read_experiment(path: Path, known: Mapping[str, Collection[str]] | None = No
     """
     if not is_name(path.stem):
         raise FaultyInput([Fault(path.name, "", NAME_RULE, repr(path.stem))])
-    content = parse_yaml(path.name, read_bytes(path.name, path), TypedLoader)
+    key = (path.name, read_bytes(path.name, path), tuple((name, *names) for name, names in (known or {}).items()))
+    if key not in _READ:
+        _READ[key] = _parsed(path, key[1], known)
+    return _READ[key]
+
+
+def _parsed(path: Path, written: bytes, known: Mapping[str, Collection[str]] | None) -> Experiment:
+    content = parse_yaml(path.name, written, TypedLoader)
     if not isinstance(content, dict) or "name" in content:
         problem = "an experiment is a mapping of fields; its name is the file's"
         raise FaultyInput([Fault(path.name, "", problem, repr(content)[:60])])

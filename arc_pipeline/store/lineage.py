@@ -33,17 +33,17 @@ class Lineage(BaseModel):
     content: str = ""
     files: dict[str, FileSeal] | None = None
     code_version: str
-    code: dict[str, str] = Field({}, repr=False)
-    accepted: list[dict[str, str]] = []
+    code: dict[str, str] = Field(default_factory=dict, repr=False)
+    accepted: list[dict[str, str]] = Field(default_factory=list)
     upstream: dict[str, str]
-    upstream_records: dict[str, str] = {}
-    checks: dict[str, Any] = {}
-    config: dict[str, Any] = {}
-    metadata: dict[str, Any] = {}
+    upstream_records: dict[str, str] = Field(default_factory=dict)
+    checks: dict[str, Any] = Field(default_factory=dict)
+    config: dict[str, Any] = Field(default_factory=dict)
+    metadata: dict[str, Any] = Field(default_factory=dict)
     run_id: str = ""
     created_at: str = ""
     seconds: float = 0.0
-    environment: dict[str, Any] = {}
+    environment: dict[str, Any] = Field(default_factory=dict)
     id: str = Field("", exclude=True)
     number: int = Field(0, exclude=True)
 

@@ -41,64 +41,69 @@ class Records:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._parsed: dict[Path, Lineage] = {}
+        # paths of the many records as text: joining thousands of Path objects takes longer than reading the files
+        self._base, self._contents = str(root / RECORDS), str(root)
+        self._parsed: dict[str, Lineage] = {}
         self._code: dict[str, dict[str, str]] = {}
 
     def place(self, artefact: Artefact) -> Path:
         """The directory of an artefact's records."""
-        return self._root / RECORDS / artefact.asset / artefact.partition
+        return Path(self._place(artefact))
 
-    def files(self, artefact: Artefact) -> list[Path]:
+    def _place(self, artefact: Artefact) -> str:
+        return f"{self._base}/{artefact.asset}/{artefact.partition}".rstrip("/")
+
+    def files(self, artefact: Artefact) -> list[str]:
         """The files of an artefact's records, oldest first; those of former stores come before all others."""
         own = self._own(artefact)
         lost = self._lost(artefact, own)
         return [*self._former(artefact, bool(own)), *own, *([lost] if lost else [])]
 
-    def newest(self, artefact: Artefact) -> Path | None:
+    def newest(self, artefact: Artefact) -> str | None:
         """The file of the newest record."""
         if own := self._own(artefact):
             return self._lost(artefact, own) or own[-1]
         # a former store, or one whose records are lost: those beside the contents are left
         link = self._link(artefact)
-        return link.resolve() / LINEAGE if (link / LINEAGE).is_file() else None
+        return os.path.realpath(f"{link}/{LINEAGE}") if os.path.isfile(f"{link}/{LINEAGE}") else None
 
-    def _lost(self, artefact: Artefact, own: Sequence[Path]) -> Path | None:
+    def _lost(self, artefact: Artefact, own: Sequence[str]) -> str | None:
         """The copy of a record that is gone although the current link still names its content."""
         try:
             content = os.readlink(self._link(artefact))
             if not own or self.read(own[-1]).content == content:
                 return None
-            copy = self._link(artefact).with_name(content) / LINEAGE
-            id_ = hashlib.sha256(copy.read_bytes()).hexdigest()
+            copy = self._link(artefact).removesuffix(CURRENT) + f"{content}/{LINEAGE}"
+            id_ = hashlib.sha256(Path(copy).read_bytes()).hexdigest()
         except (OSError, UnreadableRecord):
             return None
-        known = any(path.name.endswith(f"-{id_[:16]}.json") for path in own)
-        return None if known or not _is_copy(copy) else copy
+        known = any(path.endswith(f"-{id_[:16]}.json") for path in own)
+        return None if known or not _is_copy(Path(copy)) else copy
 
-    def _link(self, artefact: Artefact) -> Path:
-        return self._root / artefact.asset / artefact.partition / CURRENT
+    def _link(self, artefact: Artefact) -> str:
+        return f"{self._contents}/{artefact.asset}/{artefact.partition}".rstrip("/") + f"/{CURRENT}"
 
-    def _own(self, artefact: Artefact) -> list[Path]:
+    def _own(self, artefact: Artefact) -> list[str]:
+        place = self._place(artefact)
         try:
-            with os.scandir(self.place(artefact)) as entries:
-                names = [entry.name for entry in entries if NAME.fullmatch(entry.name)]
+            names = [name for name in os.listdir(place) if NAME.fullmatch(name)]
         except (FileNotFoundError, NotADirectoryError):
             return []
-        return [self.place(artefact) / name for name in sorted(names, key=lambda name: (len(name), name))]
+        return [f"{place}/{name}" for name in sorted(names, key=lambda name: (len(name), name))]
 
-    def _former(self, artefact: Artefact, has_own: bool) -> list[Path]:
+    def _former(self, artefact: Artefact, has_own: bool) -> list[str]:
         """Records beside contents that are not copies of others."""
         place = self._root / artefact.asset / artefact.partition
         paths = [path for path in place.glob(f"*/{LINEAGE}") if not path.parent.is_symlink()]
         paths = [path for path in paths if not path.parent.name.startswith(".")]
         if has_own:
             paths = [path for path in paths if not _is_copy(path)]
-        return sorted(paths, key=lambda path: (_made(path), path.stat().st_mtime_ns))
+        return [str(path) for path in sorted(paths, key=lambda path: (_made(path), path.stat().st_mtime_ns))]
 
-    def read(self, path: Path) -> Lineage:
+    def read(self, path: str) -> Lineage:
         """The record in a file; UnreadableRecord if it is not what was written and no copy of it is left."""
         if path not in self._parsed:
-            self._parsed[path] = self._read(path)
+            self._parsed[path] = self._read(Path(path))
         return self._parsed[path]
 
     def _read(self, path: Path) -> Lineage:
@@ -140,10 +145,10 @@ class Records:
     def append(self, artefact: Artefact, written: bytes) -> Lineage:
         """Adds a record after the newest one, which makes it the current one; hold `locked` meanwhile."""
         place, own = self.place(artefact), self._own(artefact)
-        number = 1 + max((int(path.name.split("-")[0]) for path in own), default=0)
+        number = 1 + max((int(Path(path).name.split("-")[0]) for path in own), default=0)
         target = place / f"{number:04}-{hashlib.sha256(written).hexdigest()[:16]}.json"
         _write_once(target, written)
-        return self.read(target)
+        return self.read(str(target))
 
     @contextmanager
     def locked(self, artefact: Artefact) -> Iterator[None]:

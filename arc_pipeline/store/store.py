@@ -86,17 +86,17 @@ class Store:
         return self.place(Artefact.parse(record.artefact)) / record.content
 
     def _problem(self, record: Lineage, trust_memory: bool, *patterns: str) -> str:
-        directory = self.content(record)
-        shown = directory.relative_to(self.root.parent)
-        if not directory.is_dir():
-            return f"{shown} is missing"
+        directory = f"{self.root}/{_place(record.artefact)}/{record.content}"
         files = {
             name: seal
             for name, seal in (record.files or {}).items()
             if not patterns or any(fnmatch(name, pattern) for pattern in patterns)
         }
         words = self._verifier.problem(directory, files, trust_memory)
-        return f"{shown}/{words}" if words else ""
+        if not words and (files or os.path.isdir(directory)):
+            return ""
+        shown = os.path.relpath(directory, self.root.parent)
+        return f"{shown}/{words}" if os.path.isdir(directory) else f"{shown} is missing"
 
     def remember_verified(self) -> None:
         """Keeps for other processes which files were found to be whole; do so after looking at many."""
@@ -116,7 +116,7 @@ class Store:
                 problems.append(str(error))
         return problems
 
-    def _readable(self, path: Path) -> Lineage | None:
+    def _readable(self, path: str) -> Lineage | None:
         try:
             return self._records.read(path)
         except UnreadableRecord:
@@ -210,6 +210,12 @@ def _belongs(written: Path, files: Seals, path: Path, kept: Mapping[str, Seals |
         return seals == files
     # the content of a former store has no seals: one that is gone may have been another
     return _same_files(path, written) if path.exists() else path.name not in kept
+
+
+def _place(artefact: str) -> str:
+    """Where the contents of an artefact are, by its name."""
+    asset, _, partition = artefact.removesuffix("]").partition("[")
+    return f"{asset}/{partition}" if partition else asset
 
 
 def _same_files(a: Path, b: Path) -> bool:

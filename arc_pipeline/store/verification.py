@@ -22,7 +22,7 @@ MEMORY = ".verified.json"
 UNSETTLED_NANOSECONDS = 1_000_000_000
 Signature = tuple[int, int, int, int]
 # what this process has hashed, whichever store it reached the file by
-_READ: dict[Path, tuple[Signature, str]] = {}
+_READ: dict[str, tuple[Signature, str]] = {}
 
 
 def sha256_of(path: Path) -> str:
@@ -49,23 +49,23 @@ class Verifier:
     """Compares files below one directory with their seals."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self._root, self._prefix = root, f"{root}/"
         self._remembered: dict[str, tuple[Signature, str]] | None = None
         self._new: dict[str, tuple[Signature, str]] = {}
 
-    def problem(self, directory: Path, files: Mapping[str, FileSeal], trust_memory: bool) -> str:
+    def problem(self, directory: Path | str, files: Mapping[str, FileSeal], trust_memory: bool) -> str:
         """What is wrong with the files, in words; empty if they are as they were committed.
 
         `trust_memory`: a file that any process has hashed and that was not touched since is not hashed again.
         """
         for name, seal in files.items():
-            if words := self._problem(directory / name, seal, trust_memory):
+            if words := self._problem(f"{directory}/{name}", seal, trust_memory):
                 return f"{name} {words}"
         return ""
 
-    def _problem(self, path: Path, seal: FileSeal, trust_memory: bool) -> str:
+    def _problem(self, path: str, seal: FileSeal, trust_memory: bool) -> str:
         try:
-            status = path.stat()
+            status = os.stat(path)
             if status.st_size != seal.size:
                 return f"has {status.st_size} bytes, {seal.size} were written"
             signature = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
@@ -77,20 +77,20 @@ class Verifier:
             return f"cannot be read ({error.strerror})"
         return ""
 
-    def _sha256(self, path: Path, signature: Signature, trust_memory: bool) -> str:
+    def _sha256(self, path: str, signature: Signature, trust_memory: bool) -> str:
         known = _READ.get(path)
         if known is None and trust_memory:
             known = self._memory().get(self._name(path))
         if known and known[0] == signature:
             return known[1]
-        sha256 = sha256_of(path)
+        sha256 = sha256_of(Path(path))
         _READ[path] = (signature, sha256)
         if time.time_ns() - max(signature[1:3]) > UNSETTLED_NANOSECONDS:
             self._new[self._name(path)] = (signature, sha256)
         return sha256
 
-    def _name(self, path: Path) -> str:
-        return os.path.relpath(path, self._root)
+    def _name(self, path: str) -> str:
+        return path.removeprefix(self._prefix)
 
     def _memory(self) -> dict[str, tuple[Signature, str]]:
         if self._remembered is None:

@@ -18,6 +18,10 @@ from arc_pipeline.errors import Fault, FaultyInput
 from arc_pipeline.uncounted import uncounted
 
 LONGEST_VALUE = 80
+LARGEST_YAML = 1 << 20
+DEEPEST_YAML = 50
+# what a level of a document begins with
+OPENINGS = (b"[", b"{", b"- ", b": ", b":\n", b"? ")
 
 
 def read_bytes(file: str, path: Path, advice: str = "put it back") -> bytes:
@@ -70,23 +74,44 @@ class _Unrepeated(yaml.constructor.BaseConstructor):
         return super().construct_mapping(node, deep=deep)
 
 
-class TextLoader(_Unrepeated, yaml.BaseLoader):
+class TextLoader(_Unrepeated, getattr(yaml, "CBaseLoader", yaml.BaseLoader)):  # type: ignore[misc]
     """Leaves scalars as text: YAML would read the task id 00576224 as an octal number."""
 
 
-class TypedLoader(_Unrepeated, yaml.SafeLoader):
+class TypedLoader(_Unrepeated, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Reads numbers, truth values and nulls."""
 
 
 def parse_yaml(file: str, content: bytes, loader: type[TextLoader] | type[TypedLoader]) -> object:
-    """The YAML document in `content`, made of plain values only."""
+    """The YAML document in `content`, made of plain values only.
+
+    Aliases are refused: a few lines of them stand for more than a memory holds. So is what is too large or too deep.
+    """
     try:
+        _refuse_expansion(content, loader)
         return yaml.load(content, Loader=loader)
     except (yaml.YAMLError, ValueError, RecursionError) as exc:  # also an impossible date, absurd nesting
         mark = getattr(exc, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(exc, "problem", None) or " ".join(str(exc).split())
         raise FaultyInput([Fault(file, place, f"broken YAML: {problem}")]) from exc
+
+
+def _refuse_expansion(content: bytes, loader: type[TextLoader] | type[TypedLoader]) -> None:
+    """Looks at the parts of a document before anything is made of them, where one of them may be harmful."""
+    if len(content) > LARGEST_YAML:
+        raise ValueError(f"{len(content):,} bytes, at most {LARGEST_YAML:,} are read")
+    if b"*" not in content and sum(content.count(opening) for opening in OPENINGS) <= DEEPEST_YAML:
+        return
+    depth = 0
+    for event in yaml.parse(content, Loader=loader):
+        if isinstance(event, yaml.AliasEvent):
+            problem = f"the alias *{event.anchor} is not read, write what it stands for"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)  # type: ignore[arg-type]
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST_YAML:
+            problem = f"more than {DEEPEST_YAML} levels"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)  # type: ignore[arg-type]
 
 
 @uncounted("words of an error")

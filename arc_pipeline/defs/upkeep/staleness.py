@@ -15,6 +15,7 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from arc_pipeline.defs.config_versions import CONFIG_FIELDS, config_version
 from arc_pipeline.defs.declare import definitions_of
 from arc_pipeline.defs.partitions import partition_path
+from arc_pipeline.defs.upkeep.upstream import Upstream
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.project import Project
 from arc_pipeline.store.artefact import Artefact
@@ -41,7 +42,7 @@ class Node:
     key: str
     partition_key: str | None
 
-    @property
+    @cached_property
     def artefact(self) -> Artefact:
         """Its name in the store."""
         return Artefact(self.key, partition_path(self.partition_key))
@@ -72,7 +73,9 @@ class Scanner:
     def __init__(self, project: Project, graph: AssetGraph, instance: DagsterInstance) -> None:
         self._instance, self._store = instance, project.store
         self._datasets, self._experiments = project.datasets(), project.experiments()
-        self._graph = graph
+        self._graph, self._upstream = graph, Upstream(graph)
+        self._records: dict[Artefact, Lineage | None] = {}
+        self._parents: dict[Node, list[Node]] = {}
         self._known: dict[Node, Status] = {}
         self._visiting: list[Node] = []
 
@@ -88,7 +91,7 @@ class Scanner:
         return [
             Node(key.to_user_string(), partition)
             for key in self._graph.toposorted_asset_keys
-            for partition in self._partitions(key)
+            for partition in self._upstream.keys(key.to_user_string())
         ]
 
     def node(self, artefact: Artefact) -> Node:
@@ -100,7 +103,7 @@ class Scanner:
 
     def seconds(self, node: Node) -> float | None:
         """What making a node takes: as last time, or as the longest of its asset's other partitions."""
-        known = self._store.lineage(node.artefact)
+        known = self._record(node.artefact)
         return known.seconds if known else self._longest.get(node.key)
 
     @cached_property
@@ -108,7 +111,7 @@ class Scanner:
         """The most seconds that any partition of each asset took."""
         longest: dict[str, float] = {}
         for node in self.nodes():
-            if record := self._store.lineage(node.artefact):
+            if record := self._record(node.artefact):
                 longest[node.key] = max(record.seconds, longest.get(node.key, 0.0))
         return longest
 
@@ -116,17 +119,20 @@ class Scanner:
         """The data version that Dagster's database has of a node, empty if it has none."""
         return self._recorded.get(node, "")
 
-    def _partitions(self, key: dg.AssetKey) -> list[str | None]:
-        definition = self._graph.get(key).partitions_def
-        return list(definition.get_partition_keys()) if definition else [None]
+    def _record(self, artefact: Artefact) -> Lineage | None:
+        """The record of the current version, if that can be used."""
+        if artefact not in self._records:
+            self._records[artefact] = self._store.lineage(artefact)
+        return self._records[artefact]
 
     def parents(self, node: Node) -> list[Node]:
         """The partitions that a node is made from, also the edge that Dagster forbids: a checkpoint to start from."""
-        upstream = self._graph.get_parents_partitions(dg.AssetKey(node.key), node.partition_key).parent_partitions
-        parents = [Node(parent.asset_key.to_user_string(), parent.partition_key) for parent in upstream]
-        if node.key == "initial_weights" and (start := self._start(node.partition_key)):
-            parents.append(Node("checkpoint", start))
-        return sorted(parents, key=lambda parent: (parent.key, parent.partition_key or ""))
+        if node not in self._parents:
+            parents = [Node(*parent) for parent in self._upstream.of(node.key, node.partition_key)]
+            if node.key == "initial_weights" and (start := self._start(node.partition_key)):
+                parents.append(Node("checkpoint", start))
+            self._parents[node] = sorted(parents, key=lambda parent: (parent.key, parent.partition_key or ""))
+        return self._parents[node]
 
     def _start(self, experiment: str | None) -> str | None:
         known = self._experiments.experiments.get(experiment or "")
@@ -146,7 +152,7 @@ class Scanner:
         return self._known[node]
 
     def _judge(self, node: Node, upstream: list[Status]) -> Status:
-        record = self._store.lineage(node.artefact)
+        record = self._record(node.artefact)
         if record is None:
             problem = self._store.problem(node.artefact)
             causes = [f"cannot be used: {problem}" if problem else "was never materialized"]
@@ -207,7 +213,7 @@ class Scanner:
     def _changed_upstream(self, node: Node, record: Lineage, upstream: list[Status]) -> list[str]:
         causes = []
         for name, used in record.upstream.items():
-            current = self._store.lineage(Artefact.parse(name))
+            current = self._record(Artefact.parse(name))
             if current is not None and current.data_version != used:
                 causes.append(f"{name} has a new version ({used[:8]} -> {current.data_version[:8]})")
         if node.key in COUNTS_ITS_UPSTREAM:
@@ -230,13 +236,11 @@ class Scanner:
             event = self._instance.get_latest_materialization_event(key)
             latest_one = event.asset_materialization if event else None
             return {None: (latest_one.tags or {}).get(DATA_VERSION_TAG, "")} if latest_one else {}
-        latest = self._instance.get_latest_storage_id_by_partition(key, DagsterEventType.ASSET_MATERIALIZATION)
-        if not latest:
-            return {}
-        wanted = dg.AssetRecordsFilter(asset_key=key, storage_ids=list(latest.values()))
-        records = self._instance.fetch_materializations(wanted, limit=len(latest)).records
-        events = [record.asset_materialization for record in records]
-        return {event.partition: (event.tags or {}).get(DATA_VERSION_TAG, "") for event in events if event}
+        # the tags alone: to fetch thousands of whole events takes seconds
+        tags = self._instance.event_log_storage.get_latest_tags_by_partition(
+            key, DagsterEventType.ASSET_MATERIALIZATION, [DATA_VERSION_TAG]
+        )
+        return {partition: of_partition.get(DATA_VERSION_TAG, "") for partition, of_partition in tags.items()}
 
 
 def _tolerated(node: Node, parent: Status) -> bool:
