@@ -3,6 +3,7 @@
 ArcPipelineError
 ├── FaultyInput          files that cannot be used: every fault of every file, at once
 ├── UndecodableGrid      a completion that is no grid (a counted outcome, never fatal)
+├── StaleUpstream        what an artefact is made from is stale
 ├── MissingArtefact      something that must be materialized first
 │   └── SpoiledArtefact  something whose files are not what was written
 └── MissingWeights       a model that is not on this machine
@@ -43,6 +44,17 @@ class FaultyInput(ArcPipelineError):
 
 class UndecodableGrid(ArcPipelineError):
     """A text that is no grid in the given encoding; `str(error)` is the reason, one of a few kinds."""
+
+
+class StaleUpstream(ArcPipelineError):
+    """What an artefact would be made from is stale; the message has each cause, and both ways out."""
+
+    def __init__(self, causes: Sequence[str]) -> None:
+        shown = "".join(f"\n  {cause}" for cause in causes)
+        super().__init__(
+            f"nothing is made from what is stale:{shown}\nmake that first: in the UI materialize it, or "
+            "launch refresh_job; on the command line run: arc-pipeline refresh"
+        )
 
 
 class MissingArtefact(ArcPipelineError):

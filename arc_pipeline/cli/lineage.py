@@ -53,7 +53,7 @@ def trace(
     entries = lineage_chain(store, artefact, version)
     rows = read_table(store.open(record_of(store, artefact, version)), "metrics")
     cell = _cell_of(rows.to_pylist(), dataset, metric)
-    for warning in open_session().unrecorded(entries):
+    for warning in open_session().compare(entries):
         say(f"warning: {warning}", "yellow")
     if as_json:
         print(json.dumps([{**cell, "experiment": experiment, "decoding": decoding}, *entries]))

@@ -41,7 +41,7 @@ def demo(as_json: Json = False) -> None:
     outcomes = _refresh(session, list(DEMO))
     _exit_on_failure(outcomes)
     made = read_results("models").filter(pc.field("experiment").isin(DEMO))
-    show_results(made, "", as_json)
+    show_results(made, "", as_json, session)
     n_made = sum(len(outcome.made) for outcome in outcomes)
     words = f"made {n_made} artefacts" if outcomes else "everything was up to date"
     say(f"\n{words}, {time.monotonic() - started:.0f} s; look at them with: arc-pipeline dev")

@@ -10,11 +10,13 @@ from rich.filesize import decimal
 
 from arc_pipeline.cli.console import print_sheet, say, wide_console, writing
 from arc_pipeline.cli.options import LOOK, Json, examples
-from arc_pipeline.cli.session import open_project, open_session, open_store
+from arc_pipeline.cli.session import open_session, open_store
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pandas import DataFrame
+
+    from arc_pipeline.defs.upkeep.session import Session
 
 shown = typer.Typer()
 
@@ -41,13 +43,13 @@ def results(
     """
     from arc_pipeline.arc.evaluation.results import frame_of, sorted_results
 
-    open_project()
+    session = open_session()
     stored = read_results(table or "models")
     if sort:
         stored = sorted_results(stored, sort)
     if csv_file:
         write_csv(frame_of(stored), csv_file)
-    show_results(stored, table, as_json)
+    show_results(stored, table, as_json, session)
 
 
 @shown.command(rich_help_panel=LOOK, epilog=examples("arc-pipeline report", "arc-pipeline report --output demo.html"))
@@ -74,16 +76,23 @@ def read_results(table: str) -> "pa.Table":
     return stored_results(open_store(), table)
 
 
-def show_results(stored: "pa.Table", table: str, as_json: bool) -> None:
-    """The rows of one table, or for a person what is usually looked at first."""
-    from arc_pipeline.arc.evaluation.results import RESULT_FIELDS, frame_of
+def show_results(stored: "pa.Table", table: str, as_json: bool, session: "Session") -> None:
+    """The rows of one table, or for a person what is usually looked at first; what is stale is marked as such."""
+    from arc_pipeline.arc.evaluation.results import RESULT_FIELDS, frame_of, marked
     from arc_pipeline.report.tables import SHEETS
 
+    reasons = session.reasons(stored["trace"].to_pylist())
     if as_json:
-        print(json.dumps((stored if table else stored.select(RESULT_FIELDS)).to_pylist()))
+        rows = (stored if table else stored.select(RESULT_FIELDS)).to_pylist()
+        print(json.dumps([row | {"stale": reasons[row["trace"]]} for row in rows]))
         return
-    for sheet in SHEETS[table or "models"](frame_of(stored)):
+    shown_rows = marked(stored, {trace for trace, why in reasons.items() if why})
+    for sheet in SHEETS[table or "models"](frame_of(shown_rows)):
         print_sheet(sheet, wide_console())
+    if causes := list(dict.fromkeys(cause for why in reasons.values() for cause in why)):
+        say("stale, so these numbers do not hold any more; to redo them run: arc-pipeline refresh", "yellow")
+        for cause in causes:
+            say(f"  {cause}", "yellow")
     if not table:
         say(
             "more: arc-pipeline results --table temperatures | duration, --sort COLUMN, --csv FILE; arc-pipeline report"

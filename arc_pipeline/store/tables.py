@@ -24,13 +24,20 @@ def write_table(table: pa.Table, directory: Path, name: str) -> None:
 
 
 @uncounted("how a table is kept is no part of it")
-def write_whole(table: pa.Table, path: Path) -> None:
-    """Writes a Parquet file with checksums, under a temporary name first: it is there whole or not at all."""
+def parquet_bytes(table: pa.Table) -> bytes:
+    """A Parquet file with checksums, in memory."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    return bytes(sink.getvalue())
+
+
+@uncounted("how a table is kept is no part of it")
+def write_whole(content: bytes, path: Path) -> None:
+    """Writes a file under a temporary name first: it is there whole or not at all."""
     temporary = path.with_name(f".tmp-{path.stem}")  # found by no *.parquet: a kill may leave it behind
     try:
-        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        temporary.write_bytes(content)
+        fsync_file(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

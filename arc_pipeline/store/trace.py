@@ -104,6 +104,7 @@ def _marks(entry: dict[str, Any]) -> str:
     """What is to be known of an artefact beside how it was made."""
     marks = [] if entry["kept"] else ["pruned: its files are not kept any more"]
     marks += [] if entry["current"] else ["(not the current version)"]
+    marks += [f"stale: {cause}" for cause in entry.get("stale", [])]
     marks += [f"check failed: {name}" for name, passed in entry["checks"].items() if not passed]
     marks += [f"accepted: {acceptance['reason']}" for acceptance in entry["accepted"]]
     return "".join(f"  {mark}" for mark in marks)

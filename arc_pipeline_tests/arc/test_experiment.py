@@ -136,14 +136,20 @@ def test_missing_fields_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("max_steps: [1", "x.yaml: line 1, column 14: broken YAML: "),
+        ("max_steps: [1", "x.yaml: line 2, column 1: broken YAML: did not find"),
         ("max_steps: 1\nmax_steps: 2", "x.yaml: line 2, column 1: broken YAML: the key 'max_steps' is repeated"),
         (
             "model: !!python/object/apply:os.getcwd []",
             "x.yaml: line 1, column 8: broken YAML: could not determine a con",
         ),
+        (
+            "a: &a [1]\nb: *a",
+            "x.yaml: line 2, column 4: broken YAML: the alias *a is not read, write what it stands for",
+        ),
+        ("- " * 60 + "1", "x.yaml: line 1, column 101: broken YAML: more than 50 levels"),
+        ("#" * 2_000_000, "x.yaml: broken YAML: 2,000,000 bytes, at most 1,048,576 are read"),
         ("model: 2024-99-99", "x.yaml: broken YAML: month must be in 1..12"),
-        ("model: \x07", "x.yaml: broken YAML: unacceptable character #x0007: special characters are not allowed"),
+        ("model: \x07", "x.yaml: broken YAML: unacceptable character #x0007: control characters are not allowed"),
         ("", "x.yaml: an experiment is a mapping of fields; its name is the file's (found None)"),
         ("- model", "x.yaml: an experiment is a mapping of fields; its name is the file's (found ['model'])"),
     ],
@@ -160,7 +166,9 @@ def test_what_is_no_text_file_is_a_fault(tmp_path: Path) -> None:
     catalogue = ExperimentCatalogue.read(tmp_path, DATASETS)
     assert catalogue.names() == ["binary", "folder"]
     [binary], [folder] = catalogue.faults["binary"], catalogue.faults["folder"]
-    assert str(binary).startswith("binary.yaml: broken YAML: unacceptable character #x00ff: invalid start byte")
+    assert str(binary).startswith(
+        "binary.yaml: broken YAML: unacceptable character #x00ff: invalid leading UTF-8 octet"
+    )
     assert str(folder).startswith("folder.yaml: the file cannot be read (found ")
 
 

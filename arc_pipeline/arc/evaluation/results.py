@@ -5,7 +5,7 @@ In a notebook: `results_frame(Store(Path("data/store")))`, then `.pivot`, `.to_c
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -79,6 +79,13 @@ def stored_results(store: Store, table: str = "models") -> pa.Table:
     stored = read_table(store.current(Artefact(asset)), asset)
     refuse_outdated(stored, asset, NEEDED[table])
     return stored
+
+
+def marked(table: pa.Table, stale: Collection[str]) -> pa.Table:
+    """The table with a mark at the experiments of rows whose trace is among the stale ones."""
+    rows = zip(table["experiment"].to_pylist(), table["trace"].to_pylist(), strict=True)
+    names = [f"{name} (stale)" if trace in stale else name for name, trace in rows]
+    return table.set_column(table.column_names.index("experiment"), "experiment", pa.array(names, pa.string()))
 
 
 def refuse_outdated(

@@ -4,6 +4,7 @@ A completion is identified by its prompt, seed and temperature. The prompt is al
 stands for the version of the tasks. A shard says which model and settings it is for, and is read for no other ones.
 """
 
+import hashlib
 import json
 import threading
 import time
@@ -21,7 +22,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from arc_pipeline.store.artefact import hash_json
-from arc_pipeline.store.tables import write_whole
+from arc_pipeline.store.tables import parquet_bytes, write_whole
 
 # what a killed run loses
 SHARD_SECONDS = 20.0
@@ -115,7 +116,7 @@ class Shards:
         paths = [path for directory in self._readable for path in directory.glob("*.parquet")]
         for path in sorted(paths, key=lambda path: path.name):
             try:
-                table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
+                table = pq.read_table(pa.BufferReader(_verified(path)), page_checksum_verification=True)
                 same = table.schema.equals(self._readable[path.parent], check_metadata=True)
                 problem = "" if same else "it holds something else"
             except (pa.ArrowException, OSError) as error:
@@ -128,8 +129,17 @@ class Shards:
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        name = f"{time.time_ns():020}-{uuid.uuid4().hex[:8]}.parquet"
-        write_whole(pa.Table.from_pylist(rows, self._schema), self.directory / name)
+        written = parquet_bytes(pa.Table.from_pylist(rows, self._schema))
+        sha256 = hashlib.sha256(written).hexdigest()
+        write_whole(written, self.directory / f"{time.time_ns():020}-{uuid.uuid4().hex[:8]}-{sha256}.parquet")
+
+
+def _verified(path: Path) -> bytes:
+    """The bytes of a shard, compared with the SHA-256 at the end of its name; those of former versions have none."""
+    written, sealed = path.read_bytes(), path.stem.split("-")[2:]
+    if sealed and [hashlib.sha256(written).hexdigest()] != sealed:
+        raise OSError("its SHA-256 is not the one in its name")
+    return written
 
 
 def _schema(about: Mapping[str, Any]) -> pa.Schema:

@@ -93,7 +93,7 @@ def parse_yaml(file: str, content: bytes, loader: type[TextLoader] | type[TypedL
     except (yaml.YAMLError, ValueError, RecursionError) as exc:  # also an impossible date, absurd nesting
         mark = getattr(exc, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(exc, "problem", None) or " ".join(str(exc).split())
+        problem = getattr(exc, "problem", None) or " ".join(str(exc).split()).split(' in "<')[0]
         raise FaultyInput([Fault(file, place, f"broken YAML: {problem}")]) from exc
 
 

@@ -74,11 +74,11 @@ def checkpoint(context: dg.AssetExecutionContext, config: Training, workspace: W
         refuse_failed_checks(making)
         refuse_other_examples(job)
         if record := None if config.retrain else finished(making):
-            return keep(making, record)
+            return keep(context, making, record)
         with accelerator(making.root, context.log.info) as held:
             # whoever had to wait may find the work done
             if record := None if config.retrain else finished(making):
-                return keep(making, record)
+                return keep(context, making, record)
             warn_of_unfinished(context, job)
             observe_cost(context, job, making.root)
             return run_training(context, making, job, held)
@@ -133,11 +133,15 @@ def finished(making: Making) -> Lineage | None:
     return record if same else None
 
 
-def keep(making: Making, record: Lineage) -> dg.MaterializeResult[None]:
+def keep(context: dg.AssetExecutionContext, making: Making, record: Lineage) -> dg.MaterializeResult[None]:
     """Reports the current checkpoint once more, with its curve."""
-    from arc_pipeline.model.weights.checkpoint import read_log
+    from arc_pipeline.model.weights.checkpoint import TRAINING_LOG, read_log
 
-    log = read_log(making.current("checkpoint", making.experiment.name)).to_pylist()
+    context.log.info(
+        f"kept, for inputs and code are the same: the checkpoint {record.data_version[:8]} of {record.created_at}; "
+        "nothing was trained (the run configuration retrain: true trains again)"
+    )
+    log = read_log(making.current("checkpoint", making.experiment.name, TRAINING_LOG)).to_pylist()
     return making.repeat(record, training_metadata(log))
 
 

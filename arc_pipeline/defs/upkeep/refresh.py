@@ -9,7 +9,7 @@ PREDICTIONS = "predictions"
 
 
 def make_planned(
-    new_scanner: Callable[[], Scanner],
+    scanner: Scanner,
     run: Callable[[Batch], Outcome],
     planned: Sequence[Node],
     report: Callable[[int, int, Batch], None] = lambda done, total, batch: None,
@@ -20,15 +20,12 @@ def make_planned(
     """
     outcomes: list[Outcome] = []
     pending = list(planned)
-    while pending:
-        scanner = new_scanner()
-        pending = unsettled(scanner, pending)
-        if not pending:
-            break
+    while pending := unsettled(scanner, pending):
         batch = next_batch(scanner, pending)
         report(len(planned) - len(pending), len(planned), batch)
         outcome = run(batch)
         outcomes.append(outcome)
+        scanner.renew(batch.nodes)
         pending = [node for node in pending if node not in batch.nodes]
         if outcome.failed:
             lost = set(batch.nodes) - set(outcome.made)

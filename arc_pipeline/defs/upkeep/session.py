@@ -1,6 +1,6 @@
 """One command's view of the project: its definitions, instance and store. What the command line and tests drive."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from typing import Any
@@ -44,7 +44,9 @@ class Session:
 
     def plan(self, select: Sequence[str] = ()) -> list[Status]:
         """What a refresh would make now, upstream first."""
-        scanner = self.scanner()
+        return self._planned(self.scanner(), select)
+
+    def _planned(self, scanner: Scanner, select: Sequence[str]) -> list[Status]:
         return selected(scanner, scanner.scan(), select, self.on_hold().names)
 
     def on_hold(self) -> OnHold:
@@ -92,16 +94,28 @@ class Session:
         report_again(self.instance, self.store, node)
         return appended
 
-    def unrecorded(self, entries: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Where Dagster's database disagrees with a chain from the files, in words."""
+    def compare(self, entries: Sequence[dict[str, Any]]) -> list[str]:
+        """Says at each entry of a chain that is current why it is `stale`, if it is; returns in words where Dagster's
+        database disagrees with the chain."""
+        scanner, warnings = self.scanner(), []
+        for entry in (entry for entry in entries if entry.get("current")):
+            artefact = Artefact.parse(entry["artefact"])
+            entry["stale"] = scanner.reasons(artefact, entry["data_version"])
+            known = scanner.recorded(scanner.node(artefact)) if artefact in scanner else entry["data_version"]
+            if known != entry["data_version"]:
+                words = f"has {known[:8]}" if known else "does not know it"
+                warnings.append(
+                    f"{artefact}: the file has version {entry['data_version'][:8]}, Dagster's database {words}"
+                )
+        return warnings
+
+    def reasons(self, traces: Iterable[str]) -> dict[str, list[str]]:
+        """Why the numbers of each trace, `asset[partition]@version`, do not hold any more; empty for those that do."""
         scanner = self.scanner()
-        recorded = [(entry, scanner.recorded(scanner.node(Artefact.parse(entry["artefact"])))) for entry in entries]
-        return [
-            f"{entry['artefact']}: the file has version {entry['data_version'][:8]}, Dagster's database "
-            + (f"has {known[:8]}" if known else "does not know it")
-            for entry, known in recorded
-            if entry.get("current") and known != entry["data_version"]
-        ]
+        parts = {trace: trace.partition("@") for trace in traces}
+        found = {trace: scanner.reasons(Artefact.parse(name), version) for trace, (name, _, version) in parts.items()}
+        self.store.remember_verified()
+        return found
 
     def run(self, batch: Batch) -> Outcome:
         """One Dagster run."""
@@ -111,11 +125,13 @@ class Session:
         """Makes what is missing or stale among the selected; empty when nothing was."""
         with locked(self.store.root / ".refresh.lock", "another refresh of this data directory is running"):
             end_dead_runs(self.instance)
-            planned = self.plan(select)
-            for status in planned:
-                if status.status == UNRECORDED:
-                    report_again(self.instance, self.store, status.node)
-            return make_planned(self.scanner, self.run, [status.node for status in planned], report)
+            scanner = self.scanner()
+            planned = self._planned(scanner, select)
+            unrecorded = [status.node for status in planned if status.status == UNRECORDED]
+            for node in unrecorded:
+                report_again(self.instance, self.store, node)
+            scanner.renew(unrecorded)
+            return make_planned(scanner, self.run, [status.node for status in planned], report)
 
 
 def _is_meant(node: Node, partitions: str) -> bool:

@@ -4,6 +4,7 @@ Compares the record of each artefact with what it was made from as it is now: co
 versions. Dagster's own status is neither transitive nor complete past 99 upstream partitions.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -68,7 +69,7 @@ class Status:
 
 
 class Scanner:
-    """Walks the asset graph once; answers are kept, so make a new one after anything was materialized."""
+    """Walks the asset graph once; answers are kept until `renew` is told what was made, or a new one is made."""
 
     def __init__(self, project: Project, graph: AssetGraph, instance: DagsterInstance) -> None:
         self._instance, self._store = instance, project.store
@@ -96,10 +97,9 @@ class Scanner:
 
     def node(self, artefact: Artefact) -> Node:
         """The node of an artefact; ArcPipelineError if the graph has none."""
-        for node in self.nodes():
-            if node.artefact == artefact:
-                return node
-        raise ArcPipelineError(f"there is no {artefact}: no such asset, or no such partition of it")
+        if artefact not in self._by_artefact:
+            raise ArcPipelineError(f"there is no {artefact}: no such asset, or no such partition of it")
+        return self._by_artefact[artefact]
 
     def seconds(self, node: Node) -> float | None:
         """What making a node takes: as last time, or as the longest of its asset's other partitions."""
@@ -114,6 +114,32 @@ class Scanner:
             if record := self._record(node.artefact):
                 longest[node.key] = max(record.seconds, longest.get(node.key, 0.0))
         return longest
+
+    def renew(self, made: Collection[Node]) -> None:
+        """Looks again at what was made meanwhile, and at all that is made from it; keeps the other answers."""
+        for node in self._below(made):
+            self._known.pop(node, None)
+        for node in made:
+            self._records.pop(node.artefact, None)
+        for key in {node.key for node in made}:
+            versions = self._versions(dg.AssetKey(key))
+            self._recorded.update({Node(key, partition): version for partition, version in versions.items()})
+
+    def _below(self, nodes: Collection[Node]) -> set[Node]:
+        below, unseen = set(nodes), list(nodes)
+        while unseen:
+            new = self._children.get(unseen.pop(), set()) - below
+            below |= new
+            unseen.extend(new)
+        return below
+
+    @cached_property
+    def _children(self) -> dict[Node, set[Node]]:
+        children: dict[Node, set[Node]] = {}
+        for node in self.nodes():
+            for parent in self.parents(node):
+                children.setdefault(parent, set()).add(node)
+        return children
 
     def recorded(self, node: Node) -> str:
         """The data version that Dagster's database has of a node, empty if it has none."""
@@ -150,6 +176,45 @@ class Scanner:
             self._visiting.pop()
             self._known[node] = self._judge(node, upstream)
         return self._known[node]
+
+    def reasons(self, artefact: Artefact, version: str = "") -> list[str]:
+        """Why an artefact, or a number from one of its versions, does not hold any more; empty if it does."""
+        node = self._by_artefact.get(artefact)
+        if node is None:
+            return [f"there is no file of {artefact.partition.split('/')[0] or artefact} any more"]
+        status = self.status(node)
+        record = self._record(artefact)
+        if status.status in {FRESH, UNRECORDED}:
+            newer = record is not None and not record.data_version.startswith(version)
+            return [f"{artefact} has a new version"] if newer else []
+        before = self.stale_upstream(node) if status.inherited else []
+        return [f"{each.node.artefact} is {each.status}: {'; '.join(each.causes)}" for each in before] or status.causes
+
+    def __contains__(self, artefact: Artefact) -> bool:
+        return artefact in self._by_artefact
+
+    @cached_property
+    def _by_artefact(self) -> dict[Artefact, Node]:
+        return {node.artefact: node for node in self.nodes()}
+
+    def refused(self, node: Node) -> list[Status]:
+        """What makes a node's parents stale, if any is: then nothing should be made from them. Missing ones are named
+        when they are read."""
+        is_refused = any(self.status(parent).status == STALE for parent in self.parents(node))
+        return self.stale_upstream(node) if is_refused else []
+
+    def stale_upstream(self, node: Node) -> list[Status]:
+        """The first of a node's upstream that are not as they should be, because of which its parents are not."""
+        stale = [parent for parent in self.parents(node) if not _tolerated(node, self.status(parent))]
+        found: dict[Node, Status] = {}
+        while stale:
+            status = self.status(stale.pop(0))
+            before = [each for each in self.parents(status.node) if not _tolerated(status.node, self.status(each))]
+            if status.inherited and before:
+                stale += [each for each in before if each not in found and each not in stale]
+            else:
+                found[status.node] = status
+        return list(found.values())
 
     def _judge(self, node: Node, upstream: list[Status]) -> Status:
         record = self._record(node.artefact)

@@ -16,7 +16,6 @@ from safetensors import SafetensorError
 from arc_pipeline.errors import ArcPipelineError
 
 MANIFEST = "manifest.json"
-HASHED_UP_TO = 1 << 20
 KEPT = 3
 # part of the message of torch when the disk fails
 TORCH_WRITER = "PytorchStreamWriter"
@@ -69,7 +68,8 @@ def problem(state: Path) -> str | None:
     for name, fingerprint in manifest.items():
         if not (state / name).is_file():
             return f"{name} is missing"
-        if _fingerprint(state / name) != fingerprint:
+        # the manifests of former versions have only the size of a large file
+        if _fingerprint(state / name)[: len(fingerprint)] != fingerprint:
             return f"{name} is not what was written"
     return None
 
@@ -78,14 +78,23 @@ def newest_intact(work: Path, warn: Callable[[str], None]) -> Path | None:
     """The state to resume from; warns of every newer one that is skipped, and why."""
     for state in states(work):
         if (reason := problem(state)) is None:
+            if unverified := _unverified(state):
+                warn(f"{state} was sealed by a former version, which hashed no large files: {unverified} is unverified")
             return state
         warn(f"{state} is skipped, {reason}")
     return None
 
 
+def _unverified(state: Path) -> str:
+    """Files of an intact state of which only the size is known."""
+    manifest = json.loads((state / MANIFEST).read_bytes())
+    return ", ".join(name for name, fingerprint in manifest.items() if len(fingerprint) == 1)
+
+
 def prune_states(work: Path, best_step: int | None) -> None:
     """Removes all states but the newest intact ones and the best."""
-    intact = [state for state in states(work) if problem(state) is None]
+    # sealed is enough here: to read all of them again takes longer than a step, and who resumes does
+    intact = [state for state in states(work) if (state / MANIFEST).is_file()]
     kept = {*intact[:KEPT], *([state_path(work, best_step)] if best_step else [])}
     for state in states(work):
         if state not in kept:
@@ -98,9 +107,9 @@ def _files(state: Path) -> list[str]:
 
 
 def _fingerprint(path: Path) -> list[int | str]:
-    """The size; of a small file its hash too, for that of large ones would take longer than a step."""
-    size = path.stat().st_size
-    return [size, hashlib.sha256(path.read_bytes()).hexdigest()] if size <= HASHED_UP_TO else [size]
+    """The size and the hash: of all bytes, for one that is flipped in the weights makes another model."""
+    with path.open("rb") as file:
+        return [path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()]
 
 
 def _sync(path: Path) -> None:

@@ -161,11 +161,11 @@ def test_every_wrong_field_is_named(tmp_path: Path, entry: str, expected: list[s
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("a: [1", "datasets.yaml: line 1, column 6: broken YAML"),
+        ("a: [1", "datasets.yaml: line 2, column 1: broken YAML: did not find expected"),
         ("- a", "datasets.yaml: expected dataset names, each with what it is made of (found ['a'])"),
         ("a: {of: b}\na: {of: c}", "datasets.yaml: line 2, column 1: broken YAML: the key 'a' is repeated"),
         ("? [a]\n: b", "broken YAML: found unhashable key"),
-        ("[" * 20_000, "datasets.yaml: broken YAML"),
+        ("[" * 20_000, "broken YAML: exceeded maximum nesting depth"),
         (None, "datasets.yaml: the file is missing: put it back"),
     ],
 )

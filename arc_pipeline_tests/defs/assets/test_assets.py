@@ -48,7 +48,7 @@ def test_a_life_of_one_experiment(project) -> None:
     }
     assert {"prediction_config[one]", "predictions[one/t0.0]", "metrics[one/t1.0]", "results_table"} <= stale
     outcome = session.run(project.batch("t0.0|one", "metrics"))
-    assert "one.yaml or its starting weights changed since prediction_config[one]" in outcome.failed
+    assert "prediction_config[one] is stale: one changed: predict.predictions: 2 -> 3" in outcome.failed
     project.write("one")
 
     # the loss of Dagster's database loses no work

@@ -1,5 +1,6 @@
 """States to resume from: what was cut short is never used, what is whole is kept."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from arc_pipeline.model.training.states import (
 
 
 def a_state(work: Path, step: int) -> Path:
-    """Two files, one of them too large to be hashed, and their manifest."""
+    """Two files and their manifest."""
     state = state_path(work, step)
     state.mkdir()
     (state / "small").write_bytes(b"small")
@@ -28,7 +29,8 @@ def a_state(work: Path, step: int) -> Path:
 
 
 def test_the_newest_intact_state_is_used_and_each_skipped_one_is_named(tmp_path: Path) -> None:
-    oldest, cut, changed, unsealed, gone = (a_state(tmp_path, step) for step in (8, 9, 10, 11, 12))
+    oldest, flipped, cut, changed, unsealed, gone = (a_state(tmp_path, step) for step in (7, 8, 9, 10, 11, 12))
+    (flipped / "large").write_bytes(bytes(1 << 20) + b"\x01")
     (cut / "large").write_bytes(bytes(1 << 20))
     (changed / "small").write_bytes(b"smell")
     (unsealed / "manifest.json").unlink()
@@ -40,7 +42,19 @@ def test_the_newest_intact_state_is_used_and_each_skipped_one_is_named(tmp_path:
         f"{unsealed} is skipped, it was not written to its end",
         f"{changed} is skipped, small is not what was written",
         f"{cut} is skipped, large is not what was written",
+        f"{flipped} is skipped, large is not what was written",
     ]
+
+
+def test_a_state_of_a_former_version_is_used_and_said_to_be_unverified(tmp_path: Path) -> None:
+    state = a_state(tmp_path, 1)
+    manifest = json.loads((state / "manifest.json").read_bytes())
+    (state / "manifest.json").write_text(json.dumps(manifest | {"large": manifest["large"][:1]}))
+    said: list[str] = []
+    assert newest_intact(tmp_path, said.append) == state
+    assert [line.split(": ")[1] for line in said] == ["large is unverified"]
+    (state / "large").write_bytes(b"short")
+    assert newest_intact(tmp_path, said.append) is None
 
 
 def test_without_a_state_the_training_begins_anew(tmp_path: Path) -> None:
@@ -49,7 +63,7 @@ def test_without_a_state_the_training_begins_anew(tmp_path: Path) -> None:
 
 def test_the_newest_three_and_the_best_are_kept(tmp_path: Path) -> None:
     made = [a_state(tmp_path, step) for step in (1, 2, 3, 4, 5, 10)]
-    (made[-1] / "small").unlink()
+    (made[-1] / "manifest.json").unlink()
     prune_states(tmp_path, best_step=1)
     assert states(tmp_path) == [*reversed(made[-1 - KEPT : -1]), made[0]]
 
