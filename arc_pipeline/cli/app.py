@@ -1,5 +1,9 @@
 """The command line: puts the groups of commands together. With `--json` standard output is one JSON document."""
 
+import errno
+import os
+import shlex
+import signal
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -27,6 +31,10 @@ Results are printed on standard output, as one JSON document with `--json`; mess
 0 if a command did what it was told.
 """
 
+# as shells do: 128 and the number of the signal
+INTERRUPTED = 128 + signal.SIGINT
+REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -50,6 +58,32 @@ def main() -> None:
     except ArcPipelineError as error:
         say(f"error: {error}", "bold red")
         sys.exit(1)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            command = shlex.join(["arc-pipeline", *sys.argv[1:]])
+            say(f"interrupted; what was finished is kept, and this goes on from there: {command}", "yellow")
+        raise
+    except Exception as error:
+        if (words := outside(error)) is None:
+            raise
+        say(f"error: {words}", "bold red")
+        sys.exit(1)
+
+
+def outside(error: Exception) -> str | None:
+    """One sentence for what the machine refuses: Dagster's database, or a disk; None for faults of this program."""
+    if type(error).__module__.startswith("sqlalchemy."):
+        home = os.environ.get("DAGSTER_HOME", "")
+        words = " ".join(str(getattr(error, "orig", error)).split())
+        return (
+            f"Dagster's database in {home} cannot be used ({words}); nothing that was made is lost. Free some disk "
+            "space or make it writable if that is what it says, then run this again; else run: arc-pipeline doctor"
+        )
+    if isinstance(error, OSError) and error.errno in REFUSALS:
+        return (
+            f"{error.filename or 'a file'}: {error.strerror}; nothing that was made is lost, mend that and run it again"
+        )
+    return None
 
 
 def print_version(wanted: bool) -> None:

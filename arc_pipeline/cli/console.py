@@ -29,6 +29,18 @@ def say(text: str, style: str = "") -> None:
     errors.print(text, style=style, highlight=False, soft_wrap=True, markup=False)
 
 
+STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
+
+
+def print_finding(check: str, status: str, finding: str, remedy: str) -> None:
+    """One line on standard output for what was found, and one for what to do."""
+    line = Text.assemble((f"{status:<8}", STYLES[status]), f"{check}: {finding}")
+    console = Console()
+    console.print(line, soft_wrap=True, highlight=False)
+    if remedy:
+        console.print(Text(f"        {remedy}", "dim"), soft_wrap=True, highlight=False)
+
+
 @contextmanager
 def writing(option: str, path: Path) -> Iterator[None]:
     """Says which option named a file that cannot be written, and why."""

@@ -1,11 +1,12 @@
-"""The commands that follow artefacts through their versions: stale, trace, diff, history, accept."""
+"""The commands that follow artefacts through their versions: stale, trace, diff, history, accept, doctor."""
 
 import json
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
-from arc_pipeline.cli.console import print_result, say
+from arc_pipeline.cli.console import print_finding, print_result, say
 from arc_pipeline.cli.options import DECODING, TRACE, Decoding, ExperimentName, Json, Metric, Select, examples
 from arc_pipeline.cli.session import complete_experiment, open_session, open_store
 from arc_pipeline.cli.statuses import print_statuses, say_what_is_skipped
@@ -129,3 +130,28 @@ def accept(
     """Declare that a change of code leaves artefacts valid, so that they are not made again."""
     for record in open_session().accept(asset, partition, reason):
         say(f"accepted {record.artefact}: {record.accepted[-1]['changed']}")
+
+
+@lineage.command(rich_help_panel=TRACE, epilog=examples("arc-pipeline doctor", "arc-pipeline doctor --deep --fix"))
+def doctor(
+    deep: Annotated[bool, typer.Option("--deep", help="Read every byte of every version that is kept.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended without losing anything.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Look for what is wrong: installation, settings, files, store, records, database, runs, GPU.
+
+    Each finding comes with its remedy. The exit code is 1 if there are errors.
+    """
+    from arc_pipeline.definitions import build_definitions
+    from arc_pipeline.defs.upkeep.doctor import Patient, examine
+    from arc_pipeline.project import Project
+
+    findings = []
+    for finding in examine(Patient(Project.current(), build_definitions, deep, fix)):
+        findings.append(asdict(finding))
+        if not as_json:
+            print_finding(**findings[-1])
+    if as_json:
+        print(json.dumps(findings))
+    if any(finding["status"] == "error" for finding in findings):
+        raise typer.Exit(1)

@@ -65,6 +65,6 @@ def refuse_stale_upstream(context: dg.AssetExecutionContext, project: Project) -
 
     key = context.partition_key if context.has_partition_key else None
     node = Node(context.asset_key.to_user_string(), key)
-    scanner = Scanner(project, _GRAPHS[str(project.data)](), context.instance)
+    scanner = Scanner(project, _GRAPHS[str(project.data)](), None)
     if node.key not in FAN_IN and (stale := scanner.refused(node)):
         raise StaleUpstream([f"{each.node.artefact} is {each.status}: {'; '.join(each.causes)}" for each in stale])

@@ -62,6 +62,10 @@ class Store:
             return str(error)
         return self._problem(record, trust_memory=not deep) if record else ""
 
+    def problem_of(self, record: Lineage) -> str:
+        """What is wrong with the files of any version, every byte of which is read; empty if nothing is."""
+        return self._problem(record, trust_memory=False)
+
     def current(self, artefact: Artefact, *files: str) -> Path:
         """The directory of the current version after its files, or those that match a pattern, were verified.
 
@@ -194,6 +198,11 @@ class Store:
             appended = self._records.append(artefact, self._records.write(record))
             _point(self.place(artefact) / CURRENT, record.content)
         return appended
+
+    def seal(self, record: Lineage) -> Lineage:
+        """Adds a record that seals the files of a former store's version as they are now."""
+        files = sealed(self.content(record), leave_out=[LINEAGE])
+        return self.append(record.model_copy(update={"files": files}))
 
     def _target(
         self, artefact: Artefact, written: Path, version: str, files: Seals, kept: Mapping[str, Seals | None]

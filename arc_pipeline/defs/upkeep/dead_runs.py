@@ -10,12 +10,16 @@ from arc_pipeline.defs.run_process import PROCESS_TAG, process_name
 FAILURE_REASON_TAG = "dagster/failure_reason"
 
 
-def end_dead_runs(instance: DagsterInstance) -> None:
-    """Ends the runs whose process was killed on this machine with all that would notice: Dagster would wait on."""
+def dead_runs(instance: DagsterInstance) -> list[dg.DagsterRun]:
+    """The runs whose process was killed on this machine with all that would notice: Dagster would wait on."""
     unfinished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
-    for run in instance.get_runs(filters=unfinished):
-        if _is_gone(_process_of(instance, run)):
-            instance.report_run_failed(run, "the process of this run was killed")
+    return [run for run in instance.get_runs(filters=unfinished) if _is_gone(_process_of(instance, run))]
+
+
+def end_dead_runs(instance: DagsterInstance) -> None:
+    """Ends them."""
+    for run in dead_runs(instance):
+        instance.report_run_failed(run, "the process of this run was killed")
 
 
 def is_interrupted(instance: DagsterInstance, run_id: str) -> bool:

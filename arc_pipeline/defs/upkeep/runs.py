@@ -1,10 +1,16 @@
 """The runs of a refresh: one makes a batch of nodes and says how it ended. Knows nothing of what is stale."""
 
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
 from dagster import DagsterInstance
+from dagster._core.execution import compute_logs
 
 from arc_pipeline.defs.policy import DECODINGS_TAG
 from arc_pipeline.defs.run_process import PROCESS_TAG, process_name
@@ -41,18 +47,31 @@ class Outcome:
 def run_batch(job: dg.JobDefinition, instance: DagsterInstance, store: Store, batch: Batch) -> Outcome:
     """One Dagster run in this process, recorded on the instance like any other."""
     before = {node: store.lineage(node.artefact) for node in batch.nodes}
-    result = job.execute_in_process(
-        instance=instance,
-        partition_key=batch.partition_key,
-        asset_selection=[dg.AssetKey(node.key) for node in batch.nodes],
-        raise_on_error=False,
-        run_config=QUIET,
-        tags={PROCESS_TAG: process_name()} | ({DECODINGS_TAG: ",".join(batch.decodings)} if batch.decodings else {}),
-    )
+    tags = {PROCESS_TAG: process_name()} | ({DECODINGS_TAG: ",".join(batch.decodings)} if batch.decodings else {})
+    with watchers_apart():
+        result = job.execute_in_process(
+            instance=instance,
+            partition_key=batch.partition_key,
+            asset_selection=[dg.AssetKey(node.key) for node in batch.nodes],
+            raise_on_error=False,
+            run_config=QUIET,
+            tags=tags,
+        )
     if is_interrupted(instance, result.run_id):
         raise KeyboardInterrupt  # Dagster has recorded it and would let the next batch begin
     made = tuple(node for node in batch.nodes if store.lineage(node.artefact) != before[node])
     return Outcome(batch, result.run_id, made, "" if result.success else _reason(result))
+
+
+@contextmanager
+def watchers_apart() -> Iterator[None]:
+    """Takes Dagster's processes that follow the output of a step out of the terminal's group: on Ctrl-C they would
+    print a traceback each."""
+    compute_logs.subprocess = SimpleNamespace(Popen=partial(subprocess.Popen, start_new_session=True))
+    try:
+        yield
+    finally:
+        compute_logs.subprocess = subprocess
 
 
 def report_again(instance: DagsterInstance, store: Store, node: Node) -> None:

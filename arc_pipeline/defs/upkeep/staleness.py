@@ -71,7 +71,8 @@ class Status:
 class Scanner:
     """Walks the asset graph once; answers are kept until `renew` is told what was made, or a new one is made."""
 
-    def __init__(self, project: Project, graph: AssetGraph, instance: DagsterInstance) -> None:
+    def __init__(self, project: Project, graph: AssetGraph, instance: DagsterInstance | None) -> None:
+        """Without an instance, what Dagster's database has is not looked at."""
         self._instance, self._store = instance, project.store
         self._datasets, self._experiments = project.datasets(), project.experiments()
         self._graph, self._upstream = graph, Upstream(graph)
@@ -229,7 +230,7 @@ class Scanner:
         ]
         if own or inherited:
             return Status(node, STALE, own + inherited, record.seconds, inherited=not own)
-        if self._recorded.get(node) != record.data_version:
+        if self._instance and self._recorded.get(node) != record.data_version:
             return Status(node, UNRECORDED, ["is on disk, but Dagster's database does not know it"], 0.0)
         return Status(node, FRESH, [], record.seconds)
 
@@ -297,6 +298,8 @@ class Scanner:
         }
 
     def _versions(self, key: dg.AssetKey) -> dict[str | None, str]:
+        if self._instance is None:
+            return {}
         if self._graph.get(key).partitions_def is None:
             event = self._instance.get_latest_materialization_event(key)
             latest_one = event.asset_materialization if event else None
