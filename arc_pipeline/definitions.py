@@ -18,7 +18,8 @@ from arc_pipeline.defs.partitions import Partitions
 from arc_pipeline.defs.policy import OTHER_OWNER, OWNERS
 from arc_pipeline.defs.upkeep import automation, queue
 from arc_pipeline.defs.upkeep.progress import progress_logger
-from arc_pipeline.defs.workspace import Workspace, remember_graph
+from arc_pipeline.defs.upkeep.refusal import refusal
+from arc_pipeline.defs.workspace import Workspace, set_guard
 from arc_pipeline.project import Project
 
 STAGES = (tasks, configs, augmentation, training, prediction, evaluation, inspection, curves, tables)
@@ -40,7 +41,7 @@ def build_definitions(project: Project) -> dg.Definitions:
         executor=dg.in_process_executor,
         loggers={"console": dg.colored_console_logger, "progress": progress_logger},
     )
-    remember_graph(project, assets.resolve_asset_graph)
+    set_guard(project, refusal(project, assets.resolve_asset_graph))
     training_job = queue.checkpoint_job(partitions)
     upkeep = dg.Definitions(
         jobs=[automation.refresh_job(project, assets), training_job],

@@ -5,7 +5,7 @@ ArcPipelineError
 ├── UndecodableGrid      a completion that is no grid (a counted outcome, never fatal)
 ├── StaleUpstream        what an artefact is made from is stale
 ├── MissingArtefact      something that must be materialized first
-│   └── SpoiledArtefact  something whose files are not what was written
+│   └── DamagedArtefact  something whose files are not what was written
 └── MissingWeights       a model that is not on this machine
 """
 
@@ -61,7 +61,7 @@ class MissingArtefact(ArcPipelineError):
     """An artefact that another one needs is not there yet; the message says which asset to materialize."""
 
 
-class SpoiledArtefact(MissingArtefact):
+class DamagedArtefact(MissingArtefact):
     """The files or the record of an artefact are not what was written; it counts as missing and can be made again."""
 
     def __init__(self, artefact: object, problem: str) -> None:

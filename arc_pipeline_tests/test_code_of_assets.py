@@ -65,6 +65,7 @@ USED_BY = {
     "machine/accelerator.py": "",
     "machine/memory.py": "",
     "machine/process.py": "",
+    "model/devices.py": "",
     "model/prediction/candidates.py": "predictions training_curve",
     "model/prediction/complete.py": "predictions training_curve",
     "model/prediction/constraints.py": "predictions training_curve",

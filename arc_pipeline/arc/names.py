@@ -1,12 +1,14 @@
 """Names of datasets and experiments: they are partition keys and parts of paths, so not every name will do."""
 
 import difflib
+import hashlib
 import re
 from collections.abc import Iterable
 
 from arc_pipeline.uncounted import uncounted
 
 NAME_RULE = "a name has only letters, digits and _ . - (no dot first, no ..)"
+LONGEST_PART = 80
 
 
 def is_name(name: str) -> bool:
@@ -25,3 +27,12 @@ def did_you_mean(word: str, known: Iterable[str], at_most: int = 1) -> str:
 def did_you_mean_or_all(word: str, known: Iterable[str]) -> str:
     """As `did_you_mean`, with all that is known where none is like it."""
     return did_you_mean(word, known) or f"; there are: {', '.join(sorted(known)) or 'none'}"
+
+
+def file_name(text: str) -> str:
+    """A text as part of the name of a file: itself where that is plain, else made plain, with a hash of it so that no
+    two are alike, whatever a file system thinks of case."""
+    plain = re.sub(r"[^A-Za-z0-9_-]", "_", text)[:LONGEST_PART]
+    if text and plain == text == plain.lower():
+        return text
+    return f"{plain}-{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:8]}"

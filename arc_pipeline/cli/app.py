@@ -61,7 +61,7 @@ def main() -> None:
     except SystemExit as end:
         if end.code == INTERRUPTED:
             command = shlex.join(["arc-pipeline", *sys.argv[1:]])
-            say(f"interrupted; what was finished is kept, and this goes on from there: {command}", "yellow")
+            say(f"interrupted; what was finished is kept, to continue run: {command}", "yellow")
         raise
     except Exception as error:
         if (words := outside(error)) is None:
@@ -80,9 +80,7 @@ def outside(error: Exception) -> str | None:
             "space or make it writable if that is what it says, then run this again; else run: arc-pipeline doctor"
         )
     if isinstance(error, OSError) and error.errno in REFUSALS:
-        return (
-            f"{error.filename or 'a file'}: {error.strerror}; nothing that was made is lost, mend that and run it again"
-        )
+        return f"{error.filename or 'a file'}: {error.strerror}; nothing made is lost, correct that and run it again"
     return None
 
 

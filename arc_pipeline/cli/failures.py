@@ -63,6 +63,7 @@ def failures(
 
 def draw_gallery(store: "Store", experiment: str, rows: list[dict[str, object]], directory: Path) -> None:
     """Writes `DECODING-TASK-TEST.png` for each row."""
+    from arc_pipeline.arc.names import file_name
     from arc_pipeline.report.grids.drawing import draw_board
     from arc_pipeline.report.grids.gallery import answers_board
     from arc_pipeline.report.load_answers import answers_of
@@ -73,6 +74,6 @@ def draw_gallery(store: "Store", experiment: str, rows: list[dict[str, object]],
         for decoding in sorted({str(row["decoding"]) for row in rows}):
             for pair in answers_of(store, experiment, decoding):
                 if (decoding, pair.dataset, pair.task.task_id, pair.test_index) in wanted:
-                    file = directory / f"{decoding}-{pair.task.task_id}-{pair.test_index}.png"
+                    file = directory / f"{decoding}-{file_name(pair.task.task_id)}-{pair.test_index}.png"
                     file.write_bytes(draw_board(answers_board([pair])))
     say(f"wrote {len(wanted)} pictures to {directory}")

@@ -8,7 +8,7 @@ import typer
 
 from arc_pipeline.cli.console import print_finding, print_result, say
 from arc_pipeline.cli.options import DECODING, TRACE, Decoding, ExperimentName, Json, Metric, Select, examples
-from arc_pipeline.cli.session import complete_experiment, open_session, open_store
+from arc_pipeline.cli.session import complete_experiment, open_reader, open_session, open_store
 from arc_pipeline.cli.statuses import print_statuses, say_what_is_skipped
 from arc_pipeline.errors import ArcPipelineError
 
@@ -23,7 +23,7 @@ def stale(as_json: Json = False, select: Select = []) -> None:  # noqa: B006
     An artefact is stale if something that it was made from has changed since: code, configuration, files, or an
     artefact upstream.
     """
-    session = open_session()
+    session = open_reader()
     print_statuses(session.plan(select), as_json)
     say_what_is_skipped(session, select)
 
@@ -54,7 +54,7 @@ def trace(
     entries = lineage_chain(store, artefact, version)
     rows = read_table(store.open(record_of(store, artefact, version)), "metrics")
     cell = _cell_of(rows.to_pylist(), dataset, metric)
-    for warning in open_session().compare(entries):
+    for warning in open_reader().compare(entries):
         say(f"warning: {warning}", "yellow")
     if as_json:
         print(json.dumps([{**cell, "experiment": experiment, "decoding": decoding}, *entries]))
@@ -135,7 +135,7 @@ def accept(
 @lineage.command(rich_help_panel=TRACE, epilog=examples("arc-pipeline doctor", "arc-pipeline doctor --deep --fix"))
 def doctor(
     deep: Annotated[bool, typer.Option("--deep", help="Read every byte of every version that is kept.")] = False,
-    fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended without losing anything.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Repair what can be repaired without losing anything.")] = False,
     as_json: Json = False,
 ) -> None:
     """Look for what is wrong: installation, settings, files, store, records, database, runs, GPU.

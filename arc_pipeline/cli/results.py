@@ -10,7 +10,7 @@ from rich.filesize import decimal
 
 from arc_pipeline.cli.console import print_sheet, say, wide_console, writing
 from arc_pipeline.cli.options import LOOK, Json, examples
-from arc_pipeline.cli.session import open_session, open_store
+from arc_pipeline.cli.session import open_reader, open_session, open_store
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,7 +43,7 @@ def results(
     """
     from arc_pipeline.arc.evaluation.results import frame_of, sorted_results
 
-    session = open_session()
+    session = open_reader()
     stored = read_results(table or "models")
     if sort:
         stored = sorted_results(stored, sort)

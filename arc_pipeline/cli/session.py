@@ -1,7 +1,7 @@
 """How a command opens the project, and nothing else does: its experiments and datasets, its store, a session on it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from arc_pipeline.cli.console import say
@@ -24,6 +24,24 @@ def open_session() -> "Session":
 
     project = open_project()
     return Session(project, build_definitions(project))
+
+
+def open_reader() -> "Session":
+    """A session for a command that only looks: it makes nothing in the data directory, which may be read-only, and goes
+    on without Dagster's database if that is broken."""
+    from arc_pipeline.definitions import build_definitions
+    from arc_pipeline.defs.upkeep.session import Session
+    from arc_pipeline.project import Project
+
+    project = Project.current()
+    with suppress(OSError):
+        project.add_defaults()
+    for fault in project.misnamed():
+        say(f"ignored: {fault}", "yellow")
+    session = Session(project, build_definitions(project))
+    if session.readable_instance is None and project.store.root.is_dir():
+        say("Dagster's database cannot be read, so what it knows is not looked at: arc-pipeline doctor", "yellow")
+    return session
 
 
 def open_project() -> "Project":

@@ -123,7 +123,7 @@ class Records:
         return record
 
     def _copy(self, path: Path, id_: str) -> tuple[bytes, str]:
-        """The bytes of a spoiled record from the copy beside its content, with their hash."""
+        """The bytes of a damaged record from the copy beside its content, with their hash."""
         place = self._root / path.parent.relative_to(self._root / RECORDS)
         for copy in place.glob(f"*/{LINEAGE}"):
             written, sha256 = _content(copy)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 
-from arc_pipeline.errors import MissingArtefact, SpoiledArtefact
+from arc_pipeline.errors import DamagedArtefact, MissingArtefact
 from arc_pipeline.store.artefact import Artefact, fsync_file
 from arc_pipeline.store.lineage import FileSeal, Lineage
 from arc_pipeline.store.records import CURRENT, LINEAGE, Records, UnreadableRecord
@@ -69,7 +69,7 @@ class Store:
     def current(self, artefact: Artefact, *files: str) -> Path:
         """The directory of the current version after its files, or those that match a pattern, were verified.
 
-        MissingArtefact if there is none, SpoiledArtefact if it is not what was written.
+        MissingArtefact if there is none, DamagedArtefact if it is not what was written.
         """
         path = self._records.newest(artefact)
         if path is None:
@@ -77,12 +77,12 @@ class Store:
         try:
             return self.open(self._records.read(path), *files)
         except UnreadableRecord as error:
-            raise SpoiledArtefact(artefact, str(error)) from error
+            raise DamagedArtefact(artefact, str(error)) from error
 
     def open(self, record: Lineage, *files: str) -> Path:
         """The directory of a version after its files, or those that match a pattern, were verified."""
         if words := self._problem(record, False, *files):
-            raise SpoiledArtefact(record.artefact, words)
+            raise DamagedArtefact(record.artefact, words)
         return self.content(record).resolve()
 
     def content(self, record: Lineage) -> Path:
@@ -234,9 +234,9 @@ def _same_files(a: Path, b: Path) -> bool:
 
 
 def _replace(written: Path, target: Path) -> None:
-    """Puts a written directory in the place of one that is spoiled or was never recorded, if there is one."""
+    """Puts a written directory in the place of one that is damaged or was never recorded, if there is one."""
     if target.exists():
-        doomed = Path(tempfile.mkdtemp(prefix=".tmp-spoiled-", dir=target.parent))
+        doomed = Path(tempfile.mkdtemp(prefix=".tmp-damaged-", dir=target.parent))
         os.rename(target, doomed / target.name)
         os.rename(written, target)
         shutil.rmtree(doomed, ignore_errors=True)

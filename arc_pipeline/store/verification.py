@@ -15,7 +15,7 @@ from pathlib import Path
 from arc_pipeline.store.lineage import FileSeal
 from arc_pipeline.uncounted import uncounted
 
-uncounted("refuses what was spoiled, changes nothing")
+uncounted("refuses what was damaged, changes nothing")
 
 MEMORY = ".verified.json"
 # a file that was written this short a time before it was hashed may change once more without another time stamp

@@ -127,7 +127,7 @@ def test_results_for_a_person_a_program_and_a_spreadsheet(tmp_path: Path) -> Non
     assert (good["experiment"], good["vote_2"], good["vote_2_low"], good["best"]) == ("good", "0.75", "0.75", "vote_2")
     assert (bad["decoded"], bad["trace"], bad["best"]) == ("20", "metrics[bad]", "")
     rows = json.loads(run(data, "results", "--json").stdout)
-    assert [tuple(row) for row in rows] == [RESULT_FIELDS] * 2
+    assert [tuple(row) for row in rows] == [(*RESULT_FIELDS, "stale")] * 2
     rows = json.loads(run(data, "results", "--table", "duration", "--json").stdout)
     assert {row["max_steps"] for row in rows} == {100}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from arc_pipeline.errors import MissingArtefact, SpoiledArtefact
+from arc_pipeline.errors import DamagedArtefact, MissingArtefact
 from arc_pipeline.store.artefact import Artefact, hash_json
 from arc_pipeline.store.lineage import Lineage
 from arc_pipeline.store.store import Store
@@ -109,7 +109,7 @@ def test_json_hashes_ignore_the_order_of_keys() -> None:
     assert hash_json({"a": 1, "b": [2, 3]}) != hash_json({"a": 1, "b": [3, 2]})
 
 
-def spoil(path: Path) -> None:
+def damage(path: Path) -> None:
     """Flips one bit."""
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -117,8 +117,8 @@ def spoil(path: Path) -> None:
     path.write_bytes(content)
 
 
-SPOILERS: dict[str, Callable[[Path], None]] = {
-    "one bit": spoil,
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    "one bit": damage,
     "cut short": lambda path: path.write_bytes(path.read_bytes()[:-1]),
     "emptied": lambda path: path.write_bytes(b""),
     "deleted": Path.unlink,
@@ -126,14 +126,14 @@ SPOILERS: dict[str, Callable[[Path], None]] = {
 }
 
 
-@pytest.mark.parametrize("how", SPOILERS)
+@pytest.mark.parametrize("how", DAMAGES)
 def test_what_is_not_what_was_written_counts_as_missing_with_the_cause_and_is_healed(how: str, tmp_path: Path) -> None:
     first = write(Store(tmp_path), "a" * 64, "first")
-    SPOILERS[how](first / "data")
+    DAMAGES[how](first / "data")
     store = Store(tmp_path)
     assert "data" in store.problem(ARTEFACT)
     assert store.lineage(ARTEFACT) is None
-    with pytest.raises(SpoiledArtefact, match=r"predictions\[base/t0.1\] cannot be used: .*data "):
+    with pytest.raises(DamagedArtefact, match=r"predictions\[base/t0.1\] cannot be used: .*data "):
         store.current(ARTEFACT)
     assert write(store, "a" * 64, "first", run_id="again") == first
     assert store.problem(ARTEFACT) == ""
@@ -148,7 +148,7 @@ def test_a_bit_that_rots_unseen_by_the_file_system_is_seen_by_the_next_process_t
     assert Store(tmp_path).current(ARTEFACT)
     path.write_text("fIrst")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    with pytest.raises(SpoiledArtefact, match="SHA-256"):
+    with pytest.raises(DamagedArtefact, match="SHA-256"):
         Store(tmp_path).current(ARTEFACT)
 
 
@@ -158,9 +158,9 @@ def test_only_the_named_files_are_verified(tmp_path: Path) -> None:
         (temporary / "data").write_text("first")
         (temporary / "log").write_text("log")
         target = store.content(store.commit(temporary, lineage("a" * 64)))
-    spoil(target / "data")
+    damage(target / "data")
     assert store.current(ARTEFACT, "l*") == target.resolve()
-    with pytest.raises(SpoiledArtefact):
+    with pytest.raises(DamagedArtefact):
         store.current(ARTEFACT)
 
 
@@ -169,7 +169,7 @@ def test_what_was_found_whole_is_not_hashed_again_until_it_is_touched(tmp_path: 
     store = Store(tmp_path)
     assert store.lineage(ARTEFACT)
     store.remember_verified()
-    spoil(path)
+    damage(path)
     assert Store(tmp_path).lineage(ARTEFACT) is None
 
 
@@ -188,13 +188,13 @@ def test_the_newest_record_that_was_deleted_is_not_replaced_by_an_older_one(tmp_
     assert [record.id for record in fresh.history(ARTEFACT)] == ids
 
 
-@pytest.mark.parametrize("how", SPOILERS)
-def test_a_spoiled_record_is_read_from_its_copy(how: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", DAMAGES)
+def test_a_damaged_record_is_read_from_its_copy(how: str, tmp_path: Path) -> None:
     store = Store(tmp_path)
     write(store, "a" * 64, "first")
     written = store.record(ARTEFACT)
     (path,) = (tmp_path / "records" / "predictions" / "base" / "t0.1").iterdir()
-    SPOILERS[how](path)
+    DAMAGES[how](path)
     fresh = Store(tmp_path)
     assert id_of(fresh.record(ARTEFACT)) == id_of(written)
     assert fresh.problem(ARTEFACT) == ""
@@ -204,13 +204,13 @@ def test_a_record_that_is_lost_for_good_names_its_file_and_counts_as_missing(tmp
     store = Store(tmp_path)
     target = write(store, "a" * 64, "first")
     (path,) = (tmp_path / "records" / "predictions" / "base" / "t0.1").iterdir()
-    spoil(path)
-    spoil(target / "lineage.json")
+    damage(path)
+    damage(target / "lineage.json")
     fresh = Store(tmp_path)
     assert path.name in fresh.problem(ARTEFACT)
     assert fresh.lineage(ARTEFACT) is None
     assert fresh.history(ARTEFACT) == []
-    with pytest.raises(SpoiledArtefact, match=path.name):
+    with pytest.raises(DamagedArtefact, match=path.name):
         fresh.current(ARTEFACT)
     write(fresh, "a" * 64, "first", run_id="again")
     assert [record.run_id for record in fresh.history(ARTEFACT)] == ["again"]

@@ -3,13 +3,13 @@
 What Kaggle would count as wrong counts as wrong and is listed; a structure that cannot be read as a submission stops.
 """
 
-import json
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from arc_pipeline.arc.evaluation.voting import ATTEMPT_NAMES
+from arc_pipeline.arc.tasks.documents import parse_json, read_bytes
 from arc_pipeline.arc.tasks.task import Grid, Task, grid_problem, to_grid
 from arc_pipeline.errors import Fault, FaultyInput
 
@@ -18,12 +18,7 @@ SHAPE = 'a submission is {task_id: [{"attempt_1": grid, "attempt_2": grid}, ...]
 
 def read_submission(path: Path) -> object:
     """The JSON of the file, unchecked: `score_submission` checks it."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FaultyInput([Fault(str(path), "", "the file must be readable", error.strerror or str(error))]) from error
-    except ValueError as error:
-        raise FaultyInput([Fault(str(path), "", "the file must be JSON", str(error))]) from error
+    return parse_json(str(path), read_bytes(str(path), path, "name the file of a submission"))
 
 
 def score_submission(submission: object, tasks: Sequence[Task], file: str) -> dict[str, Any]:

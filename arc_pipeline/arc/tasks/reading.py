@@ -83,6 +83,10 @@ class Reading:
             self._fault(file, place or f"task {key}", f"{what} occurs more than once in this file")
 
     def _add(self, file: str, task: Task) -> None:
+        if not task.task_id or not task.task_id.isprintable():
+            problem = "a task id must have characters, and only such as can be printed; give it another"
+            self._fault(file, f"task {task.task_id!a}", problem)
+            return
         if task.task_id in self.tasks:
             self._fault(file, f"task {task.task_id}", f"task id is also in {self.file_of[task.task_id]}")
         self.tasks[task.task_id] = task

@@ -44,7 +44,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Patient:
-    """What is looked at, and how: `deep` reads every byte, `fix` mends what can be mended without a loss."""
+    """What is looked at, and how: `deep` reads every byte, `fix` repairs what can be repaired without a loss."""
 
     project: Project
     build: Callable[[Project], dg.Definitions] = field(repr=False)
@@ -131,18 +131,18 @@ def files(patient: Patient) -> Iterator[Finding]:
     catalogue, misnamed = patient.project.experiments(), patient.project.misnamed()
     faults = [fault for of_file in catalogue.faults.values() for fault in of_file]
     for fault in dict.fromkeys([*faults, *misnamed]):
-        yield Finding("files", "error", str(fault), "mend the file; all others are used meanwhile")
+        yield Finding("files", "error", str(fault), "correct the file; all others are used meanwhile")
     n_datasets = len(patient.project.datasets().names())
     yield Finding("files", "ok", f"{len(catalogue.experiments)} experiments and {n_datasets} datasets can be used")
 
 
 def store(patient: Patient) -> Iterator[Finding]:
     """The files of every artefact that is current, against their seals; `deep`: those of all versions, byte by byte."""
-    store, spoiled, looked_at = patient.project.store, [], 0
+    store, damaged, looked_at = patient.project.store, [], 0
     for artefact in store.artefacts():
         looked_at += 1
         if words := store.problem(artefact, deep=patient.deep):
-            spoiled.append(artefact)
+            damaged.append(artefact)
             users = _made_from(patient.project, artefact)
             known = f"; made from it: {_few(users)}" if users else ""
             remedy = f"arc-pipeline refresh --select '{artefact}'"
@@ -150,7 +150,7 @@ def store(patient: Patient) -> Iterator[Finding]:
         if patient.deep:
             yield from _older(patient, artefact)
     store.remember_verified()
-    if not spoiled:
+    if not damaged:
         how = "every byte read" if patient.deep else "sizes and times; --deep reads every byte"
         yield Finding("store", "ok", f"{looked_at} artefacts are as they were written ({how})")
 
@@ -160,7 +160,7 @@ def _older(patient: Patient, artefact: Artefact) -> Iterator[Finding]:
     contents = {record.content: record for record in store.history(artefact) if store.is_kept(record)}
     for record in contents.values():
         if (newest is None or record.content != newest.content) and (words := store.problem_of(record)):
-            finding = f"version {record.data_version[:8]} of {artefact}, an older one, is spoiled: {words}"
+            finding = f"version {record.data_version[:8]} of {artefact}, an older one, is damaged: {words}"
             yield Finding("store", "warning", finding, "no number is taken from it; remove its directory")
 
 
@@ -257,17 +257,16 @@ def runs(patient: Patient) -> Iterator[Finding]:
 
 def accelerator(patient: Patient) -> Iterator[Finding]:
     """GPUs, and whether torch can use them."""
-    import torch
+    from arc_pipeline.model.devices import usable_gpus
 
     try:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60).stdout.splitlines()
     except (OSError, subprocess.SubprocessError):
         listed = []
-    if torch.cuda.is_available():
-        names = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
-        yield Finding("accelerator", "ok", f"{', '.join(names)}; torch {torch.__version__}")
+    if names := usable_gpus():
+        yield Finding("accelerator", "ok", f"{', '.join(names)}; torch {version('torch')}")
     elif listed:
-        finding = f"{len(listed)} GPUs, but torch {torch.__version__} cannot use them"
+        finding = f"{len(listed)} GPUs, but torch {version('torch')} cannot use them"
         yield Finding("accelerator", "error", finding, "install torch for the CUDA version of the driver")
     else:
         cores, memory = os.cpu_count(), available_memory() / 1e9

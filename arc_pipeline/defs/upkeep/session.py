@@ -1,14 +1,17 @@
 """One command's view of the project: its definitions, instance and store. What the command line and tests drive."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatch
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from arc_pipeline.defs.declare import asset_code, definitions_of
-from arc_pipeline.defs.instance import locked
+from arc_pipeline.defs.instance import HOME_VARIABLE, locked
 from arc_pipeline.defs.upkeep.dead_runs import end_dead_runs
 from arc_pipeline.defs.upkeep.on_hold import OnHold
 from arc_pipeline.defs.upkeep.refresh import make_planned
@@ -32,7 +35,26 @@ class Session:
     ) -> None:
         self.project, self.definitions, self.store = project, definitions, project.store
         self.graph, self.job = definitions.resolve_asset_graph(), definitions.resolve_implicit_global_asset_job_def()
-        self.instance = instance or dg.DagsterInstance.get()
+        self._instance = instance
+
+    @cached_property
+    def instance(self) -> dg.DagsterInstance:
+        """Dagster's instance, opened when it is first asked for."""
+        return self._instance or dg.DagsterInstance.get()
+
+    @cached_property
+    def readable_instance(self) -> dg.DagsterInstance | None:
+        """The same for who only looks: None if there is none yet, or its database cannot be read."""
+        home = Path(os.environ.get(HOME_VARIABLE, self.project.data / "dagster_home"))
+        if self._instance or not (home / "history").is_dir():
+            return self._instance
+        os.environ[HOME_VARIABLE] = str(home.absolute())
+        try:
+            self.instance.get_runs(limit=1)
+            self.instance.get_asset_keys(limit=1)
+        except Exception:
+            return None
+        return self.instance
 
     def experiments(self) -> list[str]:
         """The names of all experiments."""
@@ -42,9 +64,13 @@ class Session:
         """A fresh look at what there is."""
         return Scanner(self.project, self.graph, self.instance)
 
+    def looking(self) -> Scanner:
+        """The same for who only looks: without Dagster's database, if that cannot be read."""
+        return Scanner(self.project, self.graph, self.readable_instance)
+
     def plan(self, select: Sequence[str] = ()) -> list[Status]:
         """What a refresh would make now, upstream first."""
-        return self._planned(self.scanner(), select)
+        return self._planned(self.looking(), select)
 
     def _planned(self, scanner: Scanner, select: Sequence[str]) -> list[Status]:
         return selected(scanner, scanner.scan(), select, self.on_hold().names)
@@ -56,7 +82,7 @@ class Session:
     def explain_on_hold(self, select: Sequence[str] = ()) -> list[str]:
         """What a plan of these skips, a line for each cause."""
         on_hold = self.on_hold()
-        reached = {node.experiment for node in self.scanner().nodes() if matches(node, select)}
+        reached = {node.experiment for node in self.looking().nodes() if matches(node, select)}
         return on_hold.explain(reached & unnamed(on_hold.names, select))
 
     def refuse_missing_weights(self, planned: Sequence[Status]) -> None:
@@ -97,11 +123,14 @@ class Session:
     def compare(self, entries: Sequence[dict[str, Any]]) -> list[str]:
         """Says at each entry of a chain that is current why it is `stale`, if it is; returns in words where Dagster's
         database disagrees with the chain."""
-        scanner, warnings = self.scanner(), []
+        scanner, warnings = self.looking(), []
         for entry in (entry for entry in entries if entry.get("current")):
             artefact = Artefact.parse(entry["artefact"])
-            entry["stale"] = scanner.reasons(artefact, entry["data_version"])
-            known = scanner.recorded(scanner.node(artefact)) if artefact in scanner else entry["data_version"]
+            # the chain has what is upstream as well, each with its own causes
+            status = scanner.status(scanner.node(artefact)) if artefact in scanner else None
+            entry["stale"] = status.causes if status and status.inherited else scanner.reasons(artefact)
+            is_known = self.readable_instance is not None and artefact in scanner
+            known = scanner.recorded(scanner.node(artefact)) if is_known else entry["data_version"]
             if known != entry["data_version"]:
                 words = f"has {known[:8]}" if known else "does not know it"
                 warnings.append(
@@ -111,7 +140,7 @@ class Session:
 
     def reasons(self, traces: Iterable[str]) -> dict[str, list[str]]:
         """Why the numbers of each trace, `asset[partition]@version`, do not hold any more; empty for those that do."""
-        scanner = self.scanner()
+        scanner = Scanner(self.project, self.graph, None)
         parts = {trace: trace.partition("@") for trace in traces}
         found = {trace: scanner.reasons(Artefact.parse(name), version) for trace, (name, _, version) in parts.items()}
         self.store.remember_verified()

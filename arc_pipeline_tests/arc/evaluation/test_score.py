@@ -147,10 +147,13 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
     broken, binary = tmp_path / "broken.json", tmp_path / "binary.json"
     broken.write_text('{"one": [')
     binary.write_bytes(b"\xff\xfe\x00")
+    deep = tmp_path / "deep.json"
+    deep.write_text("[" * 200_000)
     for path, told in (
-        (broken, "must be JSON .*line 1"),
-        (binary, "must be JSON"),
-        (tmp_path / "no.json", "No such file"),
+        (broken, "line 1, column 10: broken JSON"),
+        (binary, "broken JSON"),
+        (deep, "broken JSON"),
+        (tmp_path / "no.json", "the file is missing"),
     ):
         with pytest.raises(FaultyInput, match=f"{path.name}: .*{told}"):
             read_submission(path)

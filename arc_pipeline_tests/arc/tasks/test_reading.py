@@ -131,3 +131,9 @@ def test_one_fault_of_a_kaggle_task_makes_no_second_one(
     challenge: object, solution: object, expected: list[str]
 ) -> None:
     assert kaggle_faults(challenge, solution) == expected
+
+
+@pytest.mark.parametrize("task_id", ["", "\ud800", "a\tb", "\x1b[31m"])
+def test_an_id_that_no_file_or_screen_can_hold_is_a_fault(task_id: str) -> None:
+    problem = "a task id must have characters, and only such as can be printed; give it another"
+    assert faults({task_id: TASK}) == [f"raw/X.json: task {task_id!a}: {problem}"]

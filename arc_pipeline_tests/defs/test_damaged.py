@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from arc_pipeline.errors import SpoiledArtefact
+from arc_pipeline.errors import DamagedArtefact
 from arc_pipeline.store.artefact import Artefact
 from arc_pipeline.store.store import Store
 
@@ -50,7 +50,7 @@ def test_a_flipped_bit_in_any_file_is_named_and_mended(two) -> None:
             causes = {str(status.node.artefact): status.causes for status in session.plan()}
             assert path.name in causes[name][0]
             assert causes[name][0].startswith("cannot be used: store/")
-            with pytest.raises(SpoiledArtefact, match=path.name):
+            with pytest.raises(DamagedArtefact, match=path.name):
                 Store(two.data / "store").current(Artefact.parse(name))
             path.write_bytes(written)
     assert session.plan() == []
@@ -61,7 +61,7 @@ def test_a_flipped_bit_in_any_file_is_named_and_mended(two) -> None:
     assert versions(Store(two.data / "store")) == before
 
 
-def test_what_is_made_from_spoiled_bytes_is_refused_and_named(two) -> None:
+def test_what_is_made_from_damaged_bytes_is_refused_and_named(two) -> None:
     store = Store(two.data / "store")
     flip(files_of(store, "predictions[straight/t0.0]")[0])
     session = two.load()

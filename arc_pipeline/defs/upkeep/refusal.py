@@ -1,0 +1,27 @@
+"""Refuses to make anything from what is stale, wherever the run was launched: who launches it may not have looked."""
+
+from collections.abc import Callable
+from functools import cache
+
+import dagster as dg
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
+
+from arc_pipeline.defs.upkeep.staleness import FAN_IN, Node, Scanner
+from arc_pipeline.errors import StaleUpstream
+from arc_pipeline.project import Project
+
+
+def refusal(project: Project, graph: Callable[[], AssetGraph]) -> Callable[[dg.AssetExecutionContext], None]:
+    """What raises StaleUpstream in a step whose upstream is stale. Tables over all experiments take what is there.
+
+    The graph is that of all assets: the one of a run's job lacks what it does not make.
+    """
+    graph = cache(graph)
+
+    def refuse(context: dg.AssetExecutionContext) -> None:
+        key = context.partition_key if context.has_partition_key else None
+        node = Node(context.asset_key.to_user_string(), key)
+        if node.key not in FAN_IN and (stale := Scanner(project, graph(), None).refused(node)):
+            raise StaleUpstream([f"{each.node.artefact} is {each.status}: {'; '.join(each.causes)}" for each in stale])
+
+    return refuse
