@@ -158,9 +158,23 @@ class Experiment(Section):
         """Where examples come from: at test time from the evaluation tasks."""
         return self.train or [TrainingData(dataset=name) for name in self.predict.datasets]
 
+    def in_use(self) -> "Experiment":
+        """The same experiment, with the default of each field that its other fields leave without an effect."""
+        unused: dict[str, Any] = {}
+        if not self.augmentation.colours:
+            default = AugmentationConfig().background_probability
+            unused["augmentation"] = self.augmentation.model_copy(update={"background_probability": default})
+        if self.tuning.method == "full":
+            unused["tuning"] = Tuning()
+        if self.lr_scheduler == "constant":
+            unused["warmup_ratio"] = type(self).model_fields["warmup_ratio"].default
+        return self.model_copy(update=unused)
+
     def augmentation_fields(self) -> dict[str, Any]:
         """What `augmented_examples` reads."""
-        fields = self.model_dump(include={"chat", "vocabulary", "grid_encoder", "augmentation", "max_seq_len", "seed"})
+        fields = self.in_use().model_dump(
+            include={"chat", "vocabulary", "grid_encoder", "augmentation", "max_seq_len", "seed"}
+        )
         fields |= {"train": [data.model_dump() for data in self.training_data], **self._scope()}
         return fields | {"n_examples": self.n_examples, "checks": self.expected_violations}
 
@@ -170,7 +184,7 @@ class Experiment(Section):
 
     def training_fields(self) -> dict[str, Any]:
         """What `checkpoint` reads beside its examples and initial weights."""
-        fields = self.model_dump(
+        fields = self.in_use().model_dump(
             include={
                 *("tuning", "supervise", "max_steps", "batch_size", "micro_batch_size", "learning_rate", "seed"),
                 *("warmup_ratio", "lr_scheduler", "gradient_checkpointing", "precision", "packing", "validation"),
@@ -180,7 +194,7 @@ class Experiment(Section):
 
     def prediction_fields(self) -> dict[str, Any]:
         """What `predictions` reads beside the checkpoint and the tasks."""
-        return self.model_dump(
+        return self.in_use().model_dump(
             include={"predict": True, "augmentation": True, "grid_encoder": True, "seed": True},
             exclude={"predict": {"batch_size", "cache_gigabytes", "at_steps"}, "augmentation": {"target"}},
         )

@@ -1,5 +1,6 @@
 """Experiment files: every fault at once and in words, and which part of the pipeline each field belongs to."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -416,3 +417,27 @@ def test_two_files_of_one_name_are_a_fault_of_both(tmp_path: Path) -> None:
     catalogue = ExperimentCatalogue.read(tmp_path)
     assert catalogue.experiments.keys() == {"two"}
     assert [fault.file for fault in catalogue.faults["one"]] == ["more/one.yaml", "one.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "unused"),
+    [
+        ({"augmentation": {"colours": False}}, {"augmentation": {"colours": False, "background_probability": 0.7}}),
+        ({"tuning": {"method": "full"}}, {"tuning": {"method": "full", "rank": 4, "dropout": 0.5}}),
+        ({"lr_scheduler": "constant"}, {"lr_scheduler": "constant", "warmup_ratio": 0.5}),
+    ],
+)
+def test_what_has_no_effect_does_not_count(settings: dict[str, Any], unused: dict[str, Any]) -> None:
+    plain, other = (Experiment.model_validate(LEAST | {"name": "one"} | each) for each in (settings, unused))
+    used = Experiment.model_validate(LEAST | {"name": "one"} | _with_effect(unused))
+    for fields in (Experiment.augmentation_fields, Experiment.training_fields, Experiment.prediction_fields):
+        assert fields(plain) == fields(other)
+    assert (
+        used.augmentation_fields() != plain.augmentation_fields() or used.training_fields() != plain.training_fields()
+    )
+
+
+def _with_effect(settings: dict[str, Any]) -> dict[str, Any]:
+    """The same values where they have an effect."""
+    text = json.dumps(settings).replace("false", "true").replace('"full"', '"lora"').replace("constant", "linear")
+    return dict(json.loads(text))
