@@ -19,6 +19,7 @@ from arc_pipeline.arc.rendering.vocabulary import task_length
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.bench.timing import Report, row
 from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.model.devices import use_flash_attention
 from arc_pipeline.model.prediction.complete import complete
 from arc_pipeline.model.prediction.constraints import completion_limit
 from arc_pipeline.model.prediction.interface import CompletionOptions, EngineParts
@@ -113,6 +114,7 @@ def compare_engines(
     cases: Sequence[PredictionCase], rounds: int = 1, report: Report = lambda text: None
 ) -> list[dict[str, Any]]:
     """The rows of the benchmark: all completions of each case, and what each part is worth."""
+    use_flash_attention()
     return [line for case in cases for line in _rows(case, rounds, report)]
 
 

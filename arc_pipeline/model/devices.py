@@ -1,8 +1,8 @@
-"""What torch can compute on. Knows no models."""
+"""What torch can compute on, and by which kernels. Knows no models."""
 
 from arc_pipeline.uncounted import uncounted
 
-uncounted("tells what there is")
+uncounted("the same computations, by another kernel as by another GPU")
 
 
 def usable_gpus() -> list[str]:
@@ -11,3 +11,13 @@ def usable_gpus() -> list[str]:
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     return [torch.cuda.get_device_name(number) for number in range(count)]
+
+
+def use_flash_attention() -> None:
+    """On a GPU: cuDNN's attention plans anew for every length of an example or a prompt, flash attention does not.
+
+    Called where a program begins to compute: it is no part of what is computed, as the GPU is none.
+    """
+    import torch
+
+    torch.backends.cuda.enable_cudnn_sdp(False)

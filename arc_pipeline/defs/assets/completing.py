@@ -98,6 +98,9 @@ def _complete_missing(
     by_key: Mapping[str, CandidateRequest],
 ) -> None:
     """Computes what is missing, now that no other process does."""
+    from arc_pipeline.model.devices import use_flash_attention
+
+    use_flash_attention()
     kept = shards.keys()
     missing = [key for key in by_key if key not in kept]
     report, started = progress(context, len(by_key) - len(missing), len(by_key)), time.monotonic()

@@ -50,7 +50,10 @@ def reporting() -> Iterator[Any]:
 
 def train_job_file(job_file: str) -> None:
     """Trains what the job file describes and leaves a checkpoint in its output directory."""
+    from arc_pipeline.model.devices import use_flash_attention
+
     job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
+    use_flash_attention()
     try:
         with reporting() as report:
             run(job, report)

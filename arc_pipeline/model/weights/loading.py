@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from arc_pipeline.model.weights.small_vocabulary import keep_rows, rows_of
 from arc_pipeline.model.weights.source import TINY, ModelSource
 from arc_pipeline.model.weights.tokenization import load_tokenizer, saved_tokenizer
-from arc_pipeline.uncounted import uncounted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,7 +56,6 @@ def initial_version(model: str, seed: int) -> str:
 
 def load_start(start: str, experiment: "Experiment") -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
     """(model, tokenizer) that an experiment begins with, with as many tokens as it wants."""
-    use_flash_attention()
     tokenizer = load_tokenizer(start, experiment)
     model = load_model(start, experiment.seed, len(tokenizer))
     if start != TINY and experiment.vocabulary == "used":
@@ -125,14 +123,6 @@ def renamed_unmentioned() -> "Iterator[None]":
         yield
 
 
-@uncounted("the same attention by another kernel, as another GPU has others")
-def use_flash_attention() -> None:
-    """On a GPU: cuDNN's attention plans anew for every length of an example or a prompt, flash attention does not."""
-    import torch
-
-    torch.backends.cuda.enable_cudnn_sdp(False)
-
-
 def answering_dtype(precision: str) -> str:
     """What answers are computed in: bfloat16 on a GPU, unless the experiment has fp32; float32 elsewhere."""
     import torch
@@ -153,7 +143,6 @@ def load_checkpoint(
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    use_flash_attention()
     device, dtype = "cuda" if torch.cuda.is_available() else "cpu", answering_dtype(precision)
     model = AutoModelForCausalLM.from_pretrained(str(directory), dtype=dtype).to(device)
     if adapter:
