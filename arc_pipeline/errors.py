@@ -42,6 +42,11 @@ class FaultyInput(ArcPipelineError):
         super().__init__(f"{count}:\n{lines}")
 
 
+def words_of(error: Exception) -> str:
+    """What an error of a library says, in one line; of a database, without the statement that failed."""
+    return " ".join(str(getattr(error, "orig", error)).split())
+
+
 class UndecodableGrid(ArcPipelineError):
     """A text that is no grid in the given encoding; `str(error)` is the reason, one of a few kinds."""
 
@@ -69,7 +74,6 @@ class DamagedArtefact(MissingArtefact):
             f"{artefact} cannot be used: {problem}; it counts as missing, to make it again run: "
             f"arc-pipeline refresh --select '{artefact}'"
         )
-        self.problem = problem
 
 
 class MissingWeights(ArcPipelineError):

@@ -19,7 +19,7 @@ from arc_pipeline.cli.make import making
 from arc_pipeline.cli.options import examples
 from arc_pipeline.cli.results import shown
 from arc_pipeline.cli.show import pictures
-from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.errors import ArcPipelineError, words_of
 
 HELP = """From ARC tasks to fine-tuned language models and tables of metrics, and back from each number to its sources.
 
@@ -74,10 +74,10 @@ def outside(error: Exception) -> str | None:
     """One sentence for what the machine refuses: Dagster's database, or a disk; None for faults of this program."""
     if type(error).__module__.startswith("sqlalchemy."):
         home = os.environ.get("DAGSTER_HOME", "")
-        words = " ".join(str(getattr(error, "orig", error)).split())
         return (
-            f"Dagster's database in {home} cannot be used ({words}); nothing that was made is lost. Free some disk "
-            "space or make it writable if that is what it says, then run this again; else run: arc-pipeline doctor"
+            f"Dagster's database in {home} cannot be used ({words_of(error)}); nothing that was made is lost. "
+            "Free some disk space or make it writable if that is what it says, then run this again; "
+            "else run: arc-pipeline doctor"
         )
     if isinstance(error, OSError) and error.errno in REFUSALS:
         return f"{error.filename or 'a file'}: {error.strerror}; nothing made is lost, correct that and run it again"

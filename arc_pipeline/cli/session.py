@@ -36,8 +36,7 @@ def open_reader() -> "Session":
     project = Project.current()
     with suppress(OSError):
         project.add_defaults()
-    for fault in project.misnamed():
-        say(f"ignored: {fault}", "yellow")
+    _say_ignored(project)
     session = Session(project, build_definitions(project))
     if session.readable_instance is None and project.store.root.is_dir():
         say("Dagster's database cannot be read, so what it knows is not looked at: arc-pipeline doctor", "yellow")
@@ -47,9 +46,13 @@ def open_reader() -> "Session":
 def open_project() -> "Project":
     """The project, without definitions, which take longer; says which files are ignored because of their names."""
     project = prepared_project()
+    _say_ignored(project)
+    return project
+
+
+def _say_ignored(project: "Project") -> None:
     for fault in project.misnamed():
         say(f"ignored: {fault}", "yellow")
-    return project
 
 
 def open_store() -> "Store":

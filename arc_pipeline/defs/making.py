@@ -17,7 +17,7 @@ from arc_pipeline.defs.config_versions import config_version
 from arc_pipeline.defs.declare import definitions_of
 from arc_pipeline.defs.metadata import described_table, is_plain, report_of
 from arc_pipeline.defs.partitions import partition_path
-from arc_pipeline.errors import ArcPipelineError, DamagedArtefact, MissingArtefact
+from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.project import Project
 from arc_pipeline.store.artefact import Artefact
 from arc_pipeline.store.environment import environment
@@ -97,13 +97,7 @@ class Making:
 
     def lineage(self, asset: str, partition: str = "") -> Lineage:
         """The record of another artefact's current version."""
-        artefact = Artefact(asset, partition)
-        record = self._store.lineage(artefact)
-        if record is None and (words := self._store.problem(artefact)):
-            raise DamagedArtefact(artefact, words)
-        if record is None:
-            raise MissingArtefact(f"{artefact} is not there yet, materialize it first")
-        return record
+        return self._store.required(Artefact(asset, partition))
 
     def table(self, asset: str, partition: str = "", name: str = "") -> pa.Table:
         """A table of another artefact; its name is the asset's unless given."""

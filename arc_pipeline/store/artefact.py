@@ -22,6 +22,11 @@ class Artefact:
     def __str__(self) -> str:
         return f"{self.asset}[{self.partition}]" if self.partition else self.asset
 
+    @property
+    def path(self) -> str:
+        """Where it is below a directory that has all of them: `asset/experiment/decoding`."""
+        return f"{self.asset}/{self.partition}" if self.partition else self.asset
+
     @classmethod
     def parse(cls, text: str) -> "Artefact":
         """The artefact that `str` gave this text."""

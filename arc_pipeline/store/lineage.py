@@ -23,7 +23,7 @@ class Lineage(BaseModel):
 
     `content` names the directory of its files, `files` seals each of them. `upstream` has the data versions that it was
     made from, `upstream_records` the ids of their records. Records from before there were seals have neither seals nor
-    ids, `files` is None. `id` is the SHA-256 of the record itself, `number` its place among those of the artefact.
+    ids, `files` is None. `id` is the SHA-256 of the record itself.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -45,7 +45,6 @@ class Lineage(BaseModel):
     seconds: float = 0.0
     environment: dict[str, Any] = Field(default_factory=dict)
     id: str = Field("", exclude=True)
-    number: int = Field(0, exclude=True)
 
     @property
     def short_id(self) -> str:

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -51,7 +51,7 @@ class Records:
         return Path(self._place(artefact))
 
     def _place(self, artefact: Artefact) -> str:
-        return f"{self._base}/{artefact.asset}/{artefact.partition}".rstrip("/")
+        return f"{self._base}/{artefact.path}"
 
     def files(self, artefact: Artefact) -> list[str]:
         """The files of an artefact's records, oldest first; those of former stores come before all others."""
@@ -78,10 +78,10 @@ class Records:
         except (OSError, UnreadableRecord):
             return None
         known = any(path.endswith(f"-{id_[:16]}.json") for path in own)
-        return None if known or not _is_copy(Path(copy)) else copy
+        return None if known or not _is_copy(_fields(Path(copy))) else copy
 
     def _link(self, artefact: Artefact) -> str:
-        return f"{self._contents}/{artefact.asset}/{artefact.partition}".rstrip("/") + f"/{CURRENT}"
+        return f"{self._contents}/{artefact.path}/{CURRENT}"
 
     def _own(self, artefact: Artefact) -> list[str]:
         place = self._place(artefact)
@@ -93,12 +93,11 @@ class Records:
 
     def _former(self, artefact: Artefact, has_own: bool) -> list[str]:
         """Records beside contents that are not copies of others."""
-        place = self._root / artefact.asset / artefact.partition
-        paths = [path for path in place.glob(f"*/{LINEAGE}") if not path.parent.is_symlink()]
-        paths = [path for path in paths if not path.parent.name.startswith(".")]
-        if has_own:
-            paths = [path for path in paths if not _is_copy(path)]
-        return [str(path) for path in sorted(paths, key=lambda path: (_made(path), path.stat().st_mtime_ns))]
+        paths = [path for path in (self._root / artefact.path).glob(f"*/{LINEAGE}") if not path.parent.is_symlink()]
+        fields = {path: _fields(path) for path in paths if not path.parent.name.startswith(".")}
+        former = [path for path in fields if not (has_own and _is_copy(fields[path]))]
+        made = {path: (str(fields[path].get("created_at", "")), path.stat().st_mtime_ns) for path in former}
+        return [str(path) for path in sorted(former, key=made.__getitem__)]
 
     def read(self, path: str) -> Lineage:
         """The record in a file; UnreadableRecord if it is not what was written and no copy of it is left."""
@@ -116,7 +115,7 @@ class Records:
             record = Lineage.model_validate(migrated(Artefact.parse(fields["artefact"]).asset, fields))
         except (ValueError, ValidationError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UnreadableRecord(f"{self._shown(path)} is no record, it was changed or cut short") from error
-        record.id, record.number = id_, int(name[1]) if name else 0
+        record.id = id_
         record.content = record.content or path.parent.name
         if code := fields.get("definitions"):
             record.code = self._definitions(code)
@@ -232,13 +231,9 @@ def _fields(path: Path) -> dict[str, Any]:
     return fields if isinstance(fields, dict) else {}
 
 
-def _is_copy(path: Path) -> bool:
+def _is_copy(fields: Mapping[str, Any]) -> bool:
     """Whether what lies beside a content is a copy of a record; the records of former stores have no seals."""
-    return _fields(path).get("files") is not None
-
-
-def _made(path: Path) -> str:
-    return str(_fields(path).get("created_at", ""))
+    return fields.get("files") is not None
 
 
 def _write_once(target: Path, written: bytes) -> None:

@@ -35,15 +35,12 @@ class Store:
 
     def place(self, artefact: Artefact) -> Path:
         """The directory that holds the contents of an artefact."""
-        return self.root / artefact.asset / artefact.partition
+        return self.root / artefact.path
 
     def record(self, artefact: Artefact) -> Lineage | None:
         """The newest record, whether or not its files are still there; None without one that can be read."""
         path = self._records.newest(artefact)
-        try:
-            return self._records.read(path) if path else None
-        except UnreadableRecord:
-            return None
+        return self._readable(path) if path else None
 
     def lineage(self, artefact: Artefact) -> Lineage | None:
         """The record of the current version; None if there is none, or one that cannot be used (see `problem`)."""
@@ -71,11 +68,21 @@ class Store:
 
         MissingArtefact if there is none, DamagedArtefact if it is not what was written.
         """
+        return self.open(self._newest(artefact), *files)
+
+    def required(self, artefact: Artefact) -> Lineage:
+        """As `lineage`, but MissingArtefact if there is none, DamagedArtefact if it is not what was written."""
+        record = self._newest(artefact)
+        if words := self._problem(record, trust_memory=True):
+            raise DamagedArtefact(artefact, words)
+        return record
+
+    def _newest(self, artefact: Artefact) -> Lineage:
         path = self._records.newest(artefact)
         if path is None:
             raise MissingArtefact(f"{artefact} is not there yet, materialize it first")
         try:
-            return self.open(self._records.read(path), *files)
+            return self._records.read(path)
         except UnreadableRecord as error:
             raise DamagedArtefact(artefact, str(error)) from error
 
@@ -90,7 +97,7 @@ class Store:
         return self.place(Artefact.parse(record.artefact)) / record.content
 
     def _problem(self, record: Lineage, trust_memory: bool, *patterns: str) -> str:
-        directory = f"{self.root}/{_place(record.artefact)}/{record.content}"
+        directory = f"{self.root}/{Artefact.parse(record.artefact).path}/{record.content}"
         files = {
             name: seal
             for name, seal in (record.files or {}).items()
@@ -142,10 +149,8 @@ class Store:
         A record of a former store names versions alone: of those of that version it is the last one from before. There
         is none if a later one overwrote it.
         """
-        return {
-            Artefact.parse(name): self._upstream(record, Artefact.parse(name), version)
-            for name, version in record.upstream.items()
-        }
+        versions = {Artefact.parse(name): version for name, version in record.upstream.items()}
+        return {artefact: self._upstream(record, artefact, version) for artefact, version in versions.items()}
 
     def _upstream(self, record: Lineage, artefact: Artefact, version: str) -> Lineage | None:
         history = [each for each in self.history(artefact) if each.data_version == version]
@@ -219,12 +224,6 @@ def _belongs(written: Path, files: Seals, path: Path, kept: Mapping[str, Seals |
         return seals == files
     # the content of a former store has no seals: one that is gone may have been another
     return _same_files(path, written) if path.exists() else path.name not in kept
-
-
-def _place(artefact: str) -> str:
-    """Where the contents of an artefact are, by its name."""
-    asset, _, partition = artefact.removesuffix("]").partition("[")
-    return f"{asset}/{partition}" if partition else asset
 
 
 def _same_files(a: Path, b: Path) -> bool:

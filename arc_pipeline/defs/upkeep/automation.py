@@ -28,7 +28,7 @@ def refresh_job(project: Project, assets: dg.Definitions) -> dg.JobDefinition:
         planned = session.plan(config.select)
         context.add_output_metadata({"planned": dg.MetadataValue.md(_listed(planned)), "count": len(planned)})
         for status in planned:
-            context.log.info(f"{status.node.artefact} is {status.status}: {'; '.join(status.causes)}")
+            context.log.info(str(status))
         if config.dry_run or not planned:
             context.log.info(f"{len(planned)} artefacts to make; nothing was made" + " (dry run)" * config.dry_run)
         else:

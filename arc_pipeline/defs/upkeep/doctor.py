@@ -5,7 +5,6 @@ Changes nothing unless told to, and then only what loses nothing.
 
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,13 +17,16 @@ import dagster as dg
 from packaging.requirements import Requirement
 
 from arc_pipeline.defs.instance import HOME_VARIABLE, prepare
+from arc_pipeline.defs.upkeep.dead_runs import dead_runs, end_dead_runs
 from arc_pipeline.defs.upkeep.runs import report_again
 from arc_pipeline.defs.upkeep.session import Session
 from arc_pipeline.defs.upkeep.staleness import UNRECORDED
-from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.errors import ArcPipelineError, words_of
+from arc_pipeline.machine.accelerator import all_gpus
 from arc_pipeline.machine.memory import available_memory
 from arc_pipeline.project import DATA_VARIABLE, Project
 from arc_pipeline.store.artefact import Artefact
+from arc_pipeline.store.store import Store
 
 Level = Literal["ok", "warning", "error"]
 LITTLE_DISK, HARDLY_ANY_DISK = 10e9, 1e9
@@ -68,8 +70,7 @@ def examine(patient: Patient, report: Callable[[str], None] = lambda check: None
         try:
             yield from check(patient)
         except Exception as error:
-            words = " ".join(str(getattr(error, "orig", error)).split())
-            yield Finding(name, "error", f"this could not be looked at: {type(error).__name__}: {words}")
+            yield Finding(name, "error", f"this could not be looked at: {type(error).__name__}: {words_of(error)}")
 
 
 def installation(patient: Patient) -> Iterator[Finding]:
@@ -143,20 +144,20 @@ def store(patient: Patient) -> Iterator[Finding]:
         looked_at += 1
         if words := store.problem(artefact, deep=patient.deep):
             damaged.append(artefact)
-            users = _made_from(patient.project, artefact)
+            users = _made_from(store, artefact)
             known = f"; made from it: {_few(users)}" if users else ""
             remedy = f"arc-pipeline refresh --select '{artefact}'"
             yield Finding("store", "error", f"{artefact} cannot be used: {words}{known}", remedy)
         if patient.deep:
-            yield from _older(patient, artefact)
+            yield from _older(store, artefact)
     store.remember_verified()
     if not damaged:
         how = "every byte read" if patient.deep else "sizes and times; --deep reads every byte"
         yield Finding("store", "ok", f"{looked_at} artefacts are as they were written ({how})")
 
 
-def _older(patient: Patient, artefact: Artefact) -> Iterator[Finding]:
-    store, newest = patient.project.store, patient.project.store.record(artefact)
+def _older(store: Store, artefact: Artefact) -> Iterator[Finding]:
+    newest = store.record(artefact)
     contents = {record.content: record for record in store.history(artefact) if store.is_kept(record)}
     for record in contents.values():
         if (newest is None or record.content != newest.content) and (words := store.problem_of(record)):
@@ -164,10 +165,10 @@ def _older(patient: Patient, artefact: Artefact) -> Iterator[Finding]:
             yield Finding("store", "warning", finding, "no number is taken from it; remove its directory")
 
 
-def _made_from(project: Project, artefact: Artefact) -> list[str]:
+def _made_from(store: Store, artefact: Artefact) -> list[str]:
     """The current artefacts that name the current record of one."""
-    record = project.store.record(artefact)
-    current = (project.store.record(each) for each in project.store.artefacts())
+    record = store.record(artefact)
+    current = (store.record(each) for each in store.artefacts())
     return [each.artefact for each in current if each and record and record.id in each.upstream_records.values()]
 
 
@@ -216,8 +217,7 @@ def database(patient: Patient) -> Iterator[Finding]:
     except ArcPipelineError:
         raise
     except Exception as error:
-        words = " ".join(str(getattr(error, "orig", error)).split())
-        yield Finding("database", "error", f"{home}: {words}", broken_database(home))
+        yield Finding("database", "error", f"{home}: {words_of(error)}", broken_database(home))
         return
     unknown = [status.node for status in statuses if status.status == UNRECORDED]
     if unknown and patient.fix:
@@ -241,8 +241,6 @@ def broken_database(home: str) -> str:
 
 def runs(patient: Patient) -> Iterator[Finding]:
     """Runs that Dagster waits for although their process is gone."""
-    from arc_pipeline.defs.upkeep.dead_runs import dead_runs, end_dead_runs
-
     if dead := dead_runs(patient.session.instance):
         if patient.fix:
             end_dead_runs(patient.session.instance)
@@ -259,13 +257,9 @@ def accelerator(patient: Patient) -> Iterator[Finding]:
     """GPUs, and whether torch can use them."""
     from arc_pipeline.model.devices import usable_gpus
 
-    try:
-        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60).stdout.splitlines()
-    except (OSError, subprocess.SubprocessError):
-        listed = []
     if names := usable_gpus():
         yield Finding("accelerator", "ok", f"{', '.join(names)}; torch {version('torch')}")
-    elif listed:
+    elif listed := all_gpus():
         finding = f"{len(listed)} GPUs, but torch {version('torch')} cannot use them"
         yield Finding("accelerator", "error", finding, "install torch for the CUDA version of the driver")
     else:

@@ -22,6 +22,6 @@ def refusal(project: Project, graph: Callable[[], AssetGraph]) -> Callable[[dg.A
         key = context.partition_key if context.has_partition_key else None
         node = Node(context.asset_key.to_user_string(), key)
         if node.key not in FAN_IN and (stale := Scanner(project, graph(), None).refused(node)):
-            raise StaleUpstream([f"{each.node.artefact} is {each.status}: {'; '.join(each.causes)}" for each in stale])
+            raise StaleUpstream([str(each) for each in stale])
 
     return refuse

@@ -143,7 +143,7 @@ class Session:
         scanner = Scanner(self.project, self.graph, None)
         parts = {trace: trace.partition("@") for trace in traces}
         found = {trace: scanner.reasons(Artefact.parse(name), version) for trace, (name, _, version) in parts.items()}
-        self.store.remember_verified()
+        scanner.remember_verified()
         return found
 
     def run(self, batch: Batch) -> Outcome:

@@ -67,6 +67,9 @@ class Status:
     seconds: float | None = None
     inherited: bool = False
 
+    def __str__(self) -> str:
+        return f"{self.node.artefact} is {self.status}: {'; '.join(self.causes)}"
+
 
 class Scanner:
     """Walks the asset graph once; answers are kept until `renew` is told what was made, or a new one is made."""
@@ -85,7 +88,7 @@ class Scanner:
         """The status of every partition of every asset, upstream first."""
         for node in self.nodes():
             self.status(node)
-        self._store.remember_verified()
+        self.remember_verified()
         return list(self._known.values())
 
     def nodes(self) -> list[Node]:
@@ -189,7 +192,11 @@ class Scanner:
             newer = record is not None and not record.data_version.startswith(version)
             return [f"{artefact} has a new version"] if newer else []
         before = self.stale_upstream(node) if status.inherited else []
-        return [f"{each.node.artefact} is {each.status}: {'; '.join(each.causes)}" for each in before] or status.causes
+        return [str(each) for each in before] or status.causes
+
+    def remember_verified(self) -> None:
+        """Keeps for other processes which files were found to be whole."""
+        self._store.remember_verified()
 
     def __contains__(self, artefact: Artefact) -> bool:
         return artefact in self._by_artefact

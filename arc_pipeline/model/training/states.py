@@ -3,7 +3,6 @@
 A state that was cut short has no manifest, or another one than its files: it is skipped, and the one before is used.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -14,6 +13,8 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.store.artefact import fsync_file
+from arc_pipeline.store.verification import files_of, sha256_of
 
 MANIFEST = "manifest.json"
 KEPT = 3
@@ -34,14 +35,14 @@ def states(work: Path) -> list[Path]:
 
 def seal(state: Path) -> None:
     """Writes the manifest, once all else is on the disk."""
-    manifest = {name: _fingerprint(state / name) for name in _files(state)}
+    manifest = {name: _fingerprint(state / name) for name in files_of(state, leave_out=[MANIFEST, f".{MANIFEST}"])}
     for name in manifest:
-        _sync(state / name)
+        fsync_file(state / name)
     temporary = state / f".{MANIFEST}"
     temporary.write_text(json.dumps(manifest, indent=1))
-    _sync(temporary)
+    fsync_file(temporary)
     os.replace(temporary, state / MANIFEST)
-    _sync(state)
+    fsync_file(state)
 
 
 @contextmanager
@@ -59,8 +60,8 @@ def whole_or_nothing(directory: Path) -> Iterator[None]:
         ) from error
 
 
-def problem(state: Path) -> str | None:
-    """Why one cannot resume from the state; None if it is intact."""
+def problem(state: Path, by_bytes: bool = True) -> str | None:
+    """Why one cannot resume from the state; None if it is intact, `by_bytes` or by the sizes of its files alone."""
     try:
         manifest = json.loads((state / MANIFEST).read_bytes())
     except (FileNotFoundError, ValueError):
@@ -68,8 +69,9 @@ def problem(state: Path) -> str | None:
     for name, fingerprint in manifest.items():
         if not (state / name).is_file():
             return f"{name} is missing"
+        found = _fingerprint(state / name) if by_bytes else [(state / name).stat().st_size]
         # the manifests of former versions have only the size of a large file
-        if _fingerprint(state / name)[: len(fingerprint)] != fingerprint:
+        if found[: len(fingerprint)] != fingerprint[: len(found)]:
             return f"{name} is not what was written"
     return None
 
@@ -93,28 +95,14 @@ def _unverified(state: Path) -> str:
 
 def prune_states(work: Path, best_step: int | None) -> None:
     """Removes all states but the newest intact ones and the best."""
-    # sealed is enough here: to read all of them again takes longer than a step, and who resumes does
-    intact = [state for state in states(work) if (state / MANIFEST).is_file()]
+    # to read all of their bytes again takes longer than a step, and who resumes does
+    intact = [state for state in states(work) if problem(state, by_bytes=False) is None]
     kept = {*intact[:KEPT], *([state_path(work, best_step)] if best_step else [])}
     for state in states(work):
         if state not in kept:
             shutil.rmtree(state, ignore_errors=True)
 
 
-def _files(state: Path) -> list[str]:
-    names = (path.relative_to(state).as_posix() for path in state.rglob("*") if path.is_file())
-    return sorted(name for name in names if name not in (MANIFEST, f".{MANIFEST}"))
-
-
 def _fingerprint(path: Path) -> list[int | str]:
     """The size and the hash: of all bytes, for one that is flipped in the weights makes another model."""
-    with path.open("rb") as file:
-        return [path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()]
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    return [path.stat().st_size, sha256_of(path)]

@@ -63,7 +63,7 @@ def test_without_a_state_the_training_begins_anew(tmp_path: Path) -> None:
 
 def test_the_newest_three_and_the_best_are_kept(tmp_path: Path) -> None:
     made = [a_state(tmp_path, step) for step in (1, 2, 3, 4, 5, 10)]
-    (made[-1] / "manifest.json").unlink()
+    (made[-1] / "small").unlink()
     prune_states(tmp_path, best_step=1)
     assert states(tmp_path) == [*reversed(made[-1 - KEPT : -1]), made[0]]
 
