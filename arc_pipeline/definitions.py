@@ -16,9 +16,9 @@ from arc_pipeline.defs.assets import (
 from arc_pipeline.defs.declare import DeclaredAsset
 from arc_pipeline.defs.partitions import Partitions
 from arc_pipeline.defs.policy import OTHER_OWNER, OWNERS
+from arc_pipeline.defs.staleness.refusal import refusal
 from arc_pipeline.defs.upkeep import automation, queue
 from arc_pipeline.defs.upkeep.progress import progress_logger
-from arc_pipeline.defs.upkeep.refusal import refusal
 from arc_pipeline.defs.workspace import Workspace, set_guard
 from arc_pipeline.project import Project
 

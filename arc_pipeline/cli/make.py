@@ -134,7 +134,7 @@ def prune(
     from arc_pipeline.store.pruning import remove
 
     session = open_session()
-    from arc_pipeline.defs.upkeep.used_versions import checkpoints
+    from arc_pipeline.defs.staleness.used_versions import checkpoints
 
     versions = checkpoints(session.project, session.instance)
     unused = [version for version in versions if not version.used_by]

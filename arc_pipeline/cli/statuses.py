@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from arc_pipeline.cli.console import print_table, say, wide_console
 
 if TYPE_CHECKING:
+    from arc_pipeline.defs.staleness.scanner import Node, Status
     from arc_pipeline.defs.upkeep.session import Session
-    from arc_pipeline.defs.upkeep.staleness import Node, Status
 
 
 def print_statuses(statuses: "list[Status]", as_json: bool, ended: "dict[Node, str] | None" = None) -> None:

@@ -16,9 +16,9 @@ from filelock import FileLock
 from arc_pipeline.arc.prediction import requests
 from arc_pipeline.definitions import build_definitions
 from arc_pipeline.defs.instance import prepare
+from arc_pipeline.defs.staleness.scanner import Node
 from arc_pipeline.defs.upkeep.runs import Batch
 from arc_pipeline.defs.upkeep.session import Session
-from arc_pipeline.defs.upkeep.staleness import Node
 from arc_pipeline.project import Project
 from arc_pipeline.store.artefact import Artefact
 from arc_pipeline.store.store import Store

@@ -1,1 +1,1 @@
-"""Keeps the assets up to date: what is stale, what runs next, what is removed. Makes no artefact itself."""
+"""Keeps the assets up to date: what runs next, what is removed. Makes no artefact itself."""

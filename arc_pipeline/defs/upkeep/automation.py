@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import dagster as dg
 
 from arc_pipeline.defs.run_process import tag_with_process
+from arc_pipeline.defs.staleness.scanner import Status
 from arc_pipeline.defs.upkeep.session import Session
-from arc_pipeline.defs.upkeep.staleness import Status
 from arc_pipeline.project import Project
 from arc_pipeline.store.artefact import hash_json
 

@@ -17,10 +17,10 @@ import dagster as dg
 from packaging.requirements import Requirement
 
 from arc_pipeline.defs.instance import HOME_VARIABLE, prepare
+from arc_pipeline.defs.staleness.scanner import UNRECORDED
 from arc_pipeline.defs.upkeep.dead_runs import dead_runs, end_dead_runs
 from arc_pipeline.defs.upkeep.runs import report_again
 from arc_pipeline.defs.upkeep.session import Session
-from arc_pipeline.defs.upkeep.staleness import UNRECORDED
 from arc_pipeline.errors import ArcPipelineError, words_of
 from arc_pipeline.machine.accelerator import all_gpus
 from arc_pipeline.machine.memory import available_memory

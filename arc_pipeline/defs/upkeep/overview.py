@@ -1,8 +1,8 @@
 """The asset graph with the state of every partition, for a page."""
 
+from arc_pipeline.defs.staleness.scanner import Status
 from arc_pipeline.defs.upkeep.selection import without
 from arc_pipeline.defs.upkeep.session import Session
-from arc_pipeline.defs.upkeep.staleness import Status
 from arc_pipeline.report.lineage_graph import Asset, Partition
 from arc_pipeline.store.artefact import Artefact
 

@@ -18,9 +18,9 @@ from arc_pipeline.defs.assets.configs import augmentation_config, initial_weight
 from arc_pipeline.defs.assets.training import checkpoint
 from arc_pipeline.defs.partitions import Partitions
 from arc_pipeline.defs.policy import UNFINISHED_RUNS
+from arc_pipeline.defs.staleness.scanner import FRESH, MISSING, UNRECORDED, Node, Scanner, Status
 from arc_pipeline.defs.upkeep.dead_runs import end_dead_runs
 from arc_pipeline.defs.upkeep.on_hold import unrequested
-from arc_pipeline.defs.upkeep.staleness import FRESH, MISSING, UNRECORDED, Node, Scanner, Status
 from arc_pipeline.errors import ArcPipelineError, Fault, FaultyInput
 from arc_pipeline.project import Project
 

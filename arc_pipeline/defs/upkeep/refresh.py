@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+from arc_pipeline.defs.staleness.scanner import FAN_IN, FRESH, OF_DATASETS, Node, Scanner
 from arc_pipeline.defs.upkeep.runs import Batch, Outcome
-from arc_pipeline.defs.upkeep.staleness import FAN_IN, FRESH, OF_DATASETS, Node, Scanner
 
 PREDICTIONS = "predictions"
 

@@ -14,8 +14,8 @@ from dagster._core.execution import compute_logs
 
 from arc_pipeline.defs.policy import DECODINGS_TAG
 from arc_pipeline.defs.run_process import PROCESS_TAG, process_name
+from arc_pipeline.defs.staleness.scanner import DATA_VERSION_TAG, Node
 from arc_pipeline.defs.upkeep.dead_runs import is_interrupted
-from arc_pipeline.defs.upkeep.staleness import DATA_VERSION_TAG, Node
 from arc_pipeline.store.store import Store
 
 QUIET = {"loggers": {"progress": {}}}

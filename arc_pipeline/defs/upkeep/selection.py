@@ -4,7 +4,7 @@ import fnmatch
 from collections.abc import Collection, Sequence
 
 from arc_pipeline.arc.names import did_you_mean_or_all
-from arc_pipeline.defs.upkeep.staleness import FAN_IN, FRESH, Node, Scanner, Status
+from arc_pipeline.defs.staleness.scanner import FAN_IN, FRESH, Node, Scanner, Status
 from arc_pipeline.errors import ArcPipelineError
 
 

@@ -12,12 +12,12 @@ import dagster as dg
 
 from arc_pipeline.defs.declare import asset_code, definitions_of
 from arc_pipeline.defs.instance import HOME_VARIABLE, locked
+from arc_pipeline.defs.staleness.scanner import UNRECORDED, Node, Scanner, Status
 from arc_pipeline.defs.upkeep.dead_runs import end_dead_runs
 from arc_pipeline.defs.upkeep.on_hold import OnHold
 from arc_pipeline.defs.upkeep.refresh import make_planned
 from arc_pipeline.defs.upkeep.runs import Batch, Outcome, report_again, run_batch
 from arc_pipeline.defs.upkeep.selection import matches, selected, unnamed
-from arc_pipeline.defs.upkeep.staleness import UNRECORDED, Node, Scanner, Status
 from arc_pipeline.errors import ArcPipelineError, MissingArtefact, MissingWeights
 from arc_pipeline.project import Project
 from arc_pipeline.store.artefact import Artefact

@@ -10,8 +10,8 @@ import pytest
 
 from arc_pipeline.definitions import build_definitions
 from arc_pipeline.defs.run_process import PROCESS_TAG
+from arc_pipeline.defs.staleness.scanner import Node, Status
 from arc_pipeline.defs.upkeep import queue
-from arc_pipeline.defs.upkeep.staleness import Node, Status
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.project import Project
 

@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
-from arc_pipeline.defs.upkeep.used_versions import experiments_in_progress
+from arc_pipeline.defs.staleness.used_versions import experiments_in_progress
 
 STARTS = {"first": None, "second": "first", "third": None}
 

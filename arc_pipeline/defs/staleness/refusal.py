@@ -6,7 +6,7 @@ from functools import cache
 import dagster as dg
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
-from arc_pipeline.defs.upkeep.staleness import FAN_IN, Node, Scanner
+from arc_pipeline.defs.staleness.scanner import FAN_IN, Node, Scanner
 from arc_pipeline.errors import StaleUpstream
 from arc_pipeline.project import Project
 

@@ -16,7 +16,7 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from arc_pipeline.defs.config_versions import CONFIG_FIELDS, config_version
 from arc_pipeline.defs.declare import definitions_of
 from arc_pipeline.defs.partitions import partition_path
-from arc_pipeline.defs.upkeep.upstream import Upstream
+from arc_pipeline.defs.staleness.upstream import Upstream
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.project import Project
 from arc_pipeline.store.artefact import Artefact

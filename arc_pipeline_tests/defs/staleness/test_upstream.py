@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from arc_pipeline.defs.upkeep.upstream import Upstream
+from arc_pipeline.defs.staleness.upstream import Upstream
 
 
 def test_every_partition_is_made_from_what_dagster_says(two) -> None:
