@@ -218,6 +218,15 @@ class Store:
         return next(path for path in candidates if _belongs(written, files, path, kept))
 
 
+def refuse_damaged(content: Path) -> None:
+    """Raises DamagedArtefact if a content is not what its record beside it says: for a process without the store."""
+    if not (content / LINEAGE).is_file():
+        return  # of a former store, or no artefact
+    record = Lineage.model_validate_json((content / LINEAGE).read_bytes())
+    if words := Verifier(content).problem(content, record.files or {}, trust_memory=False):
+        raise DamagedArtefact(record.artefact, f"{content}/{words}")
+
+
 def _belongs(written: Path, files: Seals, path: Path, kept: Mapping[str, Seals | None]) -> bool:
     """Whether a content may take a place: it is free, or has these files already."""
     if (seals := kept.get(path.name)) is not None:

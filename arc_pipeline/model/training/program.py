@@ -21,6 +21,7 @@ from arc_pipeline.errors import ArcPipelineError  # noqa: E402
 from arc_pipeline.machine.process import is_main_process  # noqa: E402
 from arc_pipeline.model.training.job import REFUSAL, TrainingJob  # noqa: E402
 from arc_pipeline.model.training.throughput import progress_line  # noqa: E402
+from arc_pipeline.store.store import refuse_damaged  # noqa: E402
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,9 +57,17 @@ def train_job_file(job_file: str) -> None:
     use_flash_attention()
     try:
         with reporting() as report:
+            refuse_damaged_inputs(job)
             run(job, report)
     except ArcPipelineError as error:
         sys.exit(f"error: {error}")
+
+
+def refuse_damaged_inputs(job: TrainingJob) -> None:
+    """Verifies every byte that is read: who started the program may have done so hours ago, waiting for a GPU."""
+    start = [Path(job.start)] if Path(job.start).is_dir() else []
+    for content in [job.examples, *job.tasks.values(), *job.validation_tasks.values(), *start]:
+        refuse_damaged(content)
 
 
 def run(job: TrainingJob, report: Any) -> None:

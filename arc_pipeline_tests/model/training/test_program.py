@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from arc_pipeline.model.training.throughput import progress_line
 from arc_pipeline.model.weights.checkpoint import milestone, read_log, weights_hash
 from arc_pipeline.model.weights.loading import TINY_CONFIG, load_checkpoint, load_model
 from arc_pipeline.model.weights.tokenization import load_tokenizer, tiny_tokenizer
+from arc_pipeline.store.artefact import Artefact
+from arc_pipeline.store.lineage import Lineage
+from arc_pipeline.store.store import Store
 
 MakeJob = Callable[..., Path]
 
@@ -87,6 +91,30 @@ def test_examples_that_render_to_other_tokens_are_refused(tmp_path: Path, make_j
     assert "materialize augmented_examples again" in str(ending)
 
 
+def test_an_input_that_was_damaged_since_it_was_committed_is_refused(
+    tmp_path: Path, make_job: MakeJob, train: Train
+) -> None:
+    job = TrainingJob.model_validate_json(make_job(tmp_path / "made").read_bytes())
+    store = Store(tmp_path / "store")
+    with store.writing(Artefact("tasks", "d")) as directory:
+        shutil.copy(job.tasks["d"] / "tasks.parquet", directory)
+        lineage = Lineage(artefact="tasks[d]", data_version="ab" * 32, code_version="1", upstream={})
+        content = store.content(store.commit(directory, lineage))
+    table = content / "tasks.parquet"
+    written = bytearray(table.read_bytes())
+    written[len(written) // 2] ^= 1
+    table.chmod(0o644)
+    table.write_bytes(written)
+    damaged = tmp_path / "job.json"
+    damaged.write_text(job.model_copy(update={"tasks": {"d": content}}).model_dump_json())
+
+    ending, _ = train(damaged)
+
+    assert "tasks[d] cannot be used" in str(ending)
+    assert "tasks.parquet has other bytes" in str(ending)
+    assert not list(job.output.iterdir())
+
+
 def test_a_saved_tokenizer_that_gives_other_ids_is_refused(tmp_path: Path, make_job: MakeJob) -> None:
     job = TrainingJob.model_validate_json(make_job(tmp_path).read_bytes())
     other, about = tiny_tokenizer(), (job.recipes(), job.training_tasks(), job.experiment)
@@ -114,7 +142,7 @@ def test_a_loss_that_is_no_number_ends_the_training_and_the_states_before_are_in
     tmp_path: Path, make_job: MakeJob, validation: bool
 ) -> None:
     measured = {"validation": [{"dataset": "d"}]} if validation else {}
-    fields = {"max_steps": 40, "logging_steps": 3, "save_steps": 1, "learning_rate": 1e3, "warmup_ratio": 0.5}
+    fields = {"max_steps": 40, "logging_steps": 3, "save_steps": 1, "learning_rate": 1e30, "warmup_ratio": 0.5}
     job = TrainingJob.model_validate_json(make_job(tmp_path, **fields, **measured).read_bytes())
     with pytest.raises(ArcPipelineError, match=r"(loss|grad_norm) is (nan|inf) at step \d+, so the training is lost"):
         run(job, lambda row: None)
