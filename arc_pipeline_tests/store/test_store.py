@@ -1,9 +1,14 @@
 """The store: a commit makes a version current, an interrupted write never reads as whole, and what hashes ignore."""
 
+import errno
+import itertools
 import os
 import shutil
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -247,3 +252,83 @@ def test_without_any_records_those_beside_the_contents_are_read(tmp_path: Path) 
     shutil.rmtree(tmp_path / "records")
     assert id_of(Store(tmp_path).record(ARTEFACT)) == id_of(newest)
     assert list(Store(tmp_path).artefacts()) == [ARTEFACT]
+
+
+def interrupted(act: Callable[[], object], after: int, how: Callable[[], object]) -> bool:
+    """Acts in a process of its own, and does `how` before its write number `after` to the file system; False if it
+    ended before."""
+    child = os.fork()
+    if child == 0:
+        calls = itertools.count()
+
+        def hook(event: str, arguments: tuple[Any, ...]) -> None:
+            writes = arguments[2] & (os.O_WRONLY | os.O_RDWR) if event == "open" else event.startswith("os.")
+            if writes and next(calls) == after:
+                how()
+
+        sys.addaudithook(hook)
+        code = 2
+        try:
+            act()
+            code = int(next(calls) > after)
+        except OSError:
+            code = 1
+        finally:
+            os._exit(code)
+    status = os.waitpid(child, 0)[1]
+    assert os.waitstatus_to_exitcode(status) in (0, 1, -signal.SIGKILL)
+    return status != 0
+
+
+def kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fill_disk() -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+BEFORE = {
+    "nothing": [],
+    "another content": ["a"],
+    "the same content": ["b"],
+    "both": ["b", "a"],
+    "a damaged one": ["b!"],
+}
+
+
+@pytest.mark.parametrize("how", [kill, fill_disk])
+@pytest.mark.parametrize("before", BEFORE)
+def test_a_commit_that_ends_at_any_write_leaves_the_old_version_or_the_new_one(
+    before: str, how: Callable[[], object], tmp_path: Path
+) -> None:
+    for after in itertools.count():
+        root = tmp_path / str(after)
+        for step in BEFORE[before]:
+            content = write(Store(root), step[0] * 64, step[0])
+            if step.endswith("!"):
+                damage(content / "data")
+        records = {path: path.read_bytes() for path in (root / "records").rglob("*.json")}
+        former = BEFORE[before][-1] if BEFORE[before] else ""
+
+        def commit(root: Path = root) -> None:
+            write(Store(root), "b" * 64, "b", run_id="again")
+
+        was_interrupted = interrupted(commit, after, how)
+
+        store = Store(root)
+        assert {path: path.read_bytes() for path in records} == records
+        found = store.lineage(ARTEFACT)
+        if found is None:
+            assert former in ("", "b!")
+        else:
+            text = (store.open(found) / "data").read_text()
+            assert text == found.data_version[0] == ("b" if found.run_id == "again" else former[:1])
+        if not was_interrupted:
+            assert found is not None
+            assert found.run_id == "again"
+            break
+        commit()
+        assert (Store(root).current(ARTEFACT) / "data").read_text() == "b"
+        assert [record.data_version for record in Store(root).history(ARTEFACT)][-1] == "b" * 64
+    assert after > 10
