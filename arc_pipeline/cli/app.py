@@ -16,7 +16,8 @@ from arc_pipeline.cli.dev import interface
 from arc_pipeline.cli.failures import failing
 from arc_pipeline.cli.lineage import lineage
 from arc_pipeline.cli.make import making
-from arc_pipeline.cli.options import examples
+from arc_pipeline.cli.options import MAKE, examples
+from arc_pipeline.cli.rename import rename
 from arc_pipeline.cli.results import shown
 from arc_pipeline.cli.show import pictures
 from arc_pipeline.errors import ArcPipelineError, words_of
@@ -49,6 +50,7 @@ app = typer.Typer(
 )
 for group in (making, shown, pictures, failing, interface, lineage, measuring):
     app.add_typer(group)
+app.add_typer(rename, name="rename", rich_help_panel=MAKE)
 
 
 def main() -> None:

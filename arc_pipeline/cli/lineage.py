@@ -9,7 +9,7 @@ import typer
 from arc_pipeline.cli.console import print_finding, print_result, say
 from arc_pipeline.cli.options import DECODING, TRACE, Decoding, ExperimentName, Json, Metric, Select, examples
 from arc_pipeline.cli.session import complete_experiment, open_reader, open_session, open_store
-from arc_pipeline.cli.statuses import print_statuses, say_what_is_skipped
+from arc_pipeline.cli.statuses import print_statuses, say_what_is_alike, say_what_is_skipped
 from arc_pipeline.errors import ArcPipelineError
 
 lineage = typer.Typer()
@@ -24,8 +24,9 @@ def stale(as_json: Json = False, select: Select = []) -> None:  # noqa: B006
     artefact upstream.
     """
     session = open_reader()
-    print_statuses(session.plan(select), as_json)
+    print_statuses(planned := session.plan(select), as_json)
     say_what_is_skipped(session, select)
+    say_what_is_alike(session, planned)
 
 
 @lineage.command(

@@ -11,7 +11,13 @@ from arc_pipeline.cli.console import errors, print_table, say, wide_console
 from arc_pipeline.cli.options import MAKE, Json, Select, Yes, examples
 from arc_pipeline.cli.results import read_results, show_results
 from arc_pipeline.cli.session import complete_experiment, experiment_files_directory, open_session
-from arc_pipeline.cli.statuses import estimate_above, print_statuses, say_what_is_skipped, status_rows
+from arc_pipeline.cli.statuses import (
+    estimate_above,
+    print_statuses,
+    say_what_is_alike,
+    say_what_is_skipped,
+    status_rows,
+)
 from arc_pipeline.errors import ArcPipelineError
 
 if TYPE_CHECKING:
@@ -107,6 +113,7 @@ def refresh(
     session = open_session()
     planned = session.plan(select)
     say_what_is_skipped(session, select)
+    say_what_is_alike(session, planned)
     session.refuse_missing_weights(planned)
     if dry_run or not planned:
         print_statuses(planned, as_json)

@@ -56,3 +56,15 @@ def estimated_time(statuses: "list[Status]") -> str:
 
 def _never_made(statuses: "list[Status]") -> list[str]:
     return sorted({status.node.key for status in statuses if status.seconds is None})
+
+
+def say_what_is_alike(session: "Session", planned: "list[Status]") -> None:
+    """Which of the missing trainings were done already, under another name."""
+    from arc_pipeline.defs.upkeep.renaming import alike
+
+    for each in alike(session.project, planned):
+        say(
+            f"{each.new} would be trained as {each.old} was, from the same inputs; to take that over run: "
+            f"arc-pipeline rename experiment {each.old} {each.new}",
+            "yellow",
+        )

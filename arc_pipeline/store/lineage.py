@@ -23,7 +23,8 @@ class Lineage(BaseModel):
 
     `content` names the directory of its files, `files` seals each of them. `upstream` has the data versions that it was
     made from, `upstream_records` the ids of their records. Records from before there were seals have neither seals nor
-    ids, `files` is None. `id` is the SHA-256 of the record itself.
+    ids, `files` is None. `renamed_from` names the record, `artefact@id`, that this one takes over under
+    another name. `id` is the SHA-256 of the record itself.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -44,6 +45,7 @@ class Lineage(BaseModel):
     created_at: str = ""
     seconds: float = 0.0
     environment: dict[str, Any] = Field(default_factory=dict)
+    renamed_from: str = ""
     id: str = Field("", exclude=True)
 
     @property

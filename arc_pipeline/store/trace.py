@@ -79,7 +79,9 @@ def _entry(store: Store, record: Lineage) -> dict[str, Any]:
         "record": record.id,
         "current": newest is not None and newest.data_version == record.data_version,
         "kept": store.is_kept(record),
-        **record.model_dump(include={"code_version", "created_at", "seconds", "run_id", "accepted", "upstream"}),
+        **record.model_dump(
+            include={"code_version", "created_at", "seconds", "run_id", "accepted", "upstream", "renamed_from"}
+        ),
         **record.environment,
         "checks": {name: verdict["passed"] for name, verdict in record.checks.items()},
     }
@@ -104,6 +106,7 @@ def _marks(entry: dict[str, Any]) -> str:
     """What is to be known of an artefact beside how it was made."""
     marks = [] if entry["kept"] else ["pruned: its files are not kept any more"]
     marks += [] if entry["current"] else ["(not the current version)"]
+    marks += [f"renamed from {entry['renamed_from'].partition('@')[0]}"] if entry["renamed_from"] else []
     marks += [f"stale: {cause}" for cause in entry.get("stale", [])]
     marks += [f"check failed: {name}" for name, passed in entry["checks"].items() if not passed]
     marks += [f"accepted: {acceptance['reason']}" for acceptance in entry["accepted"]]

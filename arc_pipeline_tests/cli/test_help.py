@@ -80,6 +80,6 @@ def test_the_shell_completes_commands_and_experiments(tmp_path: Path, monkeypatc
         )
         return done.stdout.split()
 
-    assert completed("arc-pipeline re") == ["refresh", "results", "report"]
+    assert completed("arc-pipeline re") == ["refresh", "results", "report", "rename"]
     assert completed("arc-pipeline trace mi") == ["mine", "mine-too"]
     assert completed("arc-pipeline stale --select ot") == ["other"]
