@@ -49,6 +49,7 @@ USED_BY = {
     "arc/prediction/prompt_samples.py": "prompt_samples",
     "arc/prediction/requests.py": "predictions training_curve",
     "arc/prediction/templates.py": "predictions training_curve",
+    "arc/renaming.py": "",
     "arc/rendering/encoder.py": "arc_source augmented_examples predictions prompt_samples tasks training_curve",
     "arc/rendering/prompt.py": "arc_source augmented_examples predictions prompt_samples tasks training_curve",
     "arc/rendering/vocabulary.py": "arc_source tasks",
