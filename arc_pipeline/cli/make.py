@@ -168,7 +168,10 @@ def _refresh(session: "Session", select: list[str]) -> "list[Outcome]":
         names = ", ".join(node.key for node in batch.nodes)
         say(f"{done}/{total} done, now: {names} [{batch.partition_key or 'all'}]", "cyan")
 
-    outcomes = session.refresh(select, report)
+    def reported(done: int, total: int) -> None:
+        say(f"{done:,} of {total:,} artefacts that are on disk are in Dagster's database again", "cyan")
+
+    outcomes = session.refresh(select, report, reported)
     for outcome in outcomes:
         if outcome.failed:
             say(f"failed (run {outcome.run_id}): {outcome.failed}", "bold red")

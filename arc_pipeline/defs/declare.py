@@ -9,7 +9,8 @@ import dagster as dg
 
 from arc_pipeline.defs.partitions import Mapper, Partitioning, Partitions
 from arc_pipeline.defs.policy import FOLLOWS_ITS_DATA
-from arc_pipeline.store.code_version import Code, code_of
+from arc_pipeline.store.code_cache import kept_code_of
+from arc_pipeline.store.code_version import Code
 
 # asset -> where its code begins: (module, function). Without an entry an asset is known by its content alone
 ENTRIES: dict[str, tuple[str, str]] = {}
@@ -102,7 +103,7 @@ def facts(*checks: Callable[..., Any]) -> dict[str, str]:
 @cache
 def asset_code(asset: str) -> Code | None:
     """The code that makes an asset: its version and definitions, computed from the source. None if content says all."""
-    return code_of(*ENTRIES[asset], asset) if asset in ENTRIES else None
+    return kept_code_of(*ENTRIES[asset], asset) if asset in ENTRIES else None
 
 
 def definitions_of(asset: str) -> dict[str, str]:

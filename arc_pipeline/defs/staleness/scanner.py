@@ -82,6 +82,7 @@ class Scanner:
         self._records: dict[Artefact, Lineage | None] = {}
         self._parents: dict[Node, list[Node]] = {}
         self._known: dict[Node, Status] = {}
+        self._interned: dict[tuple[str, str | None], Node] = {}
         self._visiting: list[Node] = []
 
     def scan(self) -> list[Status]:
@@ -93,11 +94,19 @@ class Scanner:
 
     def nodes(self) -> list[Node]:
         """Every partition of every asset, in topological order of the assets."""
+        return self._nodes
+
+    @cached_property
+    def _nodes(self) -> list[Node]:
         return [
-            Node(key.to_user_string(), partition)
+            self._one(key.to_user_string(), partition)
             for key in self._graph.toposorted_asset_keys
             for partition in self._upstream.keys(key.to_user_string())
         ]
+
+    def _one(self, key: str, partition: str | None) -> Node:
+        """The node, the same object each time: its names are made up once."""
+        return self._interned.setdefault((key, partition), Node(key, partition))
 
     def node(self, artefact: Artefact) -> Node:
         """The node of an artefact; ArcPipelineError if the graph has none."""
@@ -158,9 +167,9 @@ class Scanner:
     def parents(self, node: Node) -> list[Node]:
         """The partitions that a node is made from, also the edge that Dagster forbids: a checkpoint to start from."""
         if node not in self._parents:
-            parents = [Node(*parent) for parent in self._upstream.of(node.key, node.partition_key)]
+            parents = [self._one(*parent) for parent in self._upstream.of(node.key, node.partition_key)]
             if node.key == "initial_weights" and (start := self._start(node.partition_key)):
-                parents.append(Node("checkpoint", start))
+                parents.append(self._one("checkpoint", start))
             self._parents[node] = sorted(parents, key=lambda parent: (parent.key, parent.partition_key or ""))
         return self._parents[node]
 

@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from arc_pipeline.defs.instance import HOME_VARIABLE, prepare
 from arc_pipeline.defs.staleness.scanner import UNRECORDED
 from arc_pipeline.defs.upkeep.dead_runs import dead_runs, end_dead_runs
-from arc_pipeline.defs.upkeep.runs import report_again
+from arc_pipeline.defs.upkeep.reporting import report_all
 from arc_pipeline.defs.upkeep.session import Session
 from arc_pipeline.errors import ArcPipelineError, words_of
 from arc_pipeline.machine.accelerator import all_gpus
@@ -221,8 +221,7 @@ def database(patient: Patient) -> Iterator[Finding]:
         return
     unknown = [status.node for status in statuses if status.status == UNRECORDED]
     if unknown and patient.fix:
-        for node in unknown:
-            report_again(session.instance, session.store, node)
+        report_all(session.instance, session.store, unknown)
         yield Finding("database", "ok", f"reported {len(unknown)} artefacts of the store again")
     elif unknown:
         finding = f"{len(unknown)} artefacts are in the store, but Dagster's database does not know them as they are"

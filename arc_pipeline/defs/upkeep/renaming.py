@@ -24,7 +24,7 @@ from arc_pipeline.defs.policy import UNFINISHED_RUNS
 from arc_pipeline.defs.staleness.scanner import FAN_IN, FRESH, MISSING, OF_DATASETS, Node, Scanner, Status
 from arc_pipeline.defs.upkeep.dead_runs import end_dead_runs
 from arc_pipeline.defs.upkeep.refresh import make_planned
-from arc_pipeline.defs.upkeep.runs import report_again
+from arc_pipeline.defs.upkeep.reporting import report_again
 from arc_pipeline.defs.upkeep.session import Session
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.project import Project

@@ -14,12 +14,11 @@ from dagster._core.execution import compute_logs
 
 from arc_pipeline.defs.policy import DECODINGS_TAG
 from arc_pipeline.defs.run_process import PROCESS_TAG, process_name
-from arc_pipeline.defs.staleness.scanner import DATA_VERSION_TAG, Node
+from arc_pipeline.defs.staleness.scanner import Node
 from arc_pipeline.defs.upkeep.dead_runs import is_interrupted
 from arc_pipeline.store.store import Store
 
 QUIET = {"loggers": {"progress": {}}}
-CODE_VERSION_TAG = "dagster/code_version"
 
 
 @dataclass
@@ -72,15 +71,6 @@ def watchers_apart() -> Iterator[None]:
         yield
     finally:
         compute_logs.subprocess = subprocess
-
-
-def report_again(instance: DagsterInstance, store: Store, node: Node) -> None:
-    """Tells Dagster's database of an artefact that is on disk: its work is not lost with the database."""
-    record = store.lineage(node.artefact)
-    if record is not None:
-        tags = {DATA_VERSION_TAG: record.data_version, CODE_VERSION_TAG: record.code_version}
-        event = dg.AssetMaterialization(node.key, partition=node.partition_key, metadata=record.metadata, tags=tags)
-        instance.report_runless_asset_event(event)
 
 
 def _reason(result: dg.ExecuteInProcessResult) -> str:

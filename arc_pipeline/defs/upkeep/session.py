@@ -16,7 +16,8 @@ from arc_pipeline.defs.staleness.scanner import UNRECORDED, Node, Scanner, Statu
 from arc_pipeline.defs.upkeep.dead_runs import end_dead_runs
 from arc_pipeline.defs.upkeep.on_hold import OnHold
 from arc_pipeline.defs.upkeep.refresh import make_planned
-from arc_pipeline.defs.upkeep.runs import Batch, Outcome, report_again, run_batch
+from arc_pipeline.defs.upkeep.reporting import report_again, report_all
+from arc_pipeline.defs.upkeep.runs import Batch, Outcome, run_batch
 from arc_pipeline.defs.upkeep.selection import matches, selected, unnamed
 from arc_pipeline.errors import ArcPipelineError, MissingArtefact, MissingWeights
 from arc_pipeline.project import Project
@@ -25,6 +26,7 @@ from arc_pipeline.store.code_migration import changed_code
 from arc_pipeline.store.lineage import Lineage
 
 Report = Callable[[int, int, Batch], None]
+Reported = Callable[[int, int], None]
 
 
 class Session:
@@ -150,15 +152,19 @@ class Session:
         """One Dagster run."""
         return run_batch(self.job, self.instance, self.store, batch)
 
-    def refresh(self, select: Sequence[str], report: Report = lambda *_: None) -> list[Outcome]:
-        """Makes what is missing or stale among the selected; empty when nothing was."""
+    def refresh(
+        self, select: Sequence[str], report: Report = lambda *_: None, reported: Reported = lambda *_: None
+    ) -> list[Outcome]:
+        """Makes what is missing or stale among the selected; empty when nothing was.
+
+        `reported` is told how many of the artefacts that Dagster's database lacked it has been told of.
+        """
         with locked(self.store.root / ".refresh.lock", "another refresh of this data directory is running"):
             end_dead_runs(self.instance)
             scanner = self.scanner()
             planned = self._planned(scanner, select)
             unrecorded = [status.node for status in planned if status.status == UNRECORDED]
-            for node in unrecorded:
-                report_again(self.instance, self.store, node)
+            report_all(self.instance, self.store, unrecorded, reported)
             scanner.renew(unrecorded)
             return make_planned(scanner, self.run, [status.node for status in planned], report)
 

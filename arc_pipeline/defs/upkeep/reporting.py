@@ -1,0 +1,70 @@
+"""Tells Dagster's database of artefacts that are on disk: their work is not lost with the database."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import Any
+
+import dagster as dg
+from dagster import DagsterInstance
+from dagster._core.storage.event_log import EventLogStorage
+from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
+
+from arc_pipeline.defs.staleness.scanner import DATA_VERSION_TAG, Node
+from arc_pipeline.store.store import Store
+
+CODE_VERSION_TAG = "dagster/code_version"
+AT_ONCE = 250
+
+
+def report_all(
+    instance: DagsterInstance,
+    store: Store,
+    nodes: Sequence[Node],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Reports many, some hundreds in one transaction; `progress` is told how many of them are done."""
+    for begin in range(0, len(nodes), AT_ONCE):
+        with one_transaction(instance.event_log_storage):
+            for node in nodes[begin : begin + AT_ONCE]:
+                report_again(instance, store, node)
+        progress(min(begin + AT_ONCE, len(nodes)), len(nodes))
+
+
+def report_again(instance: DagsterInstance, store: Store, node: Node) -> None:
+    """Reports one, as it was made last."""
+    record = store.lineage(node.artefact)
+    if record is not None:
+        tags = {DATA_VERSION_TAG: record.data_version, CODE_VERSION_TAG: record.code_version}
+        event = dg.AssetMaterialization(node.key, partition=node.partition_key, metadata=record.metadata, tags=tags)
+        instance.report_runless_asset_event(event)
+
+
+@contextmanager
+def one_transaction(storage: EventLogStorage) -> Iterator[None]:
+    """What is stored meanwhile is committed at the end, all of it or nothing.
+
+    Dagster opens SQLite's files three times for each event (1.13), which takes most of the time. Of other databases it
+    keeps connections itself.
+    """
+    if not isinstance(storage, SqliteEventLogStorage):
+        yield
+        return
+    from sqlalchemy import create_engine
+
+    connect, begun = storage._connect, {}
+    with ExitStack() as stack:
+
+        def reused(shard: str) -> AbstractContextManager[Any]:
+            if shard not in begun:
+                with connect(shard):
+                    pass  # makes the file where there is none
+                engine = create_engine(storage.conn_string_for_shard(shard), connect_args={"timeout": 60})
+                stack.callback(engine.dispose)
+                begun[shard] = stack.enter_context(engine.begin())
+            return nullcontext(begun[shard])
+
+        storage._connect = reused  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            del storage._connect  # type: ignore[method-assign]
