@@ -97,6 +97,7 @@ USED_BY = {
     "model/weights/source.py": "augmented_examples checkpoint",
     "model/weights/tokenization.py": "augmented_examples checkpoint predictions training_curve",
     "store/artefact.py": "",
+    "store/code_cache.py": "",
     "store/code_migration.py": "",
     "store/code_version.py": "",
     "store/differences.py": "",
