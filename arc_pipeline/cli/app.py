@@ -53,7 +53,7 @@ app = typer.Typer(
 )
 for group in (making, shown, pictures, failing, interface, lineage, measuring):
     app.add_typer(group)
-app.add_typer(rename, name="rename", rich_help_panel=MAKE)
+app.add_typer(rename, rich_help_panel=MAKE)
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from arc_pipeline.defs.upkeep.session import Session
 
 rename = typer.Typer(
+    name="rename",
     help="Rename an experiment or a dataset, and keep what was made of it.\n\nThe file or entry gets the new name, and "
     "so does whatever names it: other experiments, derived datasets, the training queue. What was made is taken over: "
     "no training is done again because of a name. If the files have the new name already, or both names, only that is "
