@@ -1,0 +1,145 @@
+"""Recipes of many examples at once, as arrays: those that RecipeDrawer draws one by one. Knows no tokens.
+
+A task counts here by how many train and test pairs it has; what it is called and its grids stay with the caller.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arc_pipeline.arc.augmentation.augmentation import IDENTITY_COLOURS, TRANSFORM_NAMES
+from arc_pipeline.arc.augmentation.random_streams import Numbers, RandomStreams
+from arc_pipeline.arc.augmentation.recipes import DEMONSTRATIONS_WITHOUT_TEST, task_weight
+from arc_pipeline.arc.settings import AugmentationConfig, TrainingData
+from arc_pipeline.arc.tasks.task import N_COLOURS
+
+PairCounts: TypeAlias = Numbers
+NO_PAIR = -1
+
+
+@dataclass(frozen=True)
+class Draws:
+    """One row a draw: `choice` is a place in BatchDrawer's lists, `shown` has NO_PAIR after the last demonstration."""
+
+    choice: Numbers
+    shown: NDArray[np.int16]
+    target: NDArray[np.int16]
+    transform: NDArray[np.uint8]
+    colours: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """Of the task of each row: its train and test pairs, and how many demonstrations may be shown."""
+
+    train: Numbers
+    test: Numbers
+    limit: Numbers
+
+    def only(self, rows: NDArray[np.bool_]) -> "_Sizes":
+        """The same, and no pairs in the other rows: those take no random numbers."""
+        return _Sizes(self.train * rows, self.test * rows, self.limit)
+
+
+class BatchDrawer:
+    """Draws recipes from training data whose tasks have these numbers of (train, test) pairs, one row a task.
+
+    `source` and `task` say of each choice which entry of `train` it is from, and its place in its dataset.
+    """
+
+    def __init__(
+        self, train: Sequence[TrainingData], pairs: Mapping[str, PairCounts], config: AugmentationConfig, seed: int
+    ) -> None:
+        self._config, self._seed = config, seed
+        usable = [np.flatnonzero(_usable(pairs[source.dataset], config)) for source in train]
+        sizes = [len(tasks) for tasks in usable]
+        self.source, self.task = np.repeat(np.arange(len(train)), sizes), np.concatenate(usable)
+        self._pairs = np.concatenate([pairs[data.dataset][tasks] for data, tasks in zip(train, usable, strict=True)])
+        weights = [task_weight(data, size) if size else 0.0 for data, size in zip(train, sizes, strict=True)]
+        self._weights = np.cumsum(np.repeat(weights, sizes))
+
+    def draw(self, examples: Numbers, attempts: Numbers) -> Draws:
+        """The draws of these examples, each after as many attempts that were too long."""
+        streams = RandomStreams(self._seed, attempts, examples)
+        choice = np.searchsorted(self._weights, streams.random() * self._weights[-1], side="right")
+        shown, target = self._chosen_pairs(streams, self._pairs[choice])
+        transform, colours = np.zeros(len(choice), np.uint8), np.tile(np.uint8(IDENTITY_COLOURS), (len(choice), 1))
+        if self._config.geometric:
+            transform[:] = streams.below(np.full(len(choice), len(TRANSFORM_NAMES)))
+        if self._config.colours:
+            colours[:] = self._colours(streams)
+        return Draws(choice, shown.astype(np.int16), target.astype(np.int16), transform, colours)
+
+    def _chosen_pairs(self, streams: RandomStreams, pairs: PairCounts) -> tuple[Numbers, Numbers]:
+        """(demonstrations, targets), as `choose_pairs`."""
+        n_train, n_test = pairs[:, 0], pairs[:, 1]
+        limit = np.where(n_test > 0, n_train, DEMONSTRATIONS_WITHOUT_TEST)
+        if self._config.max_demonstrations:
+            limit[:] = self._config.max_demonstrations
+        sizes = _Sizes(n_train, n_test, limit)
+        shown, target = self._by_rule(streams, sizes)
+        n_shown = (shown != NO_PAIR).sum(axis=1)
+        if self._config.demonstration_order:
+            shown = np.take_along_axis(shown, streams.permutation(n_shown), axis=1)
+        return np.where(np.arange(shown.shape[1]) < limit[:, None], shown, NO_PAIR), target
+
+    def _by_rule(self, streams: RandomStreams, sizes: _Sizes) -> tuple[Numbers, Numbers]:
+        """Tasks without test pairs follow the rule `any`, whatever is declared."""
+        if self._config.target == "any":
+            return _any_pair(streams, sizes)
+        has_test = sizes.test > 0
+        shown, target = _any_pair(streams, sizes.only(~has_test))
+        other_shown, other_target = _RULES[self._config.target](streams, sizes.only(has_test))
+        width = max(shown.shape[1], other_shown.shape[1])
+        both = [np.pad(each, ((0, 0), (0, width - each.shape[1])), constant_values=NO_PAIR) for each in (shown, other_shown)]
+        return np.where(has_test[:, None], both[1], both[0]), np.where(has_test, other_target, target)
+
+    def _colours(self, streams: RandomStreams) -> Numbers:
+        """As `draw_colour_map`."""
+        first = (streams.random() >= self._config.background_probability).astype(np.int64)
+        shuffled = streams.permutation(N_COLOURS - first)
+        kept = np.concatenate([np.zeros((len(first), 1), np.int64), shuffled[:, :-1] + 1], axis=1)
+        return np.where(first[:, None] == 1, kept, shuffled)
+
+
+def _usable(pairs: PairCounts, config: AugmentationConfig) -> NDArray[np.bool_]:
+    """As `usable_tasks`."""
+    usable: NDArray[np.bool_] = pairs.all(axis=1) if config.target == "test-only" else pairs.sum(axis=1) > 1
+    return usable
+
+
+def _any_pair(streams: RandomStreams, sizes: _Sizes) -> tuple[Numbers, Numbers]:
+    n_pairs = sizes.train + sizes.test
+    shuffled = streams.permutation(n_pairs)
+    n_shown = np.minimum(np.minimum(sizes.limit, sizes.train), np.maximum(n_pairs - 1, 0))
+    ahead = np.arange(shuffled.shape[1]) < n_shown[:, None]
+    # those shown in ascending order, then what is no pair
+    shown = np.sort(np.where(ahead, shuffled, np.iinfo(np.int64).max), axis=1)[:, : n_shown.max(initial=1)]
+    shown[shown == np.iinfo(np.int64).max] = NO_PAIR
+    return shown, shuffled[streams.every, n_shown]
+
+
+def _test_pair(streams: RandomStreams, sizes: _Sizes) -> tuple[Numbers, Numbers]:
+    return _train_pairs(sizes), sizes.train + streams.below(sizes.test)
+
+
+def _legacy_swap(streams: RandomStreams, sizes: _Sizes) -> tuple[Numbers, Numbers]:
+    target, test = streams.below(sizes.train), sizes.train + streams.below(sizes.test)
+    shown = _train_pairs(sizes)
+    shown[streams.every, target] = test
+    return shown, target
+
+
+def _train_pairs(sizes: _Sizes) -> Numbers:
+    numbers = np.arange(sizes.train.max(initial=1))
+    return np.where(numbers < sizes.train[:, None], numbers, NO_PAIR)
+
+
+_RULES: dict[str, Callable[[RandomStreams, _Sizes], tuple[Numbers, Numbers]]] = {
+    "any": _any_pair,
+    "test-only": _test_pair,
+    "legacy-swap": _legacy_swap,
+}
