@@ -10,14 +10,21 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from arc_pipeline.arc.augmentation.augmentation import IDENTITY_COLOURS, TRANSFORM_NAMES
+from arc_pipeline.arc.augmentation.augmentation import IDENTITY_COLOURS, TRANSFORM_NAMES, Augmentation
 from arc_pipeline.arc.augmentation.random_streams import Numbers, RandomStreams
-from arc_pipeline.arc.augmentation.recipes import DEMONSTRATIONS_WITHOUT_TEST, task_weight
+from arc_pipeline.arc.augmentation.recipes import (
+    DEMONSTRATIONS_WITHOUT_TEST,
+    choose_pairs,
+    draw_augmentation,
+    generator,
+    task_weight,
+)
 from arc_pipeline.arc.settings import AugmentationConfig, TrainingData
-from arc_pipeline.arc.tasks.task import N_COLOURS
+from arc_pipeline.arc.tasks.task import N_COLOURS, Pair, Task
 
 PairCounts: TypeAlias = Numbers
 NO_PAIR = -1
+_NOTHING = Pair(((0,),), ((0,),))
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class BatchDrawer:
         self, train: Sequence[TrainingData], pairs: Mapping[str, PairCounts], config: AugmentationConfig, seed: int
     ) -> None:
         self._config, self._seed = config, seed
-        usable = [np.flatnonzero(_usable(pairs[source.dataset], config)) for source in train]
+        usable = [np.flatnonzero(usable_rows(pairs[source.dataset], config)) for source in train]
         sizes = [len(tasks) for tasks in usable]
         self.source, self.task = np.repeat(np.arange(len(train)), sizes), np.concatenate(usable)
         self._pairs = np.concatenate([pairs[data.dataset][tasks] for data, tasks in zip(train, usable, strict=True)])
@@ -72,6 +79,14 @@ class BatchDrawer:
         if self._config.colours:
             colours[:] = self._colours(streams)
         return Draws(choice, shown.astype(np.int16), target.astype(np.int16), transform, colours)
+
+    def draw_alone(self, example: int, attempt: int = 0) -> tuple[int, tuple[int, ...], int, Augmentation]:
+        """(choice, demonstrations, target, augmentation) of one draw, as RecipeDrawer makes it: what `draw` must give."""
+        rng = generator(self._seed, example, attempt)
+        choice = int(np.searchsorted(self._weights, rng.random() * self._weights[-1], side="right"))
+        n_train, n_test = self._pairs[choice]
+        task = Task("", (_NOTHING,) * int(n_train), (_NOTHING,) * int(n_test))
+        return choice, *choose_pairs(rng, task, self._config), draw_augmentation(rng, self._config)
 
     def _chosen_pairs(self, streams: RandomStreams, pairs: PairCounts) -> tuple[Numbers, Numbers]:
         """(demonstrations, targets), as `choose_pairs`."""
@@ -99,14 +114,24 @@ class BatchDrawer:
 
     def _colours(self, streams: RandomStreams) -> Numbers:
         """As `draw_colour_map`."""
-        first = (streams.random() >= self._config.background_probability).astype(np.int64)
-        shuffled = streams.permutation(N_COLOURS - first)
-        kept = np.concatenate([np.zeros((len(first), 1), np.int64), shuffled[:, :-1] + 1], axis=1)
-        return np.where(first[:, None] == 1, kept, shuffled)
+        moved = streams.random() < self._config.background_probability
+        shuffled = streams.permutation(np.where(moved, N_COLOURS, N_COLOURS - 1))
+        colours = np.zeros((len(moved), N_COLOURS), np.int64)
+        colours[~moved, 1:] = shuffled[~moved, : N_COLOURS - 1] + 1
+        colours[moved, : shuffled.shape[1]] = shuffled[moved]
+        return colours
 
 
-def _usable(pairs: PairCounts, config: AugmentationConfig) -> NDArray[np.bool_]:
-    """As `usable_tasks`."""
+def most_shown(pairs: PairCounts, config: AugmentationConfig) -> int:
+    """The most demonstrations that an example of such tasks can have."""
+    limit = np.where(pairs[:, 1] > 0, pairs[:, 0], DEMONSTRATIONS_WITHOUT_TEST)
+    if config.max_demonstrations:
+        limit = np.minimum(pairs[:, 0], config.max_demonstrations)
+    return int(limit.max(initial=0))
+
+
+def usable_rows(pairs: PairCounts, config: AugmentationConfig) -> NDArray[np.bool_]:
+    """Which tasks have the pairs that the target rule needs, as `usable_tasks`."""
     usable: NDArray[np.bool_] = pairs.all(axis=1) if config.target == "test-only" else pairs.sum(axis=1) > 1
     return usable
 

@@ -99,10 +99,15 @@ def _draw_task_by_task(experiment: Experiment, seen: Tasks, measure: Measure) ->
             drawn = [(accepted, row) for accepted, row in drawn if not accepted]
         yield from drawn
     if not fitting:
-        names = ", ".join(experiment.predict.datasets)
-        raise ArcPipelineError(
-            f"no task of {names} has two demonstrations that fit max_seq_len {experiment.max_seq_len}; raise it"
-        )
+        raise no_task_fits(experiment)
+
+
+def no_task_fits(experiment: Experiment) -> ArcPipelineError:
+    """The error where not a single task can be trained on."""
+    names = ", ".join(experiment.predict.datasets)
+    return ArcPipelineError(
+        f"no task of {names} has two demonstrations that fit max_seq_len {experiment.max_seq_len}; raise it"
+    )
 
 
 def _trained_alone(experiment: Experiment, seen: Tasks) -> Iterator[tuple[TrainingData, Task]]:

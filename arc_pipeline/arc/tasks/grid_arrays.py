@@ -45,6 +45,11 @@ class GridArrays:
         begin = int(self.begins[number])
         return self.cells[begin : begin + rows * columns].reshape(rows, columns)
 
+    def all_shapes(self) -> list[tuple[int, int]]:
+        """The different (rows, columns)."""
+        sides = np.unique(self.shapes[:, 0].astype(np.int64) * 32 + self.shapes[:, 1])
+        return [(int(side) // 32, int(side) % 32) for side in sides]
+
     def write(self, directory: Path) -> None:
         """Writes a file for each array."""
         for field in fields(self):

@@ -18,11 +18,15 @@ CACHE_BYTES, BYTES_OF_AN_ENTRY = 64 << 20, 150
 
 @dataclass
 class ExampleMeasure:
-    """What tells the tokens of draws: `first_pair[choice]` is the task's first pair among the grids."""
+    """What tells the tokens of draws.
+
+    Of each choice, `first_pair` is its task's first pair among the grids, and `source` the place of its prompt.
+    """
 
     codes: GridCodes
     grids: GridArrays
     first_pair: NDArray[np.int64]
+    source: NDArray[np.int64]
     prompts: Sequence[str]
     _kept: dict[tuple[int, int], bytes] = field(default_factory=dict)
     _kept_bytes: int = 0
@@ -61,7 +65,7 @@ class ExampleMeasure:
         choice, turn = int(draws.choice[row]), int(draws.transform[row])
         first, shown = int(self.first_pair[choice]), draws.shown[row].tolist()
         shown = shown[: shown.index(NO_PAIR)] if NO_PAIR in shown else shown
-        layout = self.codes.layouts[self.prompts[choice], len(shown)]
+        layout = self.codes.layouts[self.prompts[self.source[choice]], len(shown)]
         pairs = [*shown, int(draws.target[row])]
         parts = [layout.glue[0]]
         for glue, (place, part) in zip(layout.glue[1:], layout.grids, strict=True):
