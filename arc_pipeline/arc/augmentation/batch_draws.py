@@ -73,7 +73,8 @@ class BatchDrawer:
         streams = RandomStreams(self._seed, attempts, examples)
         choice = np.searchsorted(self._weights, streams.random() * self._weights[-1], side="right")
         shown, target = self._chosen_pairs(streams, self._pairs[choice])
-        transform, colours = np.zeros(len(choice), np.uint8), np.tile(np.uint8(IDENTITY_COLOURS), (len(choice), 1))
+        colours = np.tile(np.array(IDENTITY_COLOURS, np.uint8), (len(choice), 1))
+        transform = np.zeros(len(choice), np.uint8)
         if self._config.geometric:
             transform[:] = streams.below(np.full(len(choice), len(TRANSFORM_NAMES)))
         if self._config.colours:
@@ -81,7 +82,7 @@ class BatchDrawer:
         return Draws(choice, shown.astype(np.int16), target.astype(np.int16), transform, colours)
 
     def draw_alone(self, example: int, attempt: int = 0) -> tuple[int, tuple[int, ...], int, Augmentation]:
-        """(choice, demonstrations, target, augmentation) of one draw, as RecipeDrawer makes it: what `draw` must give."""
+        """(choice, demonstrations, target, augmentation) of one draw, made as RecipeDrawer does."""
         rng = generator(self._seed, example, attempt)
         choice = int(np.searchsorted(self._weights, rng.random() * self._weights[-1], side="right"))
         n_train, n_test = self._pairs[choice]
@@ -109,8 +110,8 @@ class BatchDrawer:
         shown, target = _any_pair(streams, sizes.only(~has_test))
         other_shown, other_target = _RULES[self._config.target](streams, sizes.only(has_test))
         width = max(shown.shape[1], other_shown.shape[1])
-        both = [np.pad(each, ((0, 0), (0, width - each.shape[1])), constant_values=NO_PAIR) for each in (shown, other_shown)]
-        return np.where(has_test[:, None], both[1], both[0]), np.where(has_test, other_target, target)
+        shown, other_shown = _widened(shown, width), _widened(other_shown, width)
+        return np.where(has_test[:, None], other_shown, shown), np.where(has_test, other_target, target)
 
     def _colours(self, streams: RandomStreams) -> Numbers:
         """As `draw_colour_map`."""
@@ -132,8 +133,8 @@ def most_shown(pairs: PairCounts, config: AugmentationConfig) -> int:
 
 def usable_rows(pairs: PairCounts, config: AugmentationConfig) -> NDArray[np.bool_]:
     """Which tasks have the pairs that the target rule needs, as `usable_tasks`."""
-    usable: NDArray[np.bool_] = pairs.all(axis=1) if config.target == "test-only" else pairs.sum(axis=1) > 1
-    return usable
+    n_train, n_test = pairs[:, 0], pairs[:, 1]
+    return np.where(config.target == "test-only", (n_train > 0) & (n_test > 0), n_train + n_test > 1)
 
 
 def _any_pair(streams: RandomStreams, sizes: _Sizes) -> tuple[Numbers, Numbers]:
@@ -156,6 +157,10 @@ def _legacy_swap(streams: RandomStreams, sizes: _Sizes) -> tuple[Numbers, Number
     shown = _train_pairs(sizes)
     shown[streams.every, target] = test
     return shown, target
+
+
+def _widened(shown: Numbers, width: int) -> Numbers:
+    return np.pad(shown, ((0, 0), (0, width - shown.shape[1])), constant_values=NO_PAIR)
 
 
 def _train_pairs(sizes: _Sizes) -> Numbers:

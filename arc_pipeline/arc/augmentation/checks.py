@@ -209,7 +209,8 @@ def only_demonstrations_are_trained_on(drawn: DrawnExamples) -> Verdict:
     hidden = {
         (dataset, task.task_id): replace(task, test=()) for dataset, tasks in drawn.tasks.items() for task in tasks
     }
-    offenders = [words for row in drawn.recipes.to_pylist() if (words := _leak(row, hidden, drawn.measure))]
+    rows = (row for batch in drawn.recipes.to_batches(max_chunksize=4096) for row in batch.to_pylist())
+    offenders = [words for row in rows if (words := _leak(row, hidden, drawn.measure))]
     # an adapter of one task is trained on nothing else
     offenders += _leaks_between_tasks(drawn, hidden) if drawn.test_time == "dataset" else []
     words = f"{drawn.recipes.num_rows} examples, {len(offenders)} problems; {_coincidences(drawn.tasks)}"

@@ -21,6 +21,7 @@ from arc_pipeline.arc.rendering.encoder import GridEncoder, parse_encoder
 from arc_pipeline.arc.tasks.grid_arrays import GridArrays
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.model.examples.grid_codes import GridCodes, NotSeparable
+from arc_pipeline.model.examples.measuring import measured_with
 from arc_pipeline.model.examples.parts import Corpus
 from arc_pipeline.model.examples.processes import DrawnPart, Part, Plan, Say, draw_parts
 from arc_pipeline.model.weights.tokenization import encode_example, measured_by
@@ -37,18 +38,17 @@ def draw_experiment(
     experiment: Experiment, tasks: Tasks, tokenizer: "PreTrainedTokenizerBase", work: Path | None, say: Say
 ) -> DrawnExamples:
     """What `draw_all` gives. Parts are kept in `work`, which the caller removes when all is safe."""
-    measure = measured_by(tokenizer, parse_encoder(experiment.grid_encoder))
     try:
         plan = planned(experiment, tasks, tokenizer)
     except NotSeparable as reason:
         say(f"examples are tokenized one by one, for the faster way is not known to give the same: {reason}")
-        return draw_all(experiment, tasks, measure)
+        return draw_all(experiment, tasks, measured_by(tokenizer, parse_encoder(experiment.grid_encoder)))
     accepted, too_long = [RECIPE_SCHEMA.empty_table()], [RECIPE_SCHEMA.empty_table()]
     for recipes, ledger in _divided(experiment, draw_parts(plan, work, say)):
         accepted.append(recipes)
         too_long.append(ledger)
     tables = pa.concat_tables(accepted), pa.concat_tables(too_long)
-    seen, train = training_tasks(experiment, tasks), experiment.training_data
+    seen, train, measure = training_tasks(experiment, tasks), experiment.training_data, measured_with(plan.codes)
     return DrawnExamples(*tables, tasks, seen, train, experiment.augmentation, measure, experiment.test_time)
 
 
@@ -118,9 +118,10 @@ def refuse_differences(
         examples = part.first + np.arange(n) * (part.n_examples // n)
         draws = drawer.drawer.draw(examples, np.zeros(n, np.int64))
         for row, example in enumerate(examples):
-            dataset, place = drawer.place(int(draws.choice[row]))
-            task, recipe = tasks[dataset][place], drawer.recipe(draws, row)
+            recipe = drawer.recipe(draws, row)
+            place = int(drawer.task[draws.choice[row]]) - plan.corpus.begins[recipe.dataset][0]
+            task = tasks[recipe.dataset][place]
             if recipe != drawer.draw_alone(int(example)):
                 raise NotSeparable(f"example {example} is another one; numpy draws in another way")
             if encode_example(tokenizer, recipe.render(task, encoder)).input_ids != drawer.measure.ids(draws, row):
-                raise NotSeparable(f"example {example} (task {task.task_id}) has other tokens when its grids are joined")
+                raise NotSeparable(f"example {example} (task {task.task_id}) has other tokens in parts than as a whole")

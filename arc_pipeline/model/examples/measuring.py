@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from arc_pipeline.arc.augmentation.augmentation import TRANSFORM_NAMES
 from arc_pipeline.arc.augmentation.batch_draws import NO_PAIR, Draws
+from arc_pipeline.arc.augmentation.recipes import Measure, Recipe
 from arc_pipeline.arc.tasks.grid_arrays import GridArrays
-from arc_pipeline.arc.tasks.task import N_COLOURS
+from arc_pipeline.arc.tasks.task import N_COLOURS, Task
 from arc_pipeline.model.examples.grid_codes import TURNS, GridCodes
 
 # bytes of grids whose codes are kept, with what Python needs for each
@@ -83,3 +85,25 @@ class ExampleMeasure:
         self._kept[grid, turn] = core
         self._kept_bytes += len(core) + BYTES_OF_AN_ENTRY
         return core
+
+
+def measured_with(codes: GridCodes) -> Measure:
+    """What tells the number of tokens of any recipe whose grids and prompt have codes, and the hash of their ids."""
+    # the task is kept with its arrays, so that no other one has its address
+    known: dict[int, tuple[Task, GridArrays]] = {}
+
+    def measure(recipe: Recipe, task: Task) -> tuple[int, int]:
+        if id(task) not in known:
+            known[id(task)] = (task, GridArrays.of([task]))
+        one = np.zeros(1, np.int64)
+        draws = Draws(
+            one,
+            np.array([[*recipe.demonstrations, NO_PAIR]], np.int16),
+            np.array([recipe.target], np.int16),
+            np.array([TRANSFORM_NAMES.index(recipe.augmentation.transform)], np.uint8),
+            np.array([recipe.augmentation.colour_map], np.uint8),
+        )
+        lengths, hashes = ExampleMeasure(codes, known[id(task)][1], one, one, [recipe.prompt]).measure(draws)
+        return int(lengths[0]), int(hashes[0])
+
+    return measure

@@ -78,10 +78,6 @@ class PartDrawer:
             drawn = drawn.filter(pc.field("example") <= refused[0][0])
         return drawn, refused[0][1] if refused else ""
 
-    def place(self, choice: int) -> tuple[str, int]:
-        """(the dataset of a choice, the task's place in it)."""
-        return self._train[self.drawer.source[choice]].dataset, int(self.drawer.task[choice])
-
     def recipe(self, draws: Draws, row: int) -> Recipe:
         """The recipe of one draw."""
         columns = self._described(draws)

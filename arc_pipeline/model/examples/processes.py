@@ -1,4 +1,4 @@
-"""Parts of the examples, drawn by several processes, each a file: `python -m arc_pipeline.model.examples.processes DIR`.
+"""Parts of the examples, each a file, drawn by several processes: `python -m arc_pipeline.model.examples.processes`.
 
 A part is written whole under a name that carries its hash, so that what a killed run had finished is used again, and
 never what is damaged. Imports no tokenizer.
@@ -88,7 +88,7 @@ def draw_parts(plan: Plan, work: Path | None, say: Say) -> Iterator[DrawnPart]:
     with _alone_in(work):
         there = _finished(work)
         if there:
-            say(f"{len(there)} of {len(plan.parts)} parts of the examples are there already, from a run that ended early")
+            say(f"{len(there)} of {len(plan.parts)} parts of the examples are there from a run that ended early")
         if len(there) < len(plan.parts):
             _write_plan(plan, work)
             _draw_missing(plan, work, len(there), say)
@@ -113,7 +113,7 @@ def _write_plan(plan: Plan, work: Path) -> None:
 
 def read_plan(work: Path) -> Plan:
     """What `draw_parts` wrote."""
-    rest: Plan = pickle.loads((work / PLAN).read_bytes())  # noqa: S301  (written by this program)
+    rest: Plan = pickle.loads((work / PLAN).read_bytes())
     return replace(rest, corpus=replace(rest.corpus, grids=GridArrays.read(work)))
 
 
