@@ -5,6 +5,7 @@ several processes; parts that a killed run had finished are used again.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from arc_pipeline.arc.augmentation.test_time import draw_all, drawing_config, no
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.rendering.encoder import GridEncoder, parse_encoder
 from arc_pipeline.arc.tasks.grid_arrays import GridArrays
-from arc_pipeline.arc.tasks.task import Task
+from arc_pipeline.arc.tasks.task import Pair, Task
 from arc_pipeline.model.examples.grid_codes import GridCodes, NotSeparable
 from arc_pipeline.model.examples.measuring import measured_with
 from arc_pipeline.model.examples.parts import Corpus
@@ -48,7 +49,7 @@ def draw_experiment(
         accepted.append(recipes)
         too_long.append(ledger)
     tables = pa.concat_tables(accepted), pa.concat_tables(too_long)
-    seen, train, measure = training_tasks(experiment, tasks), experiment.training_data, measured_with(plan.codes)
+    seen, train, measure = outlines(plan.corpus), experiment.training_data, measured_with(plan.codes)
     return DrawnExamples(*tables, tasks, seen, train, experiment.augmentation, measure, experiment.test_time)
 
 
@@ -93,6 +94,18 @@ def corpus_of(tasks: Tasks) -> Corpus:
 
     grids = GridArrays.of(one_after_another())
     return Corpus(begins, pa.array(task_ids, pa.string()), grids)
+
+
+def outlines(corpus: Corpus) -> dict[str, list[Task]]:
+    """The tasks with their ids and as many pairs, but no grids: all that checks of targets look at."""
+
+    @cache
+    def nothing(n_pairs: int) -> tuple[Pair, ...]:
+        return (Pair((), ()),) * n_pairs
+
+    ids, counts = corpus.task_ids.to_pylist(), corpus.grids.pairs.tolist()
+    tasks = [Task(task_id, *map(nothing, pairs)) for task_id, pairs in zip(ids, counts, strict=True)]
+    return {dataset: tasks[begin : begin + n] for dataset, (begin, n) in corpus.begins.items()}
 
 
 def _parts(experiment: Experiment, corpus: Corpus) -> Iterator[Part]:
