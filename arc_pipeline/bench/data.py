@@ -1,5 +1,6 @@
 """`bench data`: how fast examples are drawn, rendered and tokenized, against plain rendering and the tiny model."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -89,6 +90,15 @@ def compare_drawing(experiment: Experiment, tasks: Tasks, report: Report = lambd
     check = f"{tables[0].num_rows} draws of {few.name} have equal recipes, lengths and hashes of tokens"
     name = "drawn and measured before a training, all at once in one process, against one by one"
     return [row(name, *rates(n, n, seconds["at once"], seconds["one by one"]), "examples/s", check)]
+
+
+def compare_reading(load: Callable[[], Sequence[Task]], report: Report = lambda text: None) -> list[dict[str, Any]]:
+    """The row of a dataset read and validated, against parsing as much JSON alone: below 1, for it does more."""
+    tasks = load()
+    text = json.dumps({task.task_id: [(pair.input, pair.output) for pair in task.pairs] for task in tasks})
+    seconds = interleaved({"read": load, "parsed": lambda: json.loads(text)}, report)
+    both = rates(len(tasks), len(tasks), seconds["read"], seconds["parsed"])
+    return [row("read and validated, against parsing JSON", *both, "tasks/s", f"{len(tasks)} tasks are whole")]
 
 
 def refuse_differences(ours: Sequence[dict[str, Any]], plain: Sequence[dict[str, Any]]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.bench import data, timing
-from arc_pipeline.bench.data import compare_drawing, compare_rendering, refuse_differences
+from arc_pipeline.bench.data import compare_drawing, compare_reading, compare_rendering, refuse_differences
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.project import Project
 
@@ -40,6 +40,13 @@ def test_examples_drawn_at_once_are_compared_with_those_drawn_one_by_one(
     [row] = compare_drawing(Experiment.model_validate(fields | {"predict": {"datasets": [DATASET]}}), tasks)
     assert row["unit"] == "examples/s"
     assert row["check"].endswith("draws of e have equal recipes, lengths and hashes of tokens")
+    assert row["ours"] / row["reference"] == pytest.approx(row["ratio"])
+
+
+def test_reading_is_compared_with_parsing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "ROUNDS", 1)
+    [row] = compare_reading(lambda: Project.current().datasets().load(DATASET))
+    assert (row["unit"], row["check"]) == ("tasks/s", "400 tasks are whole")
     assert row["ours"] / row["reference"] == pytest.approx(row["ratio"])
 
 
