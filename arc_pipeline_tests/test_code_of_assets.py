@@ -22,9 +22,11 @@ CURVES = "prediction_curve training_curve"
 TABLES = "duration_table results_table temperature_table"
 USED_BY = {
     "arc/augmentation/augmentation.py": "augmented_examples contamination predictions prompt_samples training_curve",
+    "arc/augmentation/batch_draws.py": "augmented_examples",
     "arc/augmentation/checks.py": "augmented_examples",
     "arc/augmentation/contamination.py": "contamination",
     "arc/augmentation/exposure.py": "augmented_examples",
+    "arc/augmentation/random_streams.py": "augmented_examples",
     "arc/augmentation/recipes.py": "augmented_examples checkpoint predictions prompt_samples training_curve",
     "arc/augmentation/test_time.py": "augmented_examples contamination",
     "arc/augmentation/verdict.py": "augmented_examples",
@@ -57,6 +59,7 @@ USED_BY = {
     "arc/tasks/catalogue.py": "arc_source tasks",
     "arc/tasks/derivations.py": "arc_source tasks",
     "arc/tasks/documents.py": "arc_source tasks",
+    "arc/tasks/grid_arrays.py": "augmented_examples",
     "arc/tasks/reading.py": "arc_source tasks",
     "arc/tasks/sources.py": "arc_source tasks",
     "arc/tasks/task.py": f"arc_source {READERS} {CURVES}",
@@ -67,6 +70,11 @@ USED_BY = {
     "machine/memory.py": "",
     "machine/process.py": "",
     "model/devices.py": "",
+    "model/examples/drawing.py": "augmented_examples",
+    "model/examples/grid_codes.py": "augmented_examples",
+    "model/examples/measuring.py": "augmented_examples",
+    "model/examples/parts.py": "augmented_examples",
+    "model/examples/processes.py": "augmented_examples",
     "model/prediction/candidates.py": "predictions training_curve",
     "model/prediction/complete.py": "predictions training_curve",
     "model/prediction/constraints.py": "predictions training_curve",
@@ -107,7 +115,7 @@ USED_BY = {
     "store/pruning.py": "",
     "store/records.py": "",
     "store/store.py": "",
-    "store/tables.py": f"augmented_examples {ASKED} evaluation_tasks experiment_summary {CURVES} {TABLES}",
+    "store/tables.py": f"{ASKED} evaluation_tasks experiment_summary {CURVES} {TABLES}",
     "store/trace.py": "",
     "store/verification.py": "",
 }
@@ -147,7 +155,12 @@ def package() -> Package:
 
 
 # what else stands at the top of modules: calls before slow imports
-ALSO_AT_TOP = {"model/__init__.py", "model/training/program.py", "defs/assets/__init__.py"}
+ALSO_AT_TOP = {
+    "model/__init__.py",
+    "model/examples/processes.py",
+    "model/training/program.py",
+    "defs/assets/__init__.py",
+}
 
 
 def test_code_versions_see_all_that_modules_do() -> None:

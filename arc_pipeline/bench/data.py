@@ -1,5 +1,6 @@
 """`bench data`: how fast examples are drawn, rendered and tokenized, against plain rendering and the tiny model."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from arc_pipeline.arc.augmentation.recipes import Recipe
+from arc_pipeline.arc.augmentation.test_time import draw_all
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.rendering.encoder import parse_encoder
 from arc_pipeline.arc.rendering.prompt import PROMPTS
@@ -16,11 +18,15 @@ from arc_pipeline.bench.examples import first_recipes
 from arc_pipeline.bench.timing import Report, interleaved, rates, row
 from arc_pipeline.bench.train_steps import project_step
 from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.model.examples.drawing import planned
+from arc_pipeline.model.examples.grid_codes import NotSeparable
+from arc_pipeline.model.examples.processes import draw_parts
 from arc_pipeline.model.training.batching import IGNORED
 from arc_pipeline.model.training.dataset import ExampleDataset
 from arc_pipeline.model.weights.loading import load_start
+from arc_pipeline.model.weights.tokenization import load_tokenizer, measured_by
 
-EXAMPLES = 512
+EXAMPLES, DRAWN = 512, 2048
 Tasks = Mapping[str, Sequence[Task]]
 # each transform in numpy
 PLAIN: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -59,6 +65,40 @@ def compare_rendering(experiment: Experiment, tasks: Tasks, report: Report = lam
     check = f"{n_examples} examples of {experiment.name} have equal tokens and labels"
     both = {name: (seconds[name[0]], seconds[name[1]]) for name in words}
     return [row(words[name], *rates(n_examples, n_examples, *both[name]), "examples/s", check) for name in words]
+
+
+def compare_drawing(experiment: Experiment, tasks: Tasks, report: Report = lambda text: None) -> list[dict[str, Any]]:
+    """The row of all examples at once against one by one; ArcPipelineError where the tables differ."""
+    tokenizer = load_tokenizer(experiment.model, experiment)
+    steps = max(1, min(DRAWN, experiment.n_examples) // experiment.batch_size)
+    few = experiment.model_copy(update={"max_steps": steps})
+    measure = measured_by(tokenizer, parse_encoder(few.grid_encoder))
+    try:
+        plan = planned(few, tasks, tokenizer)
+    except NotSeparable as reason:
+        report(f"examples are tokenized one by one, for the faster way is not known to give the same: {reason}")
+        return []
+    timed: dict[str, Callable[[], Any]] = {
+        "at once": lambda: pa.concat_tables(drawn for drawn, _ in draw_parts(plan, None, report)),
+        "one by one": lambda: draw_all(few, tasks, measure).draws,
+    }
+    order = [("example", "ascending"), ("attempt", "ascending")]
+    tables = [way().sort_by(order) for way in timed.values()]
+    if not tables[0].equals(tables[1]):
+        raise ArcPipelineError("bench data: examples drawn at once are others than one by one")
+    seconds, n = interleaved(timed, report), few.n_examples
+    check = f"{tables[0].num_rows} draws of {few.name} have equal recipes, lengths and hashes of tokens"
+    name = "drawn and measured before a training, all at once in one process, against one by one"
+    return [row(name, *rates(n, n, seconds["at once"], seconds["one by one"]), "examples/s", check)]
+
+
+def compare_reading(load: Callable[[], Sequence[Task]], report: Report = lambda text: None) -> list[dict[str, Any]]:
+    """The row of a dataset read and validated, against parsing as much JSON alone: below 1, for it does more."""
+    tasks = load()
+    text = json.dumps({task.task_id: [(pair.input, pair.output) for pair in task.pairs] for task in tasks})
+    seconds = interleaved({"read": load, "parsed": lambda: json.loads(text)}, report)
+    both = rates(len(tasks), len(tasks), seconds["read"], seconds["parsed"])
+    return [row("read and validated, against parsing JSON", *both, "tasks/s", f"{len(tasks)} tasks are whole")]
 
 
 def refuse_differences(ours: Sequence[dict[str, Any]], plain: Sequence[dict[str, Any]]) -> None:

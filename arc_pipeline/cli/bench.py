@@ -86,13 +86,15 @@ def data(
 
     Compares with plain rendering, and with how fast the tiny model is trained on them.
     """
-    from arc_pipeline.bench.data import compare_rendering
+    from arc_pipeline.bench.data import compare_drawing, compare_reading, compare_rendering
 
     # plain rendering supervises the answer alone; float32, as all benchmarks
     plain = {"supervise": "answer", "precision": "fp32"}
     chosen = open_experiments().get(experiment).model_copy(update=plain)
     catalogue = open_datasets()
-    rows = compare_rendering(chosen, {name: catalogue.load(name) for name in chosen.datasets()["train"]}, say)
+    tasks = {name: catalogue.load(name) for name in chosen.datasets()["train"]}
+    rows = [*compare_rendering(chosen, tasks, say), *compare_drawing(chosen, tasks, say)]
+    rows += compare_reading(lambda: catalogue.load(MIXED_SIZES), say)
     print_result(rows, rounded(rows), as_json)
 
 

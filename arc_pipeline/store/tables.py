@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 from arc_pipeline.store.artefact import fsync_file
 from arc_pipeline.uncounted import uncounted
 
+ROWS_HASHED_AT_A_TIME = 16384
+
 
 @uncounted("how a table is kept is no part of it")
 def write_table(table: pa.Table, directory: Path, name: str) -> None:
@@ -64,9 +66,30 @@ def hash_tables(tables: Mapping[str, pa.Table], leave_out: Iterable[str] = ()) -
 
 @uncounted("a hash of other values is another data version anyway")
 def _row_hashes(table: pa.Table) -> Iterator[bytes]:
-    for batch in table.to_batches(max_chunksize=65536):
-        for row in batch.to_pylist():
-            yield hashlib.blake2b(json.dumps(list(row.values())).encode(), digest_size=16).digest()
+    """The hash of every row as JSON. Columns are written as wholes, which is faster than row by row."""
+    for batch in table.to_batches(max_chunksize=ROWS_HASHED_AT_A_TIME):
+        columns = [_as_json(column) for column in batch.columns]
+        rows = pc.binary_join_element_wise(*columns, ", ").cast(pa.binary()).to_pylist() if columns else []
+        for row in rows:
+            yield hashlib.blake2b(b"[" + row + b"]", digest_size=16).digest()
+
+
+@uncounted("a hash of other values is another data version anyway")
+def _as_json(column: pa.Array) -> pa.StringArray:
+    """Each value as `json.dumps` writes it."""
+    kind = column.type
+    if column.null_count:
+        return pa.array(map(json.dumps, column.to_pylist()), pa.string())
+    if pa.types.is_integer(kind):
+        return column.cast(pa.string())
+    if pa.types.is_boolean(kind):
+        return pc.if_else(column, "true", "false")
+    if pa.types.is_string(kind):
+        names = column.dictionary_encode()
+        return pa.array(map(json.dumps, names.dictionary.to_pylist()), pa.string()).take(names.indices)
+    if pa.types.is_list(kind) and pa.types.is_integer(kind.value_type) and not column.flatten().null_count:
+        return pc.binary_join_element_wise("[", pc.binary_join(column.cast(pa.list_(pa.string())), ", "), "]", "")
+    return pa.array(map(json.dumps, column.to_pylist()), pa.string())
 
 
 def stacked(column: str, tables: Mapping[str, pa.Table]) -> pa.Table:

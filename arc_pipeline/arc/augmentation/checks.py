@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from arc_pipeline.arc.augmentation.augmentation import IDENTITY_COLOURS, TRANSFORM_NAMES
 from arc_pipeline.arc.augmentation.exposure import EXPECTED_AT_LEAST, AllTestPairs, Exposure, exposures
@@ -110,7 +112,7 @@ def transforms_are_uniform(drawn: DrawnExamples) -> Verdict:
     """All 8 transforms occur equally often, or only the identity where the experiment has no transforms."""
     from scipy.stats import chisquare
 
-    counts = Counter(drawn.draws["transform"].to_pylist())
+    counts = Counter({row["values"]: row["counts"] for row in pc.value_counts(drawn.draws["transform"]).to_pylist()})
     declared = TRANSFORM_NAMES if drawn.config.geometric else ("identity",)
     if others := tuple(f"{name}: {counts[name]}" for name in sorted(counts.keys() - {*declared})):
         return Verdict(False, f"{len(others)} transforms are not among those declared: {', '.join(declared)}", others)
@@ -127,18 +129,30 @@ def transforms_are_uniform(drawn: DrawnExamples) -> Verdict:
 def colour_maps_are_permutations(drawn: DrawnExamples) -> Verdict:
     """Every colour map is a permutation of 0-9, and the background stays as often as declared."""
     declared = drawn.config.colours
+    if declared and (kept := _kept_if_permutations(drawn.draws["colour_map"])) is not None:
+        return _background(kept, drawn.draws.num_rows, drawn.config)
     maps = Counter(map(tuple, drawn.draws["colour_map"].to_pylist()))
     wrong = [
         colours
         for colours in maps
         if sorted(colours) != list(IDENTITY_COLOURS) or not (declared or colours == IDENTITY_COLOURS)
     ]
-    if wrong or not declared:
-        words = "are no permutation of 0-9" if declared else "move a colour, and no colour permutation is declared"
-        offenders = tuple(str(list(colours)) for colours in wrong[:NAMED_AT_MOST])
-        return Verdict(not wrong, f"{len(wrong)} of {len(maps)} colour maps {words}", offenders)
-    kept = sum(count for colours, count in maps.items() if colours[0] == 0)
-    return _background(kept, drawn.draws.num_rows, drawn.config)
+    words = "are no permutation of 0-9" if declared else "move a colour, and no colour permutation is declared"
+    offenders = tuple(str(list(colours)) for colours in wrong[:NAMED_AT_MOST])
+    return Verdict(not wrong, f"{len(wrong)} of {len(maps)} colour maps {words}", offenders)
+
+
+def _kept_if_permutations(colour_maps: pa.ChunkedArray) -> int | None:
+    """How many keep the background, if all are permutations of 0-9."""
+    kept = 0
+    for maps in colour_maps.chunks:
+        if not pc.all(pc.equal(pc.list_value_length(maps), N_COLOURS), min_count=0).as_py():
+            return None
+        colours = maps.flatten().to_numpy(zero_copy_only=False).reshape(-1, N_COLOURS)
+        if not (np.sort(colours, axis=1) == IDENTITY_COLOURS).all():
+            return None
+        kept += int((colours[:, 0] == 0).sum())
+    return kept
 
 
 def _background(kept: int, total: int, config: AugmentationConfig) -> Verdict:
@@ -156,7 +170,8 @@ def datasets_are_mixed_by_weight(drawn: DrawnExamples) -> Verdict:
     if drawn.test_time == "task":
         return Verdict(True, "not applicable: each task has an adapter of its own")
     shares, draws = declared_shares(drawn.train, drawn.seen, drawn.config), drawn.draws
-    counts = Counter(zip(draws["dataset"].to_pylist(), draws["prompt"].to_pylist(), strict=True))
+    grouped = draws.group_by(["dataset", "prompt"]).aggregate([([], "count_all")]).to_pylist()
+    counts = Counter({(row["dataset"], row["prompt"]): row["count_all"] for row in grouped})
     sources = sorted(counts.keys() | shares.keys())
     if len(sources) < 2:
         return Verdict(True, "not applicable: there is one training dataset, with one prompt")
@@ -194,7 +209,8 @@ def only_demonstrations_are_trained_on(drawn: DrawnExamples) -> Verdict:
     hidden = {
         (dataset, task.task_id): replace(task, test=()) for dataset, tasks in drawn.tasks.items() for task in tasks
     }
-    offenders = [words for row in drawn.recipes.to_pylist() if (words := _leak(row, hidden, drawn.measure))]
+    rows = (row for batch in drawn.recipes.to_batches(max_chunksize=4096) for row in batch.to_pylist())
+    offenders = [words for row in rows if (words := _leak(row, hidden, drawn.measure))]
     # an adapter of one task is trained on nothing else
     offenders += _leaks_between_tasks(drawn, hidden) if drawn.test_time == "dataset" else []
     words = f"{drawn.recipes.num_rows} examples, {len(offenders)} problems; {_coincidences(drawn.tasks)}"

@@ -174,6 +174,14 @@ Measure = Callable[[Recipe, Task], tuple[int, int]]
 class ExamplesTooLong(ArcPipelineError):
     """No draw of an example was short enough."""
 
+    @classmethod
+    def after(cls, row: Mapping[str, Any], max_seq_len: int) -> "ExamplesTooLong":
+        """The error, given the row of the last draw."""
+        return cls(
+            f"example {row['example']}: {MAX_ATTEMPTS} draws in a row were longer than max_seq_len {max_seq_len} "
+            f"(the last: task {row['task_id']}, {row['n_tokens']} tokens); raise max_seq_len or train on shorter tasks"
+        )
+
 
 def draw_examples(
     drawer: RecipeDrawer, n_examples: int, max_seq_len: int, measure: Measure, first: int = 0
@@ -192,10 +200,7 @@ def draw_examples(
             if length <= max_seq_len:
                 break
         else:
-            raise ExamplesTooLong(
-                f"example {example}: {MAX_ATTEMPTS} draws in a row were longer than max_seq_len {max_seq_len} "
-                f"(the last: task {row['task_id']}, {length} tokens); raise max_seq_len or train on shorter tasks"
-            )
+            raise ExamplesTooLong.after(row, max_seq_len)
 
 
 def recipes_by_task(recipes: pa.Table) -> dict[tuple[str, str], pa.Table]:

@@ -28,10 +28,10 @@ from arc_pipeline.errors import ArcPipelineError
 Drawn = tuple[bool, dict[str, Any]]
 
 
-def training_tasks(experiment: Experiment, tasks: Tasks) -> dict[str, list[Task]]:
+def training_tasks(experiment: Experiment, tasks: Tasks) -> dict[str, Sequence[Task]]:
     """The tasks as the training may see them: at test time without their test pairs."""
     if not experiment.test_time:
-        return {dataset: list(given) for dataset, given in tasks.items()}
+        return dict(tasks)
     return {dataset: [replace(task, test=()) for task in given] for dataset, given in tasks.items()}
 
 
@@ -41,10 +41,10 @@ def seen_in_training(
     """What weights saw that went through these trainings, the last one first: (the test pairs of `evaluation_tasks`, as
     `shared_pairs` has them; the datasets that were trained on with their test pairs)."""
     has_adapters = history[0].test_time == "task"
-    seen: dict[str, list[Task]] = {}
+    seen: dict[str, Sequence[Task]] = {}
     for experiment in history[1:] if has_adapters else history:
         given = training_tasks(experiment, {name: tasks[name] for name in experiment.datasets()["train"]})
-        seen |= {name: seen.get(name, []) + more for name, more in given.items()}
+        seen |= {name: [*seen[name], *more] if name in seen else more for name, more in given.items()}
     tables = [shared_pairs(seen, evaluation_tasks), *(_shared_with_own(evaluation_tasks) if has_adapters else ())]
     intended = [name for experiment in history if not experiment.test_time for name in experiment.datasets()["train"]]
     return first_places(pa.concat_tables(tables)), intended
@@ -99,10 +99,15 @@ def _draw_task_by_task(experiment: Experiment, seen: Tasks, measure: Measure) ->
             drawn = [(accepted, row) for accepted, row in drawn if not accepted]
         yield from drawn
     if not fitting:
-        names = ", ".join(experiment.predict.datasets)
-        raise ArcPipelineError(
-            f"no task of {names} has two demonstrations that fit max_seq_len {experiment.max_seq_len}; raise it"
-        )
+        raise no_task_fits(experiment)
+
+
+def no_task_fits(experiment: Experiment) -> ArcPipelineError:
+    """The error where not a single task can be trained on."""
+    names = ", ".join(experiment.predict.datasets)
+    return ArcPipelineError(
+        f"no task of {names} has two demonstrations that fit max_seq_len {experiment.max_seq_len}; raise it"
+    )
 
 
 def _trained_alone(experiment: Experiment, seen: Tasks) -> Iterator[tuple[TrainingData, Task]]:

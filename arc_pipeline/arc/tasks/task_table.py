@@ -1,16 +1,21 @@
 """Tasks as a table, one row a pair, and back again, also from artefacts. Knows nothing of where tasks come from."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import overload
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from arc_pipeline.arc.tasks.task import Grid, Pair, Task, shape
 from arc_pipeline.store.tables import apart, read_table
 
 Row = tuple[int, ...]
 ROWS_AT_A_TIME = 4096
+MADE_AT_ONCE, TASKS_AT_A_TIME = 20_000, 512
 _GRID = pa.list_(pa.list_(pa.int8()))
 TASKS_SCHEMA = pa.schema(
     {"task_id": pa.string(), "split": pa.string(), "pair_index": pa.int16(), "input": _GRID, "output": _GRID}
@@ -43,9 +48,46 @@ def tasks_from_table(table: pa.Table) -> list[Task]:
     return [Task(task_id, _in_order(splits["train"]), _in_order(splits["test"])) for task_id, splits in pairs.items()]
 
 
-def read_tasks(directory: Path) -> list[Task]:
-    """The tasks of an artefact `tasks`."""
-    return tasks_from_table(read_table(directory, "tasks"))
+def read_tasks(directory: Path) -> Sequence[Task]:
+    """The tasks of an artefact `tasks`; those of a large one are made when they are looked at."""
+    # part by part: Parquet's numbers are four times as wide as a colour
+    parts = pq.ParquetFile(directory / "tasks.parquet").iter_batches(ROWS_AT_A_TIME)
+    table = pa.Table.from_batches(parts, TASKS_SCHEMA)
+    return LazyTasks(table) if table.num_rows > MADE_AT_ONCE else tasks_from_table(table)
+
+
+class LazyTasks(Sequence[Task]):
+    """The tasks of a table whose rows are in the order of `tasks_table`. Each is made when it is looked at, and not
+    kept: as Python objects they need many times the memory."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table, ids = table, table["task_id"]
+        begins = pc.indices_nonzero(pc.not_equal(ids[1:], ids[:-1])).to_numpy().astype(np.int64) + 1
+        # the first row of each task, then the end
+        self._begins = np.concatenate([[0], begins, [table.num_rows]])
+
+    def __len__(self) -> int:
+        return len(self._begins) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> Task: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Task]: ...
+
+    def __getitem__(self, index: int | slice) -> Task | list[Task]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        place = range(len(self))[index]
+        return self._between(place, place + 1)[0]
+
+    def __iter__(self) -> Iterator[Task]:
+        for first in range(0, len(self), TASKS_AT_A_TIME):
+            yield from self._between(first, min(first + TASKS_AT_A_TIME, len(self)))
+
+    def _between(self, first: int, last: int) -> list[Task]:
+        begin, end = int(self._begins[first]), int(self._begins[last])
+        return tasks_from_table(self._table.slice(begin, end - begin))
 
 
 def read_evaluation_tasks(directory: Path) -> dict[str, list[Task]]:

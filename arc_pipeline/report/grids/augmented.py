@@ -1,7 +1,7 @@
 """The augmented examples of a task: which pairs are shown, which one is the target, and how often. Knows recipes."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -23,9 +23,17 @@ PAGE_CM: Final = 20.0
 
 def telling_task(tasks_by_dataset: Mapping[str, Sequence[Task]]) -> tuple[str, Task]:
     """(dataset, task): one of the three sample tasks if it is there, else the first with a test pair and others."""
-    every = [(dataset, task) for dataset, tasks in tasks_by_dataset.items() for task in tasks]
-    telling = [(dataset, task) for dataset, task in every if task.test and len(task.pairs) > 1] or every
-    return next(((dataset, task) for dataset, task in telling if task.task_id in SAMPLE_TASKS), telling[0])
+    telling = next(_tasks_of(tasks_by_dataset), None)
+    for dataset, task in _tasks_of(tasks_by_dataset):
+        if task.task_id in SAMPLE_TASKS:
+            return dataset, task
+    return telling or next((name, task) for name, tasks in tasks_by_dataset.items() for task in tasks)
+
+
+def _tasks_of(tasks_by_dataset: Mapping[str, Sequence[Task]]) -> Iterator[tuple[str, Task]]:
+    """Those with a test pair and others, one after another: large corpora are not kept as a whole."""
+    every = ((dataset, task) for dataset, tasks in tasks_by_dataset.items() for task in tasks)
+    return ((dataset, task) for dataset, task in every if task.test and len(task.pairs) > 1)
 
 
 def rows_of_task(recipes: pa.Table, dataset: str, task_id: str) -> list[dict[str, Any]]:

@@ -68,7 +68,7 @@ def label_of_adapted(project: Any) -> str:
 
 def test_a_test_pair_among_the_examples_stops_the_training(faked: Any) -> None:
     session = adapted(faked)
-    faked.patch.setattr("arc_pipeline.arc.augmentation.test_time.training_tasks", lambda experiment, tasks: tasks)
+    faked.patch.setattr("arc_pipeline.model.examples.drawing.training_tasks", lambda experiment, tasks: tasks)
     failed = "\n".join(each.failed for each in session.refresh(["adapted"]))
     assert "its check only_demonstrations_are_trained_on failed" in failed
     assert session.store.lineage(Artefact("checkpoint", "base"))
