@@ -62,8 +62,9 @@ class Project:
         return ExperimentCatalogue.read(self.experiment_files, self.datasets().names())
 
     def misnamed(self) -> list[Fault]:
-        """Files that are ignored because their names can be no partitions."""
-        return [*self.datasets().misnamed(), *self.experiments().misnamed()]
+        """Files that are ignored: their names can be no partitions, or they are no tasks."""
+        datasets = self.datasets()
+        return [*datasets.misnamed(), *datasets.ignored(), *self.experiments().misnamed()]
 
     def add_defaults(self) -> "Project":
         """Copies the default files to a data directory without datasets; never touches a file that is there."""

@@ -18,6 +18,7 @@ SOURCE = Path(arc_pipeline.__file__).parent
 # their content; the hash of tokens stands for rendering in `checkpoint`; "ten shortest tasks" counts tokens of prompts
 ASKED = "attempts breakdown contamination failures metrics predictions prompt_samples"
 READERS = f"{ASKED} augmented_examples tasks"
+EXAMPLES = "augmented_examples"
 CURVES = "prediction_curve training_curve"
 TABLES = "duration_table results_table temperature_table"
 USED_BY = {
@@ -27,7 +28,7 @@ USED_BY = {
     "arc/augmentation/contamination.py": "contamination",
     "arc/augmentation/exposure.py": "augmented_examples",
     "arc/augmentation/random_streams.py": "augmented_examples",
-    "arc/augmentation/recipes.py": "augmented_examples checkpoint predictions prompt_samples training_curve",
+    "arc/augmentation/recipes.py": f"checkpoint contamination predictions prompt_samples training_curve {EXAMPLES}",
     "arc/augmentation/test_time.py": "augmented_examples contamination",
     "arc/augmentation/verdict.py": "augmented_examples",
     "arc/evaluation/bootstrap.py": f"breakdown metrics prediction_curve training_curve {TABLES}",
@@ -60,7 +61,10 @@ USED_BY = {
     "arc/tasks/derivations.py": "arc_source tasks",
     "arc/tasks/documents.py": "arc_source tasks",
     "arc/tasks/grid_arrays.py": "augmented_examples",
+    "arc/tasks/files.py": "arc_source tasks",
+    "arc/tasks/identity.py": "arc_source tasks",
     "arc/tasks/reading.py": "arc_source tasks",
+    "arc/tasks/solutions.py": f"augmented_examples breakdown contamination failures metrics prompt_samples {CURVES}",
     "arc/tasks/sources.py": "arc_source tasks",
     "arc/tasks/task.py": f"arc_source {READERS} {CURVES}",
     "arc/tasks/task_table.py": f"{READERS} {CURVES}",

@@ -35,10 +35,10 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Score a submission against a dataset with solutions, whoever made it."""
-    from arc_pipeline.arc.evaluation.score import read_submission, score_submission
+    from arc_pipeline.arc.evaluation.score import read_submission, score_lines, score_submission
 
     scores = score_submission(read_submission(submission), open_datasets().load(dataset), str(submission))
-    print(json.dumps(scores) if as_json else "\n".join(f"{name}: {value}" for name, value in scores.items()))
+    print(json.dumps(scores) if as_json else "\n".join(score_lines(scores)))
 
 
 @bench.command(epilog=examples("arc-pipeline bench estimate demo-fixed", "arc-pipeline bench estimate mine --json"))

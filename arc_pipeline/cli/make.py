@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from arc_pipeline.defs.upkeep.session import Session
     from arc_pipeline.store.pruning import Version
 
+SHOWN_OFFENDERS = 5
 making = typer.Typer()
 DEMO = ("demo-fixed", "demo-legacy-swap")
 
@@ -175,7 +176,21 @@ def _refresh(session: "Session", select: list[str]) -> "list[Outcome]":
     for outcome in outcomes:
         if outcome.failed:
             say(f"failed (run {outcome.run_id}): {outcome.failed}", "bold red")
+    say_warnings(session, outcomes)
     return outcomes
+
+
+def say_warnings(session: "Session", outcomes: "list[Outcome]") -> None:
+    """The checks of what was made that failed without stopping anything, with the first that they name."""
+    for artefact in dict.fromkeys(node.artefact for outcome in outcomes for node in outcome.made):
+        record = session.store.lineage(artefact)
+        for name, check in (record.checks if record else {}).items():
+            if not check["passed"]:
+                say(f"warning: {artefact}: {name}: {check['description']}", "yellow")
+                for offender in check["offenders"][:SHOWN_OFFENDERS]:
+                    say(f"  {offender}", "yellow")
+                if (more := len(check["offenders"]) - SHOWN_OFFENDERS) > 0:
+                    say(f"  and {more} more", "yellow")
 
 
 def _exit_on_failure(outcomes: "list[Outcome]") -> None:

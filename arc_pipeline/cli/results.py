@@ -93,10 +93,21 @@ def show_results(stored: "pa.Table", table: str, as_json: bool, session: "Sessio
         say("stale, so these numbers do not hold any more; to redo them run: arc-pipeline refresh", "yellow")
         for cause in causes:
             say(f"  {cause}", "yellow")
+    for name, words in without_solutions(session).items():
+        say(f"{name}: {words}, so there are no metrics; its submission is in data/store/attempts/{name}", "yellow")
     if not table:
         say(
             "more: arc-pipeline results --table temperatures | duration, --sort COLUMN, --csv FILE; arc-pipeline report"
         )
+
+
+def without_solutions(session: "Session") -> dict[str, str]:
+    """By experiment what its summary says of datasets without solutions, of which no table has a row."""
+    from arc_pipeline.store.artefact import Artefact
+
+    records = {name: session.store.lineage(Artefact("experiment_summary", name)) for name in session.experiments()}
+    notes = {name: record.metadata.get("without_solutions") for name, record in records.items() if record}
+    return {name: str(note) for name, note in notes.items() if note}
 
 
 def write_csv(results: "DataFrame", file: Path) -> None:

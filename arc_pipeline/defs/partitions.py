@@ -42,10 +42,13 @@ def named_in(*fields: str) -> Mapper:
 
 
 def seen_by_weights(partitions: Partitions) -> dg.StaticPartitionMapping:
-    """Each dataset -> the experiments whose weights were trained on it, also before they got them."""
+    """Each dataset -> the experiments whose weights were trained on it, also before they got them, or validated."""
     history = partitions.experiments.history
     return partitions.from_datasets(
-        lambda experiment: {name for before in history(experiment.name) for name in _named(before, ["train"])}
+        lambda experiment: (
+            _named(experiment, ["validation"])
+            | {name for before in history(experiment.name) for name in _named(before, ["train"])}
+        )
     )
 
 

@@ -19,3 +19,6 @@ _FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.Dagste
 UNFINISHED_RUNS = dg.RunsFilter(statuses=[status for status in dg.DagsterRunStatus if status not in _FINISHED])
 OWNERS = {"tasks": "team:data", "augmentation": "team:data"}
 OTHER_OWNER = "team:models"
+
+# the metadata of `evaluation_tasks` that says which questions they ask, whatever the right answers are
+QUESTIONS = "questions"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from arc_pipeline.arc.augmentation.contamination import UNSEEN
 from arc_pipeline.arc.evaluation.metrics import BY_NAME, SHOWN_METRICS, TEMPERATURE_METRICS
 from arc_pipeline.arc.evaluation.results import greedy
 from arc_pipeline.report.charts.series import with_series
@@ -224,8 +225,9 @@ def _marks(rows: "DataFrame", what: str, metrics: Sequence[str] = SHOWN_METRICS)
 
 
 def _contamination(rows: "DataFrame") -> tuple[str, ...]:
-    """What was trained on is said once where it holds for all rows."""
-    labels = rows[rows["contamination"].astype(bool)].set_index("experiment")["contamination"]
+    """What was trained on or seen is said once where it holds for all rows; what is unseen needs no word."""
+    said = rows["contamination"].astype(bool) & (rows["contamination"] != UNSEEN)
+    labels = rows[said].set_index("experiment")["contamination"]
     if len(labels) == len(rows) and labels.nunique() == 1:
         return (f"all experiments: {labels.iloc[0]}",)
     return tuple(f"{name}: {label}" for name, label in labels.to_dict().items())

@@ -195,6 +195,21 @@ def declared_shares(train: Sequence[TrainingData], tasks: Tasks, config: Augment
     return {source: part / sum(parts.values()) for source, part in parts.items()}
 
 
+def every_task_is_short_enough(drawn: DrawnExamples) -> Verdict:
+    """No task is too long at every draw: such a task is never trained on, whatever its dataset is called."""
+    recipes, ledger = ({*_names(table)} for table in (drawn.recipes, drawn.ledger))
+    never = sorted("/".join(name) for name in ledger - recipes)
+    if not never:
+        return Verdict(True, "every task that was drawn is in an example")
+    words = f"never trained on, too long at every draw: {', '.join(never[:NAMED_AT_MOST])}"
+    return Verdict(False, words + " ..." * (len(never) > NAMED_AT_MOST), tuple(never[:NAMED_AT_MOST]))
+
+
+def _names(table: pa.Table) -> Iterator[tuple[str, str]]:
+    rows = table.group_by(["dataset", "task_id"]).aggregate([]).to_pylist()
+    return ((row["dataset"], row["task_id"]) for row in rows)
+
+
 # --- what is hidden from them
 
 
@@ -273,6 +288,8 @@ class Check:
     name: str
     rule: Callable[[DrawnExamples], Verdict]
     may_be_expected: bool = True
+    # it is said, and stops no training
+    only_warns: bool = False
 
     @property
     def fact(self) -> str:
@@ -289,6 +306,7 @@ CHECKS: dict[str, Check] = {
         Check("colour_maps_are_permutations", colour_maps_are_permutations),
         Check("datasets_are_mixed_by_weight", datasets_are_mixed_by_weight),
         Check("only_demonstrations_are_trained_on", only_demonstrations_are_trained_on, may_be_expected=False),
+        Check("every_task_is_short_enough", every_task_is_short_enough, may_be_expected=False, only_warns=True),
     )
 }
 

@@ -5,10 +5,12 @@ Example i is a function of (experiment, seed, i): any row can be drawn, and draw
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from arc_pipeline.arc.augmentation.augmentation import IDENTITY_COLOURS, Augmentation, draw_colour_map, draw_transform
 from arc_pipeline.arc.rendering.encoder import GridEncoder
@@ -201,6 +203,13 @@ def draw_examples(
                 break
         else:
             raise ExamplesTooLong.after(row, max_seq_len)
+
+
+def drawn_tasks(directory: Path) -> set[tuple[str, str]]:
+    """The (dataset, task id) that are in the examples of an artefact `augmented_examples`."""
+    names = pq.read_table(directory / "augmented_examples.parquet", columns=["dataset", "task_id"])
+    rows = names.group_by(["dataset", "task_id"]).aggregate([]).to_pylist()
+    return {(row["dataset"], row["task_id"]) for row in rows}
 
 
 def recipes_by_task(recipes: pa.Table) -> dict[tuple[str, str], pa.Table]:

@@ -4,14 +4,14 @@ Test pairs are taken away before anything is drawn; a check, which knows nothing
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
 from arc_pipeline.arc.augmentation.checks import DrawnExamples, Tasks
-from arc_pipeline.arc.augmentation.contamination import first_places, shared_pairs
+from arc_pipeline.arc.augmentation.contamination import Seen, first_places
 from arc_pipeline.arc.augmentation.recipes import (
     RECIPE_SCHEMA,
     ExamplesTooLong,
@@ -22,6 +22,7 @@ from arc_pipeline.arc.augmentation.recipes import (
 )
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.settings import AugmentationConfig, TrainingData
+from arc_pipeline.arc.tasks.solutions import n_unknown_outputs, without_hidden_tests
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.errors import ArcPipelineError
 
@@ -29,32 +30,50 @@ Drawn = tuple[bool, dict[str, Any]]
 
 
 def training_tasks(experiment: Experiment, tasks: Tasks) -> dict[str, Sequence[Task]]:
-    """The tasks as the training may see them: at test time without their test pairs."""
+    """The tasks as the training may see them: at test time, or if an output is not known, without their test pairs."""
     if not experiment.test_time:
-        return dict(tasks)
+        return {dataset: _without_hidden_tests(given) for dataset, given in tasks.items()}
     return {dataset: [replace(task, test=()) for task in given] for dataset, given in tasks.items()}
 
 
+def _without_hidden_tests(tasks: Sequence[Task]) -> Sequence[Task]:
+    """As they are where all outputs are known: of many tasks no copies are made."""
+    return [without_hidden_tests(task) for task in tasks] if n_unknown_outputs(tasks) else tasks
+
+
 def seen_in_training(
-    history: Sequence[Experiment], tasks: Tasks, evaluation_tasks: Tasks
-) -> tuple[pa.Table, list[str]]:
-    """What weights saw that went through these trainings, the last one first: (the test pairs of `evaluation_tasks`, as
-    `shared_pairs` has them; the datasets that were trained on with their test pairs)."""
+    history: Sequence[Experiment],
+    tasks: Tasks,
+    evaluation_tasks: Tasks,
+    drawn: Mapping[str, Collection[tuple[str, str]]] | None = None,
+) -> Seen:
+    """What weights saw of `evaluation_tasks` that went through these trainings, the last one first.
+
+    `drawn` has, by experiment, the (dataset, task id) that are in its examples: of others nothing was seen.
+    """
     has_adapters = history[0].test_time == "task"
     seen: dict[str, Sequence[Task]] = {}
     for experiment in history[1:] if has_adapters else history:
         given = training_tasks(experiment, {name: tasks[name] for name in experiment.datasets()["train"]})
-        seen |= {name: [*seen[name], *more] if name in seen else more for name, more in given.items()}
-    tables = [shared_pairs(seen, evaluation_tasks), *(_shared_with_own(evaluation_tasks) if has_adapters else ())]
-    intended = [name for experiment in history if not experiment.test_time for name in experiment.datasets()["train"]]
-    return first_places(pa.concat_tables(tables)), intended
+        for name, more in given.items():
+            kept = [task for task in more if drawn is None or (name, task.task_id) in drawn[experiment.name]]
+            seen[name] = [*seen.get(name, ()), *kept]
+    parts = [Seen.of(seen, evaluation_tasks), *(_shared_with_own(evaluation_tasks) if has_adapters else ())]
+    intended = {name for each in history if not each.test_time for name in each.datasets()["train"]}
+    adapted = {name for each in history if each.test_time for name in each.datasets()["train"]}
+    return Seen(
+        first_places(pa.concat_tables(part.shared for part in parts)),
+        first_places(pa.concat_tables(part.matches for part in parts)),
+        {name: {task.task_id for task in seen.get(name, ())} for name in sorted(intended)},
+        sorted(adapted),
+    )
 
 
-def _shared_with_own(evaluation_tasks: Tasks) -> Iterator[pa.Table]:
+def _shared_with_own(evaluation_tasks: Tasks) -> Iterator[Seen]:
     """An adapter of one task saw its demonstrations, and answers for that task alone."""
     for name, tasks in evaluation_tasks.items():
         for task in tasks:
-            yield shared_pairs({name: [replace(task, test=())]}, {name: [task]})
+            yield Seen.of({name: [replace(task, test=())]}, {name: [task]})
 
 
 def n_trainings(experiment: Experiment, tasks: Tasks, measure: Measure) -> int:

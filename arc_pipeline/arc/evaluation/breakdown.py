@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from arc_pipeline.arc.evaluation.bootstrap import means_and_intervals, resampled
 from arc_pipeline.arc.evaluation.voting import PairKey, pair_keys
+from arc_pipeline.arc.tasks.solutions import known_outputs
 from arc_pipeline.arc.tasks.task import Grid, Task, shape
 
 BIN_METRICS = ("accuracy", "correct_size", "vote_2")
@@ -59,7 +60,7 @@ def metrics_by_bin(
 def _pairs_by_bin(dataset: str, tasks: Sequence[Task], bin_of: Callable[[Task, int], Bin]) -> dict[Bin, list[PairKey]]:
     pairs: dict[Bin, list[PairKey]] = {}
     for task in tasks:
-        for index in range(len(task.test)):
+        for index, _ in known_outputs(task):
             pairs.setdefault(bin_of(task, index), []).append((dataset, task.task_id, index))
     return dict(sorted(pairs.items()))
 

@@ -30,6 +30,7 @@ from arc_pipeline.arc.evaluation.voting import (
     pair_name,
     ranked_by_pair,
 )
+from arc_pipeline.arc.tasks.solutions import known_outputs
 from arc_pipeline.arc.tasks.task import Grid, Task
 from arc_pipeline.errors import Fault, FaultyInput
 
@@ -44,8 +45,10 @@ PER_PAIR_SCHEMA = pa.schema(
 def per_pair(
     predictions: pa.Table, attempts: pa.Table, tasks_by_dataset: Mapping[str, Sequence[Task]], planned: int
 ) -> pa.Table:
-    """One row for every planned test pair, with predictions or not; `attempts` is attempts_table(predictions)."""
+    """One row for every planned test pair whose output is known, with predictions or not; `attempts` is
+    attempts_table(predictions)."""
     truths = planned_truths(tasks_by_dataset)
+    predictions, attempts = (without_unknown(table, tasks_by_dataset) for table in (predictions, attempts))
     answered, ranked = answered_counts(predictions), ranked_by_pair(attempts)
     if faults := [*_count_faults(predictions, truths, planned), *_vote_faults(predictions, ranked)]:
         raise FaultyInput(faults)
@@ -59,13 +62,25 @@ def per_pair(
 
 
 def planned_truths(tasks_by_dataset: Mapping[str, Sequence[Task]]) -> dict[PairKey, Grid]:
-    """The true output of every planned test pair, in the order of datasets and tasks."""
+    """The true output of every planned test pair that has one, in the order of datasets and tasks."""
     return {
-        (dataset, task.task_id, index): pair.output
+        (dataset, task.task_id, index): output
+        for dataset, tasks in tasks_by_dataset.items()
+        for task in tasks
+        for index, output in known_outputs(task)
+    }
+
+
+def without_unknown(table: pa.Table, tasks_by_dataset: Mapping[str, Sequence[Task]]) -> pa.Table:
+    """The rows of predictions or attempts but for those of test pairs whose output is not known."""
+    unknown = {
+        (dataset, task.task_id, index)
         for dataset, tasks in tasks_by_dataset.items()
         for task in tasks
         for index, pair in enumerate(task.test)
+        if not pair.output
     }
+    return table.filter([key not in unknown for key in pair_keys(table)]) if unknown else table
 
 
 def answered_counts(predictions: pa.Table) -> Counter[PairKey]:

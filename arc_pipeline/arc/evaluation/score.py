@@ -5,11 +5,13 @@ What Kaggle would count as wrong counts as wrong and is listed; a structure that
 
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from arc_pipeline.arc.evaluation.voting import ATTEMPT_NAMES
-from arc_pipeline.arc.tasks.documents import parse_json, read_bytes
+from arc_pipeline.arc.tasks.documents import parse_json
+from arc_pipeline.arc.tasks.files import DataFile
+from arc_pipeline.arc.tasks.solutions import is_hidden, n_unknown_outputs
 from arc_pipeline.arc.tasks.task import Grid, Task, grid_problem, to_grid
 from arc_pipeline.errors import Fault, FaultyInput
 
@@ -17,8 +19,23 @@ SHAPE = 'a submission is {task_id: [{"attempt_1": grid, "attempt_2": grid}, ...]
 
 
 def read_submission(path: Path) -> object:
-    """The JSON of the file, unchecked: `score_submission` checks it."""
-    return parse_json(str(path), read_bytes(str(path), path, "name the file of a submission"))
+    """The JSON of the file, read as files of tasks are (a byte order mark, UTF-16, .gz), unchecked: `score_submission`
+    checks it."""
+    file = DataFile(str(path), path, PurePosixPath(path.name))
+    return parse_json(file.shown, file.read("name the file of a submission"))
+
+
+# of each score its rule, in words
+RULES = {
+    "pair_score": "Kaggle's rule: solved test outputs / all test outputs, two attempts each",
+    "task_score": "task mean: the share of each task's test outputs that is solved, averaged over tasks",
+    "solved": "tasks all of whose test outputs are solved",
+}
+
+
+def score_lines(scores: Mapping[str, Any]) -> list[str]:
+    """The scores for a person, each with its rule."""
+    return [f"{name}: {value}{f'  ({RULES[name]})' if name in RULES else ''}" for name, value in scores.items()]
 
 
 def score_submission(submission: object, tasks: Sequence[Task], file: str) -> dict[str, Any]:
@@ -28,6 +45,9 @@ def score_submission(submission: object, tasks: Sequence[Task], file: str) -> di
     Tasks without test pairs are left out.
     """
     evaluated = [task for task in tasks if task.test]
+    if unknown := n_unknown_outputs(evaluated):
+        problem = "the dataset has no solutions" if is_hidden(evaluated) else "some test pairs have no solution"
+        raise FaultyInput([Fault(file, "", f"cannot be scored: {problem}", f"{unknown} test pairs without output")])
     if not evaluated:
         raise FaultyInput([Fault(file, "", "there are no test pairs to score it on", f"{len(tasks)} tasks")])
     entries = _checked(submission, file)

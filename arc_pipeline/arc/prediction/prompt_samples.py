@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from arc_pipeline.arc.augmentation.recipes import Recipe
 from arc_pipeline.arc.rendering.encoder import GridEncoder
+from arc_pipeline.arc.tasks.solutions import NO_SOLUTIONS, blanked
 from arc_pipeline.arc.tasks.task import Task
 
 # the three easy tasks that the author of the original study looked at
@@ -38,6 +39,8 @@ def prompt_samples_table(
 
 def _sample(decoding: str, row: Mapping[str, Any], task: Task, prompt: str, encoder: GridEncoder) -> dict[str, Any]:
     recipe = Recipe.from_row({**row, "prompt": prompt, "target": len(task.train) + row["test_index"]})
-    rendered = recipe.render(task, encoder)
+    known = task.test[row["test_index"]].output
+    rendered = recipe.render(task if known else blanked(task), encoder)
+    truth = rendered.answer if known else NO_SOLUTIONS
     copied = {name: row[name] for name in ("dataset", "task_id", "test_index", "completion", "outcome")}
-    return {"decoding": decoding, **copied, "prompt": rendered.text, "truth": rendered.answer}
+    return {"decoding": decoding, **copied, "prompt": rendered.text, "truth": truth}

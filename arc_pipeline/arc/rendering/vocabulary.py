@@ -41,5 +41,6 @@ def split(text: str) -> list[str]:
 def task_length(task: Task) -> int:
     """Tokens of the task as one example: all train pairs as demonstrations, the longest pair as the target."""
     grids = encoder.parse_encoder(LENGTH_ENCODER)
-    prompts = (prompt.solve_prompt(task.train, target, grids) for target in task.test or task.train[-1:])
+    targets = [pair for pair in task.test if pair.output] or task.train[-1:]
+    prompts = (prompt.solve_prompt(task.train, target, grids) for target in targets)
     return max(len(split(rendered.text)) + len(split(rendered.answer)) + 1 for rendered in prompts)

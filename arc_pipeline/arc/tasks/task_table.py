@@ -24,9 +24,9 @@ TASKS_SCHEMA = pa.schema(
 
 
 def tasks_table(tasks: Sequence[Task]) -> pa.Table:
-    """One row a pair; `pair_index` counts within the split."""
+    """One row a pair; `pair_index` counts within the split. An output that is not known is an empty list."""
     rows = [
-        (task.task_id, split, index, pair.input, pair.output, *shape(pair.input), *shape(pair.output))
+        (task.task_id, split, index, pair.input, pair.output, *shape(pair.input), *_sides(pair.output))
         for task in tasks
         for split, pairs in (("train", task.train), ("test", task.test))
         for index, pair in enumerate(pairs)
@@ -34,6 +34,11 @@ def tasks_table(tasks: Sequence[Task]) -> pa.Table:
     columns = zip(*rows, strict=True) if rows else [()] * len(TASKS_SCHEMA)
     arrays = [pa.array(column, type=kind) for column, kind in zip(columns, TASKS_SCHEMA.types, strict=True)]
     return pa.Table.from_arrays(arrays, schema=TASKS_SCHEMA)
+
+
+def _sides(grid: Grid) -> tuple[int, int]:
+    """(rows, columns), none of an output that is not known."""
+    return shape(grid) if grid else (0, 0)
 
 
 def tasks_from_table(table: pa.Table) -> list[Task]:

@@ -56,6 +56,7 @@ def augmented_examples(context: dg.AssetExecutionContext, workspace: Workspace):
             metadata=examples_metadata(experiment, drawn),
             verdicts=check_examples(drawn),
             expected_violations=experiment.expected_violations,
+            warnings=[check.name for check in CHECKS.values() if check.only_warns],
         )
         shutil.rmtree(work.parent, ignore_errors=True)
         return result

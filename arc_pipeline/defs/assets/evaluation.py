@@ -17,7 +17,14 @@ from arc_pipeline.arc.rendering.encoder import parse_encoder
 from arc_pipeline.defs import declare
 from arc_pipeline.defs.assets.completing import Weights, completions
 from arc_pipeline.defs.assets.configs import curve_config, prediction_config
-from arc_pipeline.defs.assets.prediction import contamination, evaluation_tasks, evaluation_tasks_of, predictions
+from arc_pipeline.defs.assets.prediction import (
+    WITHOUT_SOLUTIONS,
+    contamination,
+    evaluation_tasks,
+    evaluation_tasks_of,
+    predictions,
+    without_solutions,
+)
 from arc_pipeline.defs.assets.training import checkpoint
 from arc_pipeline.defs.making import Making
 from arc_pipeline.defs.metadata import markdown_metadata
@@ -52,11 +59,12 @@ def metrics(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     with workspace.making(context) as making:
         planned, partition = making.configured("prediction_config").predict.predictions, making.artefact.partition
         candidates, ranked = making.table("predictions", partition), making.table("attempts", partition)
-        pairs = per_pair(candidates, ranked, evaluation_tasks_of(making), planned)
+        evaluated_on = evaluation_tasks_of(making)
+        pairs = per_pair(candidates, ranked, evaluated_on, planned)
         tasks = per_task(pairs)
         rows = aggregate(tasks, pairs)
         tables = {"metrics": pa.Table.from_pylist(rows), PER_TASK: tasks, "metrics_per_pair": pairs}
-        return making.save_tables(tables, metadata=plotted(rows))
+        return making.save_tables(tables, metadata=without_solutions(evaluated_on) | plotted(rows))
 
 
 @uncounted("metadata for people")
@@ -101,7 +109,15 @@ def experiment_summary(context: dg.AssetExecutionContext, workspace: Workspace) 
         tasks = {key: stored_per_task(making, "metrics", f"{name}/{key}") for key in making.present("metrics", name)}
         summary = pa.Table.from_pylist(rows)
         tables = {"experiment_summary": summary, PER_TASK: stacked("decoding", tasks)}
-        return making.save_tables(tables, metadata=shown_summary(summary))
+        return making.save_tables(tables, metadata=said_of_solutions(making, list(tasks)) | shown_summary(summary))
+
+
+@uncounted("metadata for people")
+def said_of_solutions(making: Making, decodings: list[str]) -> dict[str, str]:
+    """What the metrics say of test pairs without a solution, the same at each decoding."""
+    records = (making.lineage("metrics", f"{making.artefact.partition}/{decoding}") for decoding in decodings[:1])
+    notes = (record.metadata.get(WITHOUT_SOLUTIONS) for record in records)
+    return {name: note for name, note in ((WITHOUT_SOLUTIONS, note) for note in notes) if note}
 
 
 @uncounted("metadata for people")

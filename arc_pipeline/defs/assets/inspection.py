@@ -14,7 +14,7 @@ from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.defs import declare
 from arc_pipeline.defs.assets.configs import prediction_config
 from arc_pipeline.defs.assets.evaluation import attempts
-from arc_pipeline.defs.assets.prediction import evaluation_tasks, evaluation_tasks_of, predictions
+from arc_pipeline.defs.assets.prediction import evaluation_tasks, evaluation_tasks_of, predictions, without_solutions
 from arc_pipeline.defs.metadata import markdown_table
 from arc_pipeline.defs.workspace import Workspace
 from arc_pipeline.report.data_uris import markdown_images
@@ -38,7 +38,7 @@ def failures(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
             tables[decoding] = failures_table(candidates, ranked, found)
             pairs.append(list(answered_pairs(found, candidates, ranked, f"{name}, {decoding}")))
         table = stacked("decoding", tables)
-        return making.save_tables({"failures": table}, metadata=shown_failures(table, pairs))
+        return making.save_tables({"failures": table}, metadata=without_solutions(found) | shown_failures(table, pairs))
 
 
 @uncounted("metadata for people")

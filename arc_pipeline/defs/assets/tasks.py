@@ -1,11 +1,21 @@
 """Stage 1: the bytes of ARC and of the user's files, and the tasks in them."""
 
-import dagster as dg
+from dataclasses import asdict
+from typing import Any
 
+import dagster as dg
+import pyarrow as pa
+
+from arc_pipeline.arc.tasks.catalogue import LoadedDataset
+from arc_pipeline.arc.tasks.solutions import n_unknown_outputs
 from arc_pipeline.arc.tasks.task_table import tasks_table
 from arc_pipeline.defs import declare
+from arc_pipeline.defs.metadata import markdown_table
 from arc_pipeline.defs.workspace import Workspace
 from arc_pipeline.project import read_datasets
+from arc_pipeline.uncounted import uncounted
+
+NAMED_AT_MOST = 100
 
 
 @declare.asset(group="tasks", by="dataset", kinds={"json"}, automation=None)
@@ -22,18 +32,32 @@ def arc_source(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.Ma
 
 @declare.asset(group="tasks", by="dataset", deps=[arc_source])
 def tasks(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
-    """The tasks of a dataset: validated, one row a pair."""
+    """The tasks of a dataset: validated, one row a pair; faulty pairs that are left out on purpose in another table."""
     with workspace.making(context) as making:
         name = making.artefact.partition
         making.read("arc_source", name)
-        datasets = read_datasets(making.project.data)
-        loaded = datasets.load(name)
-        return making.save_tables(
-            {"tasks": tasks_table(loaded)},
-            metadata={
-                "tasks": len(loaded),
-                "train_pairs": sum(len(task.train) for task in loaded),
-                "test_pairs": sum(len(task.test) for task in loaded),
-                "left_out": len(datasets.dropped(name)),
-            },
-        )
+        loaded = read_datasets(making.project.data).read_dataset(name)
+        tables = {"tasks": tasks_table(loaded.tasks)}
+        if loaded.left_out:
+            tables["faulty_pairs"] = pa.Table.from_pylist([asdict(fault) for fault in loaded.left_out])
+        return making.save_tables(tables, metadata=tasks_metadata(loaded))
+
+
+@uncounted("metadata for people")
+def tasks_metadata(loaded: LoadedDataset) -> dict[str, Any]:
+    """Metadata: how many tasks and pairs, how many have no solution, what was left out or not read."""
+    tasks = loaded.tasks
+    metadata: dict[str, Any] = {
+        "tasks": len(tasks),
+        "train_pairs": sum(len(task.train) for task in tasks),
+        "test_pairs": sum(len(task.test) for task in tasks),
+        "left_out": len(loaded.dropped),
+    }
+    if unknown := n_unknown_outputs(tasks):
+        metadata["test_pairs_without_solution"] = unknown
+    if loaded.left_out:
+        metadata["faulty_pairs_left_out"] = len(loaded.left_out)
+        metadata["faulty_pairs"] = markdown_table([asdict(fault) for fault in loaded.left_out[:NAMED_AT_MOST]])
+    if loaded.unread:
+        metadata["not_read"] = dg.MetadataValue.json([str(fault) for fault in loaded.unread[:NAMED_AT_MOST]])
+    return metadata

@@ -12,6 +12,7 @@ from pydantic import Field
 from arc_pipeline.arc.augmentation.checks import CHECKS
 from arc_pipeline.arc.augmentation.recipes import recipes_by_task
 from arc_pipeline.arc.experiment import Experiment
+from arc_pipeline.arc.tasks.solutions import solutions_note
 from arc_pipeline.arc.training.validation import validation_loss_follows_training
 from arc_pipeline.defs import declare
 from arc_pipeline.defs.assets.augmentation import augmented_examples
@@ -73,6 +74,7 @@ def checkpoint(context: dg.AssetExecutionContext, config: Training, workspace: W
         refuse_missing(job.experiment)
         refuse_failed_checks(making)
         refuse_other_examples(job)
+        refuse_hidden_validation(job)
         if record := None if config.retrain else finished(making):
             return keep(context, making, record)
         with accelerator(making.root, context.log.info) as held:
@@ -182,16 +184,23 @@ def refuse_other_examples(job: TrainingJob) -> None:
         )
 
 
+def refuse_hidden_validation(job: TrainingJob) -> None:
+    """Stops a training that would be validated on test pairs whose outputs are not known."""
+    if note := solutions_note(job.validated_tasks()):
+        raise ArcPipelineError(f"validation: {note}, so no loss can be measured on it; name another dataset")
+
+
 def refuse_failed_checks(making: Making) -> None:
     """Stops a training on data that failed a check which the experiment does not expect to fail."""
     verdicts = making.lineage("augmented_examples", making.artefact.partition).checks
-    if missing := [name for name in CHECKS if name not in verdicts]:
+    needed = [check.name for check in CHECKS.values() if not check.only_warns]
+    if missing := [name for name in needed if name not in verdicts]:
         raise ArcPipelineError(
             f"the training examples were never checked for {', '.join(missing)}; materialize augmented_examples again"
         )
     failed = {
         name: verdicts[name]["description"]
-        for name in CHECKS
+        for name in needed
         if not (verdicts[name]["passed"] or verdicts[name]["expected"])
     }
     if failed:

@@ -16,6 +16,7 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from arc_pipeline.defs.config_versions import CONFIG_FIELDS, config_version
 from arc_pipeline.defs.declare import definitions_of
 from arc_pipeline.defs.partitions import partition_path
+from arc_pipeline.defs.policy import QUESTIONS
 from arc_pipeline.defs.staleness.upstream import Upstream
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.project import Project
@@ -34,6 +35,9 @@ OF_DATASETS = frozenset({"arc_source", "tasks"})
 FAN_IN = frozenset({"results_table", "temperature_table", "duration_table"})
 # assets of which it matters which upstream artefacts there are, not only what is in them
 COUNTS_ITS_UPSTREAM = FAN_IN | {"contamination"}
+
+# assets made from what is asked, not from what is right
+READS_NO_SOLUTIONS = frozenset({"predictions", "attempts"})
 
 
 @dataclass(frozen=True)
@@ -296,13 +300,24 @@ class Scanner:
         causes = []
         for name, used in record.upstream.items():
             current = self._record(Artefact.parse(name))
-            if current is not None and current.data_version != used:
+            if current is not None and current.data_version != used and not self._same_questions(node, record, current):
                 causes.append(f"{name} has a new version ({used[:8]} -> {current.data_version[:8]})")
-        if node.key in COUNTS_ITS_UPSTREAM:
+        # other code may read other artefacts
+        if node.key in COUNTS_ITS_UPSTREAM and not self._code_causes(node, record):
             present = {str(parent.node.artefact) for parent in upstream if parent.status != MISSING}
             causes += [f"{name} is new" for name in sorted(present - record.upstream.keys())]
             causes += [f"{name} is gone" for name in sorted(record.upstream.keys() - present)]
         return causes
+
+    def _same_questions(self, node: Node, record: Lineage, current: Lineage) -> bool:
+        """Whether the evaluation tasks that a node was made from ask the same as now: their solutions came later, or
+        changed, and the node reads none."""
+        artefact = Artefact.parse(current.artefact)
+        if node.key not in READS_NO_SOLUTIONS or artefact.asset != "evaluation_tasks":
+            return False
+        used = self._store.upstream(record).get(artefact)
+        asked = current.metadata.get(QUESTIONS)
+        return used is not None and asked is not None and used.metadata.get(QUESTIONS) == asked
 
     @cached_property
     def _recorded(self) -> dict[Node, str]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.requests import candidate_requests
 from arc_pipeline.arc.rendering.encoder import parse_encoder
+from arc_pipeline.arc.tasks.solutions import blanked
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.model.weights.tokenization import EncodedExample, decode_ids, encode_example, load_tokenizer
 
@@ -19,7 +20,7 @@ def first_prompt_texts(experiment: Experiment, dataset: str, task: Task) -> list
     """The token texts of the first prompt that an experiment has for a task, with the right answer, as in training."""
     tokenizer, others = load_tokenizer(experiment.model, experiment), dict.fromkeys(experiment.predict.datasets, ())
     request = next(candidate_requests(experiment, others | {dataset: [task]}))
-    prompt = request.recipe.render(task, parse_encoder(experiment.grid_encoder))
+    prompt = request.recipe.render(blanked(task), parse_encoder(experiment.grid_encoder))
     return token_texts(tokenizer, encode_example(tokenizer, prompt, experiment.supervise))
 
 

@@ -15,7 +15,7 @@ from arc_pipeline.arc.rendering.prompt import GENERATE
 from arc_pipeline.arc.tasks.task import Pair, Task
 from arc_pipeline.report.grids.colours import TEST, TRAIN
 from arc_pipeline.report.grids.drawing import board_height, fitting_cell
-from arc_pipeline.report.grids.grid_layout import Board, Frame, Panel, Row, Stack
+from arc_pipeline.report.grids.grid_layout import Board, Frame, Panel, Row, Stack, pair_stack
 
 SHOWN: Final = 4
 PAGE_CM: Final = 20.0
@@ -98,7 +98,7 @@ def changes(recipe: Recipe) -> str:
 
 
 def _panels(pair: Pair) -> tuple[Panel, ...]:
-    return Panel(pair.input), Panel(pair.output)
+    return pair_stack(pair, "").panels
 
 
 def _frame(task: Task, index: int, filled: bool = False) -> Frame:

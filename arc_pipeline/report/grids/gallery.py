@@ -13,7 +13,7 @@ from arc_pipeline.arc.evaluation.voting import RankedCandidate, ranked_by_pair
 from arc_pipeline.arc.prediction.prompt_samples import SAMPLE_TASKS
 from arc_pipeline.arc.tasks.task import Grid, Task, shape
 from arc_pipeline.report.grids.drawing import draw_board
-from arc_pipeline.report.grids.grid_layout import Board, Panel, Row, Stack, compared, numbered
+from arc_pipeline.report.grids.grid_layout import NO_SOLUTION, Board, Panel, Row, Stack, compared, numbered
 
 TOP: Final = 4
 
@@ -34,7 +34,7 @@ class AnsweredPair:
 
     @property
     def truth(self) -> Grid:
-        """The right output."""
+        """The right output, empty if it is not known."""
         return self.task.test[self.test_index].output
 
     @property
@@ -56,7 +56,11 @@ def answered_pairs(
 
 
 def worth_a_look(pairs: Sequence[AnsweredPair]) -> list[AnsweredPair]:
-    """The pairs of SAMPLE_TASKS, solved or not, then those that failed; the first ones if there is neither."""
+    """The pairs of SAMPLE_TASKS, solved or not, then those that failed; the first ones if there is neither.
+
+    Of pairs without a solution there is no saying.
+    """
+    pairs = [pair for pair in pairs if pair.truth]
     sampled = [pair for pair in pairs if pair.task.task_id in SAMPLE_TASKS]
     failed = [pair for pair in pairs if pair.failure["reason"] != "solved"]
     return sampled + [pair for pair in failed if pair not in sampled] or list(pairs[: len(SAMPLE_TASKS)])
@@ -83,18 +87,24 @@ def task_board(task: Task, dataset: str) -> Board:
 
 
 def ranked_row(pair: AnsweredPair, top: int = TOP) -> Row:
-    """The right output and the most voted grids, wrong cells marked."""
+    """The right output and the most voted grids, wrong cells marked; without a right output the voted ones alone."""
+    if not pair.truth:
+        voted = [Stack((Panel(one.grid),), _votes(one, place)) for place, one in enumerate(pair.ranked[:top], start=1)]
+        return Row(tuple(voted), f"test {pair.test_index}: {NO_SOLUTION} (n = {pair.answered})")
     rank = pair.failure["rank_of_truth"]
     truth = Stack((Panel(pair.truth),), f"right output\n{f'rank {rank}' if rank else 'not found'}")
-    voted = (ranked_stack(one, place, pair.truth) for place, one in enumerate(pair.ranked[:top], start=1))
-    return Row((truth, *voted), caption(pair))
+    ranked = (ranked_stack(one, place, pair.truth) for place, one in enumerate(pair.ranked[:top], start=1))
+    return Row((truth, *ranked), caption(pair))
 
 
 def ranked_stack(candidate: RankedCandidate, place: int, truth: Grid) -> Stack:
     """A voted grid with its votes and what is wrong with it."""
-    votes = f"rank {place}: {candidate.votes} vote{'s' * (candidate.votes != 1)}"
-    grid, label = candidate.grid, f"{votes}\n{verdict(candidate.grid, truth)}"
+    grid, label = candidate.grid, f"{_votes(candidate, place)}\n{verdict(candidate.grid, truth)}"
     return Stack((compared(grid, truth),), label, bold=grid == truth)
+
+
+def _votes(candidate: RankedCandidate, place: int) -> str:
+    return f"rank {place}: {candidate.votes} vote{'s' * (candidate.votes != 1)}"
 
 
 def verdict(grid: Grid, truth: Grid) -> str:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from arc_pipeline.arc.tasks.task import Grid, Pair, shape
 
+NO_SOLUTION = "no solution"
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -73,8 +75,9 @@ def compared(grid: Grid, truth: Grid) -> Panel:
 
 
 def pair_stack(pair: Pair, label: str) -> Stack:
-    """Input above output."""
-    return Stack((Panel(pair.input), Panel(pair.output)), label)
+    """Input above output, the input alone where the output is not known."""
+    panels = (Panel(pair.input), Panel(pair.output)) if pair.output else (Panel(pair.input),)
+    return Stack(panels, label if pair.output else f"{label}\n{NO_SOLUTION}")
 
 
 def numbered(pairs: Sequence[Pair], split: str) -> list[Stack]:

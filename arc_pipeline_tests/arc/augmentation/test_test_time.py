@@ -141,9 +141,9 @@ def test_an_adapter_saw_its_own_demonstrations_and_all_that_its_start_saw(writte
     for scope, shared in (("dataset", 2), ("task", 0)):
         history = [experiment(test_time=scope), base]
         nothing = {"before": [Task("nothing", task.train[1:], ())]}
-        assert seen_in_training(history, asked | nothing, asked)[0].num_rows == shared
-        found, intended = seen_in_training(history, asked | before, asked)
-        assert (found.num_rows, intended) == (2, ["before"])
+        assert seen_in_training(history, asked | nothing, asked).shared.num_rows == shared
+        seen = seen_in_training(history, asked | before, asked)
+        assert (seen.shared.num_rows, list(seen.intended), seen.adapted) == (2, ["before"], [*asked])
 
 
 # --- the check

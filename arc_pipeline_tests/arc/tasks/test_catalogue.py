@@ -163,8 +163,8 @@ def test_derivations_compose_with_raw_datasets(tmp_path: Path) -> None:
         "two": ["00576224", "b"],
         "shortest": ["b", "c"],
     }
-    assert catalogue.dropped("reduced") == ["b"]
-    assert catalogue.dropped("some") == []
+    assert catalogue.read_dataset("reduced").dropped == ["b"]
+    assert catalogue.read_dataset("some").dropped == []
 
 
 @pytest.mark.parametrize(

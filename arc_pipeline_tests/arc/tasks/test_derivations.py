@@ -58,7 +58,7 @@ def test_leave_one_out_asks_the_first_train_pair() -> None:
 
 
 def test_the_parts_of_a_split_cover_its_parent_and_follow_the_seed() -> None:
-    many = [Task(f"{index:02}", (ONE,), ()) for index in range(30)]
+    many = [Task(f"{index:02}", (Pair(((0,) * index,), ((1,),)),), ()) for index in range(1, 31)]
 
     def part(name: str, seed: int) -> list[str]:
         split = f"{{seed: {seed}, part: {name}, validation: 5}}"

@@ -97,7 +97,10 @@ def test_faulty_grids(grid: object, expected: list[str]) -> None:
         ({"test": [PAIR]}, "raw/X.json: task X: the key 'train' is missing (found keys ['test'])"),
         ({"train": {"a": TASK}, "test": []}, "task X, train: expected a list of pairs (found {'a': "),
         ({"train": [3], "test": []}, "task X, train pair 0: a pair is an object with input and output (found 3)"),
-        ({"train": [PAIR], "test": [{"input": [[1]]}]}, "task X, test pair 0: the output is missing (found keys ['in"),
+        (
+            {"train": [PAIR], "test": [PAIR, {"input": [[1]]}]},
+            "task X, test pair 1: the output is missing; give it to all test pairs, or to none if they are to be predi",
+        ),
         ([{"output": [[1]]}], "task X, train pair 0: the input is missing (found keys ['output'])"),
         ('{"a": [], "a": []}', "raw/X.json: task a: task id occurs more than once in this file"),
         ('{"train": [], "train": [], "test": []}', "task X: key 'train' occurs more than once in this file"),

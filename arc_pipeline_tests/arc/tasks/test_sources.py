@@ -70,7 +70,6 @@ KAGGLE_TASK = {"train": [PAIR], "test": [{"input": [[1]]}]}
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
-        ({"X_challenges.json": {"a": KAGGLE_TASK}}, ["raw/X_solutions.json: the file is missing: *_challenges.json"]),
         ({"X_solutions.json": {"a": [[[1]]]}}, ["raw/X_challenges.json: the file is missing: *_challenges.json and"]),
         (
             {"X_challenges.json": {"a": KAGGLE_TASK, "b": KAGGLE_TASK}, "X_solutions.json": {"b": [[[1]]]}},
@@ -128,7 +127,8 @@ def test_every_fault_of_a_folder_is_in_one_error_and_good_datasets_load(tmp_path
         "raw/X/empty.json: task empty, train pair 1, input: a grid is a non-empty list of rows",
         "raw/X/float.json: task float, train pair 1, input: row 0, column 0: a colour is an integer from 0 to 9",
         "raw/X/nothing.json: task nothing, train: there must be at least one train pair",
-        "raw/X/output.json: task output, test pair 0: the output is missing",
+        "raw/X/output.json: task output, test pair 0: the output is missing; give it to all test pairs, or to none if "
+        "they are to be predicted",
         "raw/X/ragged.json: task ragged, train pair 1, input: row 1: rows have equal lengths",
         "raw/X/tall.json: task tall, train pair 1, input: a grid has at most 30 rows",
         "raw/X/twice.json: task twice: task id is also in raw/X/many.json",
@@ -140,7 +140,8 @@ def test_every_fault_of_a_folder_is_in_one_error_and_good_datasets_load(tmp_path
 
 def test_an_empty_folder_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "raw" / "X").mkdir(parents=True)
-    assert faults(tmp_path, {}) == ["raw/X/: the folder has no .json file directly inside"]
+    [fault] = faults(tmp_path, {})
+    assert fault.startswith("raw/X/: has no file of tasks in it: .json, .json.gz, .jsonl, ")
 
 
 def test_two_sources_of_one_name_are_named_in_one_fault(tmp_path: Path) -> None:

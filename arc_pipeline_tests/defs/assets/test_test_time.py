@@ -29,7 +29,7 @@ def test_demonstrations_of_what_is_asked_are_trained_on_and_the_table_says_what_
     assert check["passed"]
     assert check["description"].startswith("64 examples, 0 problems")
     labels = read_table(session.store.current(Artefact("contamination", "adapted")), "contamination")
-    assert labels.to_pylist() == [{"dataset": "asked", "label": ""}]
+    assert labels.to_pylist() == [{"dataset": "asked", "label": "seen as demonstrations"}]
     rows = read_table(session.store.current(Artefact("results_table")), "results_table").to_pylist()
     assert {row["experiment"] for row in rows if row["gains"]} == {"adapted"}
 
@@ -46,13 +46,13 @@ def test_what_the_start_was_trained_on_counts_as_seen(faked: Any) -> None:
     faked.write("base", **asked)
     faked.write("seen", **asked, train=[{"dataset": "asked"}])
     faked.write("adapted", **AT_TEST_TIME, **asked)
-    assert label_of_adapted(faked) == ""
+    assert label_of_adapted(faked) == "seen as demonstrations"
     # the start is trained on something else, or it is another one
     faked.write("base", **asked, train=[{"dataset": "asked"}])
     assert "contamination[adapted]" in {str(each.node.artefact) for each in faked.load().plan()}
     assert label_of_adapted(faked) == "trained-on"
     faked.write("base", **asked)
-    assert label_of_adapted(faked) == ""
+    assert label_of_adapted(faked) == "seen as demonstrations"
     faked.write("adapted", **AT_TEST_TIME | {"initial_checkpoint": "seen"}, **asked)
     assert "contamination[adapted]" in {str(each.node.artefact) for each in faked.load().plan()}
     assert label_of_adapted(faked) == "trained-on"
