@@ -1,5 +1,8 @@
 """The code location: builds the assets and the upkeep of a project, and adds only what concerns all of them."""
 
+import logging
+import os
+
 import dagster as dg
 
 from arc_pipeline.defs.assets import (
@@ -14,6 +17,7 @@ from arc_pipeline.defs.assets import (
     training,
 )
 from arc_pipeline.defs.declare import DeclaredAsset
+from arc_pipeline.defs.instance import HOME_VARIABLE
 from arc_pipeline.defs.partitions import Partitions
 from arc_pipeline.defs.policy import OTHER_OWNER, OWNERS
 from arc_pipeline.defs.staleness.refusal import refusal
@@ -28,7 +32,13 @@ STAGES = (tasks, configs, augmentation, training, prediction, evaluation, inspec
 @dg.definitions
 def defs() -> dg.Definitions:
     """What Dagster loads: the definitions of the project as its files are now."""
-    return build_definitions(Project.current())
+    project = Project.current()
+    if HOME_VARIABLE not in os.environ:
+        logging.getLogger(__name__).warning(
+            f"{HOME_VARIABLE} is not set, so what was made before is not in this UI's history; stop it and run: "
+            f"arc-pipeline dev, or {HOME_VARIABLE}={project.data / 'dagster_home'} dagster dev"
+        )
+    return build_definitions(project)
 
 
 def build_definitions(project: Project) -> dg.Definitions:

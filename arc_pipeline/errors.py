@@ -12,6 +12,8 @@ ArcPipelineError
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+MOST_CAUSES = 10
+
 
 class ArcPipelineError(Exception):
     """Base of all errors that are reported without a traceback."""
@@ -55,7 +57,8 @@ class StaleUpstream(ArcPipelineError):
     """What an artefact would be made from is stale; the message has each cause, and both ways out."""
 
     def __init__(self, causes: Sequence[str]) -> None:
-        shown = "".join(f"\n  {cause}" for cause in causes)
+        more = [f"and {len(causes) - MOST_CAUSES} more"] if len(causes) > MOST_CAUSES else []
+        shown = "".join(f"\n  {cause}" for cause in [*causes[:MOST_CAUSES], *more])
         super().__init__(
             f"nothing is made from what is stale:{shown}\nmake that first: in the UI materialize it, or "
             "launch refresh_job; on the command line run: arc-pipeline refresh"

@@ -19,7 +19,13 @@ from arc_pipeline.store.store import Store
 
 DATA_VARIABLE = "ARC_PIPELINE_DATA"
 HOME_DEFAULTS = "dagster_home/dagster.yaml"
-DEFAULT_FILES = ("datasets.yaml", "experiments", HOME_DEFAULTS)
+DEFAULT_FILES = ("datasets.yaml", "experiments", "raw/README.md", HOME_DEFAULTS)
+# beside the data directory of a new project
+NEW_FILES = {
+    "workspace.yaml": "load_from:\n  - python_module:\n      module_name: arc_pipeline.definitions\n"
+    "      location_name: arc_pipeline\n",
+    ".gitignore": "/data/store/\n/data/dagster_home/*\n!/data/dagster_home/dagster.yaml\n",
+}
 
 
 @dataclass(frozen=True)
@@ -30,13 +36,21 @@ class Project:
 
     @classmethod
     def current(cls) -> "Project":
-        """That of `ARC_PIPELINE_DATA`, or `data/` of the checkout this package runs from, or of the working directory.
+        """That of `ARC_PIPELINE_DATA`; or `data/` of the working directory or the nearest above it that has one with a
+        datasets.yaml; or that of the checkout this package runs from.
 
-        It reads the environment and nothing else.
+        It writes nothing, and the project may not be there: see `exists`.
         """
         if named := os.environ.get(DATA_VARIABLE):
             return cls(Path(named).expanduser().resolve())
-        return cls((_checkout() or Path.cwd()) / "data")
+        here = Path.cwd()
+        found = (place / "data" for place in (here, *here.parents) if (place / "data" / DEFAULT_FILES[0]).is_file())
+        return cls(next(found, (_checkout() or here) / "data"))
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything of a project is there."""
+        return any((self.data / name).exists() for name in (DEFAULT_FILES[0], "experiments", "store"))
 
     @property
     def store(self) -> Store:
@@ -66,13 +80,19 @@ class Project:
         datasets = self.datasets()
         return [*datasets.misnamed(), *datasets.ignored(), *self.experiments().misnamed()]
 
+    def create(self, directory: Path) -> None:
+        """Makes a new project in a directory: the default files, what `dagster dev` reads, what git ignores."""
+        self.add_defaults()
+        for name, content in NEW_FILES.items():
+            if not (directory / name).exists():
+                (directory / name).write_text(content)
+
     def add_defaults(self) -> "Project":
         """Copies the default files to a data directory without datasets; never touches a file that is there."""
         source = defaults_directory()
         if source != self.data and not (self.data / DEFAULT_FILES[0]).exists():
             for name in DEFAULT_FILES:
                 _copy_default(source / name, self.data / name)
-            (self.data / "raw").mkdir(exist_ok=True)
         return self
 
 

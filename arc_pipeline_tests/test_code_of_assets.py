@@ -44,6 +44,7 @@ USED_BY = {
     "arc/evaluation/voting.py": "attempts breakdown failures metrics prediction_curve training_curve",
     "arc/experiment.py": "",
     "arc/names.py": "arc_source tasks",
+    "arc/experiment_docs.py": "",
     "arc/new_experiment.py": "",
     "arc/prediction/candidates.py": "predictions training_curve",
     "arc/prediction/completions.py": "predictions training_curve",
@@ -73,6 +74,7 @@ USED_BY = {
     "machine/accelerator.py": "",
     "machine/memory.py": "",
     "machine/process.py": "",
+    "machine/time_zone.py": "",
     "model/devices.py": "",
     "model/examples/drawing.py": "augmented_examples",
     "model/examples/grid_codes.py": "augmented_examples",
@@ -160,6 +162,7 @@ def package() -> Package:
 
 # what else stands at the top of modules: calls before slow imports
 ALSO_AT_TOP = {
+    "arc/experiment_docs.py",
     "model/__init__.py",
     "model/examples/processes.py",
     "model/training/program.py",

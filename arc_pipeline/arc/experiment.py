@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, fie
 from arc_pipeline.arc.augmentation.checks import CHECKS
 from arc_pipeline.arc.names import NAME_RULE, did_you_mean_or_all, is_name
 from arc_pipeline.arc.rendering.encoder import parse_encoder
-from arc_pipeline.arc.settings import AugmentationConfig, Prediction, Section, TrainingData, Tuning
+from arc_pipeline.arc.settings import ALL_TEMPERATURES, AugmentationConfig, Prediction, Section, TrainingData, Tuning
 from arc_pipeline.arc.tasks.documents import TypedLoader, field_faults, parse_yaml, read_bytes
 from arc_pipeline.errors import Fault, FaultyInput
 from arc_pipeline.uncounted import uncounted
@@ -24,6 +24,31 @@ __all__ = ["AugmentationConfig", "Experiment", "ExperimentCatalogue", "Predictio
 
 SAVED_STATES = 50
 SAVED_AT_LEAST_EVERY = 50
+
+# words that other programs have for a field, and what to write here
+_TRAINED_ON, _EVALUATED_ON = "train: [{dataset: NAME}]", "predict: {datasets: [NAME]}"
+_CANDIDATES = "predict: {predictions: 32}"
+SLIPS = {
+    **dict.fromkeys(("lr", "learning-rate"), "learning_rate"),
+    **dict.fromkeys(("steps", "train_steps", "num_steps"), "max_steps"),
+    **dict.fromkeys(("epochs", "num_epochs", "num_train_epochs"), "max_steps, with max_steps x batch_size examples"),
+    **dict.fromkeys(("batch", "bs", "train_batch_size", "per_device_train_batch_size"), "batch_size"),
+    "gradient_accumulation_steps": "micro_batch_size, of which batch_size is a multiple",
+    **dict.fromkeys(("warmup", "warmup_steps"), "warmup_ratio, a share of max_steps"),
+    **dict.fromkeys(("scheduler", "lr_scheduler_type"), "lr_scheduler"),
+    **dict.fromkeys(("bf16", "fp16", "dtype", "torch_dtype"), "precision"),
+    **dict.fromkeys(("max_length", "max_seq_length", "seq_len", "context_length"), "max_seq_len"),
+    **dict.fromkeys(("model_name", "model_path", "base_model", "model_id"), "model"),
+    **dict.fromkeys(("lora", "peft", "adapter"), "tuning: {method: lora}"),
+    **dict.fromkeys(("dataset", "data", "train_dataset", "training"), _TRAINED_ON),
+    **dict.fromkeys(("eval", "evaluate", "evaluation", "test", "eval_dataset"), _EVALUATED_ON),
+    **dict.fromkeys(("samples", "num_samples", "num_return_sequences", "candidates"), _CANDIDATES),
+    **dict.fromkeys(("temperature", "temperatures"), ALL_TEMPERATURES),
+    **dict.fromkeys(("encoder", "encoding"), "grid_encoder"),
+    **dict.fromkeys(("augment", "augmentations"), "augmentation"),
+    **dict.fromkeys(("from", "start", "init_from", "checkpoint"), "initial_checkpoint"),
+    **dict.fromkeys(("wandb", "tracker", "trackers", "logger"), "report_to: [wandb]"),
+}
 
 
 def _expected_violation(name: str) -> str:
@@ -38,37 +63,69 @@ class Experiment(Section):
     """All settings of one experiment, with their defaults. One with `on_request` is skipped unless it is selected by
     name, until it was made once."""
 
+    slips = SLIPS
+
     name: str
     model: str = "tiny"
+    """Where the weights are from: tiny (0.9 M, random), a directory, a model id in the local cache, or a GGUF file."""
     chat: Literal["auto", "off"] = "auto"
+    """Use the model's chat template if it has one, or never."""
     vocabulary: Literal["full", "used"] = "full"
+    """Keep all tokens of the model, or only those that ARC prompts can have."""
     tuning: Tuning = Tuning()
+    """Which weights are trained."""
     test_time: Literal["dataset", "task"] | None = None
+    """Train on the demonstrations of the evaluation tasks: one adapter for all of a dataset, or one for each task."""
     train: list[TrainingData] = Field([], validate_default=True)
+    """What is trained on: a list of {dataset: NAME}. Required, unless test_time is given."""
     validation: list[TrainingData] = []
+    """What the validation loss is measured on, in the same form."""
     grid_encoder: str = "GridShapeEncoder(RowNumberEncoder(MinimalGridEncoder()))"
+    """How grids are written as text; README.md beside the experiments has a picture of each way."""
     augmentation: AugmentationConfig = AugmentationConfig()
+    """How examples are drawn from tasks."""
     supervise: Literal["answer", "all-outputs"] = "answer"
+    """The tokens that carry loss: those of the target's output, or of the demonstrations' outputs too."""
     max_steps: int = Field(ge=1)
+    """Steps of the optimizer."""
     batch_size: int = Field(16, ge=1)
+    """Examples in a step, over all processes."""
     max_seq_len: int = Field(4096, ge=16)
+    """The longest example, in tokens; longer ones are drawn again."""
     learning_rate: float = Field(1e-4, gt=0)
+    """The highest learning rate: 1e-4 for pretrained models, 2e-3 for tiny."""
     warmup_ratio: float = Field(0.1, ge=0, le=1)
+    """The share of the steps in which the learning rate rises."""
     lr_scheduler: Literal["linear", "cosine", "constant"] = "linear"
+    """How the learning rate falls after that."""
     logging_steps: int = Field(10, ge=1)
+    """Steps between two lines of the log."""
     eval_steps: int | None = Field(None, ge=1)
+    """Steps between two measurements of the validation loss; null: as save_steps."""
     save_steps: int | None = Field(None, ge=1)
+    """Steps between two states to resume from; null: 2 % of the training, at least 50."""
     seed: int = Field(7, ge=0, lt=2**63)
+    """Of everything that is random."""
     gradient_checkpointing: bool = False
+    """Compute activations twice, to need less memory."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Numbers that are computed with; auto: bf16 where the machine is fast at it."""
     micro_batch_size: int | None = Field(None, ge=1)
+    """Examples that a process takes at once, to need less memory; null: its part of batch_size."""
     packing: Literal["auto", "on", "off"] = "auto"
+    """Put several examples into one row of a batch, apart from each other; auto: where that is faster."""
     processes: int = Field(1, ge=1)
+    """Processes of the training, one for each GPU."""
     report_to: list[Literal["tensorboard", "wandb"]] = []
+    """Also log to these trackers, which must be installed: pip install 'arc-pipeline[tensorboard,wandb]'."""
     initial_checkpoint: str | None = None
+    """The experiment from whose checkpoint this one starts."""
     predict: Prediction
+    """What the trained model is evaluated on. Required."""
     expected_violations: list[Annotated[str, AfterValidator(_expected_violation)]] = []
+    """Checks of the data that are known to fail and must not stop the training."""
     on_request: bool = False
+    """Make it only if it is selected by name."""
 
     @field_validator("grid_encoder")
     @classmethod

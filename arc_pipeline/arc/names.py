@@ -3,12 +3,13 @@
 import difflib
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from arc_pipeline.uncounted import uncounted
 
 NAME_RULE = "a name has only letters, digits and _ . - (no dot first, no ..)"
 LONGEST_PART = 80
+MOST_NAMES = 10
 
 
 def is_name(name: str) -> bool:
@@ -25,8 +26,15 @@ def did_you_mean(word: str, known: Iterable[str], at_most: int = 1) -> str:
 
 @uncounted("words of an error")
 def did_you_mean_or_all(word: str, known: Iterable[str]) -> str:
-    """As `did_you_mean`, with all that is known where none is like it."""
-    return did_you_mean(word, known) or f"; there are: {', '.join(sorted(known)) or 'none'}"
+    """As `did_you_mean`, with what is known where none is like it."""
+    return did_you_mean(word, known) or f"; there are: {listed(sorted(known)) or 'none'}"
+
+
+@uncounted("words of an error")
+def listed(names: Sequence[str]) -> str:
+    """As many names as are read, and how many more there are."""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more
 
 
 def file_name(text: str) -> str:

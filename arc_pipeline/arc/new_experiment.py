@@ -24,6 +24,15 @@ def copy_experiment(directory: Path, source: str, name: str) -> Path:
     return _write(directory, name, _file(directory, source, name).read_bytes())
 
 
+def write_template(directory: Path, name: str, dataset: str) -> Path:
+    """Writes `NAME.yaml` with every field, explained; it is trained and evaluated on one dataset."""
+    from arc_pipeline.arc.experiment_docs import template
+
+    if not is_name(name):
+        raise ArcPipelineError(f"{name!r} cannot name an experiment: {NAME_RULE}")
+    return _write(directory, name, template(dataset).encode())
+
+
 def adapt_experiment(directory: Path, source: str, name: str, scope: Scope = "dataset") -> Path:
     """Writes `NAME.yaml`: a small adapter, trained from SOURCE's checkpoint on what its prediction datasets show, or
     one for each of their tasks."""

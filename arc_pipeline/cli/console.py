@@ -3,8 +3,9 @@
 import itertools
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 errors = Console(stderr=True)
 SHOWN_CAUSES = 3
 # names of columns that are broken at an underscore where the screen is narrow
-LONG = 10
+LONG = 9
+# characters of a cell that may be broken
+BROKEN = 20
+# columns where there is no terminal
+WIDE = 200
 
 
 def say(text: str, style: str = "") -> None:
@@ -60,15 +65,42 @@ def print_result(document: Any, rows: list[dict[str, Any]], as_json: bool) -> No
 
 def wide_console() -> Console:
     """Standard output, wide enough for a table where it is no terminal."""
-    return Console(width=None if sys.stdout.isatty() else 200)
+    return Console(width=columns())
 
 
-def print_table(rows: list[dict[str, Any]], console: Console) -> None:
-    """Rows that have the same keys, or a table that says that there are none."""
-    table = Table(*(rows[0] if rows else ["empty"]))
+def columns() -> int | None:
+    """The width of a screen; None for a terminal, which knows its own."""
+    return None if sys.stdout.isatty() else WIDE
+
+
+def print_table(rows: list[dict[str, Any]], console: Console, right: Collection[str] = ()) -> None:
+    """Rows that have the same keys, in lines that break where the screen is narrow, or that there are none."""
+    if not rows:
+        console.print("none")
+        return
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
+    for name, value in rows[0].items():
+        is_number = name in right or (isinstance(value, int | float) and not isinstance(value, bool))
+        # short cells are not broken, the last column may be long
+        breaks = name == list(rows[0])[-1] or any(len(_cell(row[name])) > BROKEN for row in rows)
+        justify = "right" if is_number else "left"
+        table.add_column(_heading(name), justify=justify, overflow="fold", no_wrap=not breaks)
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row.values()))
     console.print(table)
+
+
+def _heading(name: str) -> str:
+    """A long name of a column in lines."""
+    return name.replace("_", "_\n", 1).replace(" ", "\n") if len(name) >= LONG else name
+
+
+def day_and_time(moment: str) -> str:
+    """A moment in ISO format as people write it, in minutes; what is none stays as it is."""
+    try:
+        return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M")
+    except ValueError:
+        return moment
 
 
 def print_sheet(sheet: "Sheet", console: Console) -> None:
@@ -114,7 +146,7 @@ def _sheet_table(sheet: "Sheet", names: list[str], rows: list[list[Text]], paddi
 
 
 def _text(cell: "Cell", between: str) -> Text:
-    text = Text(f"{cell.text}*" if cell.best else cell.text, style="bold" if cell.best else "")
+    text = Text(cell.value, style="bold" if cell.best else "")
     return text.append(f"{between}{cell.interval}", style="not bold dim") if cell.interval else text
 
 
@@ -122,4 +154,6 @@ def _cell(value: Any) -> str:
     if isinstance(value, list):
         more = f"; and {len(value) - SHOWN_CAUSES} more" * (len(value) > SHOWN_CAUSES)
         return "; ".join(value[:SHOWN_CAUSES]) + more
+    if isinstance(value, float):
+        return f"{value:.2f}"
     return "" if value is None else str(value)

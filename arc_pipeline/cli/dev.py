@@ -35,5 +35,20 @@ def dev(
             "bold red",
         )
         say(f"Safe instead: ssh -L {port}:localhost:{port} THIS_MACHINE from your own machine, without --host", "red")
-    with locked(Path(os.environ[HOME_VARIABLE]) / ".dev.lock", "the UI of this data directory is open already"):
-        serve(host, port, lambda url: say(f"Dagster UI: {url} (Ctrl-C stops it and the runs that it started)"))
+    home = Path(os.environ[HOME_VARIABLE])
+    place = home / ".dev.url"
+    with locked(home / ".dev.lock", f"the UI of this data directory is open already{_where(place)}"):
+
+        def opened(url: str) -> None:
+            place.write_text(url)
+            say(f"Dagster UI: {url} (Ctrl-C stops it and the runs that it started)")
+
+        try:
+            serve(host, port, opened)
+        finally:
+            place.unlink(missing_ok=True)
+
+
+def _where(place: Path) -> str:
+    """Where the other one said that it is open."""
+    return f" at {place.read_text()}; Ctrl-C in its terminal stops it" if place.is_file() else ", and is just starting"

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from arc_pipeline.store.store import Store
 
 failing = typer.Typer()
+NUMBERS = ("wrong cells", "top votes", "rank of right", "decoded")
 
 
 @failing.command(
@@ -56,9 +57,21 @@ def failures(
     if as_json:
         print(json.dumps(rows))
     elif rows:
-        print_table(rows, wide_console())
+        print_table(failure_rows(rows), wide_console(), right=NUMBERS)
     else:
         say("nothing failed")
+
+
+def failure_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For a person: without the dataset where there is one, and with the reasons in words."""
+    datasets = {row["dataset"] for row in rows}
+    return [
+        ({"dataset": row["dataset"]} if len(datasets) > 1 else {})
+        | {"decoding": row["decoding"], "task": row["task_id"], "test": row["test_index"]}
+        | {"reason": row["reason"].replace("_", " "), "wrong cells": row["wrong_cells"]}
+        | {"top votes": row["votes_of_top"], "rank of right": row["rank_of_truth"], "decoded": row["n_decoded"]}
+        for row in rows
+    ]
 
 
 def draw_gallery(store: "Store", experiment: str, rows: list[dict[str, object]], directory: Path) -> None:

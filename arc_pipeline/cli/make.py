@@ -2,25 +2,28 @@
 
 import json
 import time
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.filesize import decimal
 
-from arc_pipeline.cli.console import errors, print_table, say, wide_console
+from arc_pipeline.cli.console import errors, print_table, say, wide_console, writing
 from arc_pipeline.cli.options import MAKE, Json, Select, Yes, examples
 from arc_pipeline.cli.results import read_results, show_results
-from arc_pipeline.cli.session import complete_experiment, experiment_files_directory, open_session
+from arc_pipeline.cli.session import complete_experiment, experiment_files_directory, known_dataset, open_session
 from arc_pipeline.cli.statuses import (
     estimate_above,
+    print_artefacts,
     print_statuses,
     say_what_is_alike,
     say_what_is_skipped,
-    status_rows,
 )
 from arc_pipeline.errors import ArcPipelineError
 
 if TYPE_CHECKING:
+    from arc_pipeline.defs.staleness.scanner import Status
     from arc_pipeline.defs.upkeep.runs import Batch, Outcome
     from arc_pipeline.defs.upkeep.session import Session
     from arc_pipeline.store.pruning import Version
@@ -48,16 +51,37 @@ def demo(as_json: Json = False) -> None:
     outcomes = _refresh(session, list(DEMO))
     _exit_on_failure(outcomes)
     made = read_results("models").filter(pc.field("experiment").isin(DEMO))
-    show_results(made, "", as_json, session)
+    show_results(made, "", "json" if as_json else "table", session)
     n_made = sum(len(outcome.made) for outcome in outcomes)
     words = f"made {n_made} artefacts" if outcomes else "everything was up to date"
     say(f"\n{words}, {time.monotonic() - started:.0f} s; look at them with: arc-pipeline dev")
     say(what_it_shows(frame_of(made), *DEMO), "bold")
 
 
+@making.command(rich_help_panel=MAKE, epilog=examples("arc-pipeline init my-project"))
+def init(
+    directory: Annotated[Path, typer.Argument(help="Where the project is to be: data/ is made in it.")],
+) -> None:
+    """Make a project outside a clone: DIRECTORY/data/ with datasets, experiments, and a place for your files.
+
+    Commands find it from anywhere below DIRECTORY. What is there already stays as it is.
+    """
+    from arc_pipeline.project import Project
+
+    project = Project((directory / "data").absolute())
+    if project.exists:
+        raise ArcPipelineError(f"{project.data} is there already; work in it with: cd {directory}")
+    with writing("DIRECTORY", directory):
+        project.create(directory.absolute())
+    say(f"made {project.data}. Next: cd {directory}, then")
+    say("  arc-pipeline demo    # the whole pipeline on ten tasks")
+    say("  arc-pipeline new     # an experiment of your own; your files belong into data/raw/, see its README.md")
+
+
 @making.command(
     rich_help_panel=MAKE,
     epilog=examples(
+        "arc-pipeline new mine --dataset my-tasks",
         "arc-pipeline new mine --from demo-fixed",
         "arc-pipeline new mine-adapted --from mine --test-time dataset",
     ),
@@ -65,8 +89,16 @@ def demo(as_json: Json = False) -> None:
 def new(
     name: Annotated[str, typer.Argument(help="The name of the new experiment: letters, digits and `_ . -`.")],
     source: Annotated[
-        str, typer.Option("--from", help="The experiment to copy or to adapt.", autocompletion=complete_experiment)
-    ],
+        str,
+        typer.Option(
+            "--from",
+            help="The experiment to copy or to adapt; without it, all fields are written with their defaults.",
+            autocompletion=complete_experiment,
+        ),
+    ] = "",
+    dataset: Annotated[
+        str, typer.Option(help="Without --from: the dataset to train and to evaluate on, such as your own.")
+    ] = "arc-agi-1-ten-shortest",
     test_time: Annotated[
         Literal["dataset", "task"] | None,
         typer.Option(
@@ -75,11 +107,16 @@ def new(
         ),
     ] = None,
 ) -> None:
-    """Write the file of a new experiment, data/experiments/NAME.yaml, as a copy of another one."""
-    from arc_pipeline.arc.new_experiment import adapt_experiment, copy_experiment
+    """Write the file of a new experiment, data/experiments/NAME.yaml: every field explained, or a copy of another."""
+    from arc_pipeline.arc.new_experiment import adapt_experiment, copy_experiment, write_template
 
     directory = experiment_files_directory()
-    if test_time:
+    if test_time and not source:
+        raise ArcPipelineError("--test-time adapts an experiment; name it with --from")
+    if not source:
+        path = write_template(directory, name, known_dataset(dataset))
+        say(f"wrote {path}, with every field and what it may be. Next: edit train, predict, max_steps ..., then")
+    elif test_time:
         path = adapt_experiment(directory, source, name, test_time)
         say(f"wrote {path}, test-time training of {source}. Next: edit max_steps, tuning, predict ..., then")
     else:
@@ -120,9 +157,9 @@ def refresh(
         print_statuses(planned, as_json)
         return
     if not yes and (words := estimate_above(limit, planned)):
-        print_table(status_rows(planned), errors)
+        print_artefacts(planned, errors)
         typer.confirm(f"make these {len(planned)} artefacts, {words}?", abort=True, err=True)
-    outcomes = _refresh(session, select)
+    outcomes = _refresh(session, select, planned)
     made = {node for outcome in outcomes for node in outcome.made}
     ended = {status.node: "made" if status.node in made else "not made" for status in planned}
     print_statuses(planned, as_json, ended)
@@ -147,8 +184,7 @@ def prune(
     versions = checkpoints(session.project, session.instance)
     unused = [version for version in versions if not version.used_by]
     if not (as_json and (yes or dry_run)):
-        rows = [version.row() | {"bytes": decimal(version.n_bytes)} for version in versions]
-        print_table(rows, errors if as_json else wide_console())
+        print_table(version_rows(versions), errors if as_json else wide_console(), right=("size",))
     removed = []
     if unused and not dry_run:
         if not yes:
@@ -160,14 +196,37 @@ def prune(
     say(f"unused: {_counted(unused)}" if dry_run else f"removed: {_counted(removed)}")
 
 
+def version_rows(versions: "list[Version]") -> list[dict[str, Any]]:
+    """For a person: which versions there are of what, and why each of them stays."""
+    return [
+        {"what": f"{version.asset} of {version.experiment}", "version": version.name, "size": decimal(version.n_bytes)}
+        | {"used by": _users(version.used_by)}
+        for version in versions
+    ]
+
+
+def _users(names: Sequence[str]) -> str:
+    if not names:
+        return "nothing: can be removed"
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+
+
 def _counted(versions: "list[Version]") -> str:
     return f"{len(versions)} versions, {decimal(sum(version.n_bytes for version in versions))}"
 
 
-def _refresh(session: "Session", select: list[str]) -> "list[Outcome]":
+def _refresh(session: "Session", select: list[str], planned: "Sequence[Status]" = ()) -> "list[Outcome]":
+    from arc_pipeline.model.training.throughput import readable_duration
+
+    pending = {status.node: status.seconds for status in planned}
+
     def report(done: int, total: int, batch: "Batch") -> None:
+        seconds = [known for known in pending.values() if known is not None]
+        left = f", about {readable_duration(sum(seconds))} left" if seconds and len(seconds) == len(pending) else ""
+        for node in batch.nodes:
+            pending.pop(node, None)
         names = ", ".join(node.key for node in batch.nodes)
-        say(f"{done}/{total} done, now: {names} [{batch.partition_key or 'all'}]", "cyan")
+        say(f"{done}/{total} done{left}, now: {names} [{batch.partition_key or 'all'}]", "cyan")
 
     def reported(done: int, total: int) -> None:
         say(f"{done:,} of {total:,} artefacts that are on disk are in Dagster's database again", "cyan")

@@ -1,7 +1,8 @@
 """How a command opens the project, and nothing else does: its experiments and datasets, its store, a session on it."""
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from arc_pipeline.cli.console import say
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from arc_pipeline.defs.upkeep.session import Session
     from arc_pipeline.project import Project
     from arc_pipeline.store.store import Store
+
+# what every experiment has of which something was measured
+MADE = "metrics"
 
 
 def open_session() -> "Session":
@@ -31,11 +35,8 @@ def open_reader() -> "Session":
     on without Dagster's database if that is broken."""
     from arc_pipeline.definitions import build_definitions
     from arc_pipeline.defs.upkeep.session import Session
-    from arc_pipeline.project import Project
 
-    project = Project.current()
-    with suppress(OSError):
-        project.add_defaults()
+    project = reading_project()
     _say_ignored(project)
     session = Session(project, build_definitions(project))
     if session.readable_instance is None and project.store.root.is_dir():
@@ -57,24 +58,44 @@ def _say_ignored(project: "Project") -> None:
 
 def open_store() -> "Store":
     """The store alone: what was made can be read without Dagster."""
-    from arc_pipeline.project import Project
-
-    return Project.current().store
+    return reading_project().store
 
 
-def prepared_project() -> "Project":
-    """The project, with default files where there are none and an initialized Dagster instance."""
-    from arc_pipeline.defs.instance import prepare
+def reading_project() -> "Project":
+    """The project for who only looks: nothing is written, and where there is none that is said."""
     from arc_pipeline.project import Project
 
     project = Project.current()
+    if not project.exists:
+        raise ArcPipelineError(_no_project(project))
+    return project
+
+
+def prepared_project() -> "Project":
+    """The project, with an initialized Dagster instance; also a new one, if its place was named."""
+    from arc_pipeline.defs.instance import prepare
+    from arc_pipeline.project import DATA_VARIABLE, Project
+
+    project = Project.current()
+    if not project.exists and DATA_VARIABLE not in os.environ:
+        raise ArcPipelineError(_no_project(project))
     prepare(project)
     return project
 
 
+def _no_project(project: "Project") -> str:
+    from arc_pipeline.project import DATA_VARIABLE
+
+    place = project.data if DATA_VARIABLE in os.environ else f"{project.data.parent} or above it"
+    return (
+        f"there is no project in {place}; make one with: arc-pipeline init DIRECTORY, or name the data directory of "
+        f"one: export {DATA_VARIABLE}=DIRECTORY/data"
+    )
+
+
 def open_experiments() -> "ExperimentCatalogue":
-    """All experiments, as their files say now."""
-    return prepared_project().experiments()
+    """All experiments, as their files say now: nothing is made, and Dagster, which takes seconds, is not needed."""
+    return reading_project().experiments()
 
 
 def open_experiment(name: str) -> "tuple[Store, Experiment]":
@@ -84,16 +105,17 @@ def open_experiment(name: str) -> "tuple[Store, Experiment]":
 
 def open_datasets() -> "Catalogue":
     """All datasets, without Dagster's instance: nothing is read but the file that lists them."""
-    from arc_pipeline.project import Project
-
-    return Project.current().add_defaults().datasets()
+    return reading_project().datasets()
 
 
 def experiment_files_directory() -> "Path":
-    """Where experiment files are written."""
-    from arc_pipeline.project import Project
+    """Where experiment files are written; those of a new project first, if its place was named."""
+    from arc_pipeline.project import DATA_VARIABLE, Project
 
-    return Project.current().add_defaults().experiment_files
+    project = Project.current()
+    if project.exists or DATA_VARIABLE not in os.environ:
+        project = reading_project()
+    return project.add_defaults().experiment_files
 
 
 def complete_experiment(incomplete: str) -> list[str]:
@@ -111,6 +133,31 @@ def saying_how_to_make(experiment: str) -> Iterator[None]:
         yield
     except MissingArtefact as error:
         raise MissingArtefact(f"{error}: arc-pipeline refresh --select {experiment}") from error
+
+
+def known_experiment(name: str) -> str:
+    """The name of an experiment that has a file, or of which something was made; else an error with those like it."""
+    from arc_pipeline.arc.experiment import experiment_files
+    from arc_pipeline.arc.names import did_you_mean_or_all
+
+    project = reading_project()
+    known = {*experiment_files(project.experiment_files)}
+    if name not in known:
+        known |= {artefact.partition.split("/")[0] for artefact in project.store.artefacts() if artefact.asset == MADE}
+    if name not in known:
+        raise ArcPipelineError(f"there is no experiment {name!r}{did_you_mean_or_all(name, known)}")
+    return name
+
+
+def known_dataset(name: str) -> str:
+    """The name of a dataset, or an error with those like it."""
+    from arc_pipeline.arc.names import did_you_mean_or_all
+
+    if name not in (known := open_datasets().names()):
+        raise ArcPipelineError(
+            f"there is no dataset {name!r}{did_you_mean_or_all(name, known)}; your own files belong into data/raw/"
+        )
+    return name
 
 
 def known_decoding(decoding: str) -> str:

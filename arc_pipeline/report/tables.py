@@ -20,6 +20,8 @@ ResultRow: TypeAlias = Mapping[Hashable, Any]
 
 PIVOTED = ("accuracy", "vote_2")
 BEST = "*"
+STALE = "†"
+STALE_EXPLAINED = f"{STALE} is stale: the number does not hold any more"
 EXPLAINED = "%, in brackets the 95 % interval (bootstrap over tasks)"
 # what `arc-pipeline trace EXPERIMENT DECODING` begins with
 SHOWN_VERSION = 8
@@ -28,15 +30,24 @@ CANDIDATE_COUNTS = "decoded/answered/planned"
 
 @dataclass(frozen=True)
 class Cell:
-    """`best` beats every other that it is compared with, beyond chance; `trace` names the artefact it came from."""
+    """`best` beats every other that it is compared with, beyond chance; `trace` names the artefact it came from.
+
+    What a `stale` one was made from has changed since.
+    """
 
     text: str
     interval: str = ""
     best: bool = False
     trace: str = ""
+    stale: bool = False
+
+    @property
+    def value(self) -> str:
+        """Its text with its marks."""
+        return f"{self.text}{BEST * self.best}{STALE * self.stale}"
 
     def __str__(self) -> str:
-        return f"{self.text}{BEST if self.best else ''} {self.interval}".rstrip()
+        return f"{self.value} {self.interval}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -75,7 +86,8 @@ def metric_cell(row: ResultRow, metric: str) -> Cell:
     """A metric of a row with its interval."""
     low, high = row[f"{metric}_low"], row[f"{metric}_high"]
     interval = f"[{100 * low:.0f}, {100 * high:.0f}]"
-    return Cell(percent(row[metric]), interval, metric in row.get("best", ()), row.get("trace", ""))
+    best, stale = metric in row.get("best", ()), bool(row.get("stale", False))
+    return Cell(percent(row[metric]), interval, best, row.get("trace", ""), stale)
 
 
 def model_sheets(results: "DataFrame") -> list[Sheet]:
@@ -219,9 +231,10 @@ def decoding_labels(rows: "DataFrame", before: str = "") -> list[str]:
 
 def _marks(rows: "DataFrame", what: str, metrics: Sequence[str] = SHOWN_METRICS) -> tuple[str, ...]:
     """How the cells are to be read."""
+    stale = (STALE_EXPLAINED,) if "stale" in rows and rows["stale"].any() else ()
     if rows["best"].explode().isin(metrics).any():
-        return (f"{EXPLAINED}; {BEST} beats every other {what} here (paired bootstrap over tasks)",)
-    return (f"{EXPLAINED}; no {what} beats every other beyond chance (paired bootstrap)",)
+        return (f"{EXPLAINED}; {BEST} beats every other {what} here (paired bootstrap over tasks)", *stale)
+    return (f"{EXPLAINED}; no {what} beats every other beyond chance (paired bootstrap)", *stale)
 
 
 def _contamination(rows: "DataFrame") -> tuple[str, ...]:
@@ -253,4 +266,5 @@ def _escaped(text: str) -> str:
 
 
 def _markdown_cell(cell: Cell) -> str:
-    return _escaped(f"**{cell.text}**\\{BEST} {cell.interval}" if cell.best else str(cell))
+    marks = f"\\{BEST}{STALE * cell.stale}"
+    return _escaped(f"**{cell.text}**{marks} {cell.interval}" if cell.best else str(cell))

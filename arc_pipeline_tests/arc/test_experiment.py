@@ -100,10 +100,13 @@ def test_all_faults_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
             {"train": [{"dataset": "train_rs7", "weight": 3}, {"dataset": "val_rs7"}]},
             "train: give a weight to all datas",
         ),
-        ({"train": "train_rs7"}, "train: Input should be a valid list (found 'train_rs7')"),
+        (
+            {"train": "train_rs7"},
+            "train: Input should be a valid list; write [{dataset: train_rs7}] (found 'train_rs7')",
+        ),
         (
             {"train": ["train_rs7"]},
-            "train.0: Input should be a valid dictionary or instance of TrainingData (found 'tr",
+            "train.0: Input should be a valid dictionary or instance of TrainingData; write {dataset: train_rs7}",
         ),
         ({"max_steps": 1.5}, "max_steps: Input should be a valid integer, got a number with a fractional part"),
         ({"learning_rate": float("inf")}, "learning_rate: Input should be a finite number (found inf)"),

@@ -15,6 +15,7 @@ import pytest
 
 from arc_pipeline.arc.evaluation.results import RESULT_FIELDS
 from arc_pipeline.arc.tasks.catalogue import Catalogue
+from arc_pipeline.project import Project
 from arc_pipeline.store.artefact import Artefact
 from arc_pipeline.store.lineage import Lineage
 from arc_pipeline.store.store import Store
@@ -60,18 +61,41 @@ def run(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
-def test_a_fresh_data_directory_gets_the_defaults_and_everything_is_missing(tmp_path: Path) -> None:
-    done = ended(start(tmp_path / "data", "stale", "--json"))
+def test_a_reading_command_writes_nothing_and_says_that_there_is_no_project(tmp_path: Path) -> None:
+    for arguments in (("stale",), ("results",), ("history", "e"), ("show", "a"), ("doctor",)):
+        done = run(tmp_path / "data", *arguments)
+        assert done.returncode == 1
+        assert "there is no project in" in done.stderr
+        assert "arc-pipeline init DIRECTORY" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_new_project_is_complete_and_found_from_below(tmp_path: Path) -> None:
+    home = tmp_path / "mine"
+    assert "made" in run(home / "data", "init", str(home)).stderr
+    inside = home / "data" / "raw"
+    assert "files" in (inside / "README.md").read_text()
+    assert {"workspace.yaml", ".gitignore"} <= {path.name for path in home.iterdir()}
+    variables = {name: value for name, value in environment(home).items() if name != "ARC_PIPELINE_DATA"}
+    program = [sys.executable, "-c", "from arc_pipeline.cli.app import main; main()"]
+    paths = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [*program, "stale", "--json"], cwd=inside, env=variables | paths, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
     assert {row["status"] for row in rows} == {"missing"}
-    assert ("tasks", "arc-agi-1-ten-shortest") in {(row["asset"], row["partition"]) for row in rows}
-    assert (tmp_path / "data" / "dagster_home" / "dagster.yaml").is_file()
+    made = {(row["asset"], row["partition"]) for row in rows}
+    assert ("tasks", "arc-agi-1-ten-shortest") in made
+    assert ("tasks", "arc-agi-2-training") not in made, "no experiment that can begin uses it"
+    again = run(home / "data", "init", str(home))
+    assert again.returncode == 1
+    assert "is there already" in again.stderr
 
 
 @pytest.mark.drill
 def test_parallel_first_use_leaves_an_intact_instance(tmp_path: Path) -> None:
-    processes = [start(tmp_path / "data", "stale", "--json") for _ in range(4)]
+    processes = [start(tmp_path / "data", "prune", "--dry-run", "--json") for _ in range(4)]
     endings = [(done.stderr, done.returncode) for done in map(ended, processes)]
     assert [code for _, code in endings] == [0] * 4, endings
 
@@ -82,6 +106,7 @@ def test_score_of_a_perfect_submission(tmp_path: Path) -> None:
     perfect.pop(tasks[0].task_id)
     file = tmp_path / "submission.json"
     file.write_text(json.dumps(perfect))
+    Project(tmp_path / "data").add_defaults()
     done = run(tmp_path / "data", "score", str(file), "arc-agi-1-evaluation", "--json")
     found = json.loads(done.stdout)
     assert (found["tasks"], found["test_pairs"], found["solved"]) == (400, 419, 399)
@@ -89,6 +114,7 @@ def test_score_of_a_perfect_submission(tmp_path: Path) -> None:
 
 
 def test_results_before_anything_was_made_say_what_to_do(tmp_path: Path) -> None:
+    Project(tmp_path / "data").add_defaults()
     done = ended(start(tmp_path / "data", "results"))
     assert done.returncode == 1
     assert "results_table is not there yet" in done.stderr
@@ -107,7 +133,7 @@ def made_results(data: Path) -> None:
         | {"intervals": {metric: [share, share] for metric in SHOWN_METRICS}, "best": best, "trace": f"metrics[{name}]"}
         for name, share, best in (("bad", 0.25, []), ("good", 0.75, ["vote_2"]))
     ]
-    store = Store(data / "store")
+    store = Project(data).add_defaults().store
     for asset in TABLES.values():
         with store.writing(Artefact(asset)) as directory:
             write_table(pa.Table.from_pylist(rows), directory, asset)
@@ -121,7 +147,7 @@ def test_results_for_a_person_a_program_and_a_spreadsheet(tmp_path: Path) -> Non
     done = run(data, "results", "--sort", "vote_2", "--csv", str(tmp_path / "results.csv"))
     assert done.returncode == 0, done.stderr
     assert done.stdout.index("good") < done.stdout.index("bad")
-    assert "75.0* [75, 75]" in done.stdout
+    assert "75.0*† [75, 75]" in done.stdout, "nothing says what the numbers were made from"
     with (tmp_path / "results.csv").open() as file:
         good, bad = csv.DictReader(file)
     assert (good["experiment"], good["vote_2"], good["vote_2_low"], good["best"]) == ("good", "0.75", "0.75", "vote_2")

@@ -140,9 +140,15 @@ class TestFailures:
 
     def test_for_a_person(self) -> None:
         text = run("failures", "e")
-        assert re.search(r"00aa12.*wrong_pixels.*2 ", text)
+        assert re.search(r"00aa12.*wrong pixels.*2 ", text)
         assert "00aa11" not in text
         assert "00aa11" in run("failures", "e", "--all")
+
+    def test_it_fits_80_columns_a_line_each(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("arc_pipeline.cli.console.columns", lambda: 80)
+        text = run("failures", "e", "--all")
+        assert max(map(len, text.splitlines())) <= 80
+        assert [line for line in text.splitlines() if "00aa12" in line and "wrong pixels" in line]
 
     def test_for_a_program(self) -> None:
         rows = json.loads(run("failures", "e", "--all", "--sort", "task_id", "--reverse", "--json"))

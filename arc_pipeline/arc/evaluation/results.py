@@ -25,6 +25,7 @@ from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.store.artefact import Artefact
 from arc_pipeline.store.store import Store
 from arc_pipeline.store.tables import read_table
+from arc_pipeline.store.trace import record_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -71,21 +72,21 @@ def results_frame(store: Store, table: str = "models") -> "DataFrame":
     return frame_of(stored_results(store, table))
 
 
-def stored_results(store: Store, table: str = "models") -> pa.Table:
-    """One of TABLES as its asset has it."""
+def stored_results(store: Store, table: str = "models", version: str = "") -> pa.Table:
+    """One of TABLES as its asset has it, or had it at a version."""
     if table not in TABLES:
         raise ArcPipelineError(f"unknown table {table!r}{did_you_mean_or_all(table, TABLES)}")
     asset = TABLES[table]
-    stored = read_table(store.current(Artefact(asset)), asset)
+    artefact = Artefact(asset)
+    place = store.open(record_of(store, artefact, version)) if version else store.current(artefact)
+    stored = read_table(place, asset)
     refuse_outdated(stored, asset, NEEDED[table])
     return stored
 
 
 def marked(table: pa.Table, stale: Collection[str]) -> pa.Table:
-    """The table with a mark at the experiments of rows whose trace is among the stale ones."""
-    rows = zip(table["experiment"].to_pylist(), table["trace"].to_pylist(), strict=True)
-    names = [f"{name} (stale)" if trace in stale else name for name, trace in rows]
-    return table.set_column(table.column_names.index("experiment"), "experiment", pa.array(names, pa.string()))
+    """The table with a column `stale`: whether the trace of a row is among the stale ones."""
+    return table.append_column("stale", pa.array([trace in stale for trace in table["trace"].to_pylist()], pa.bool_()))
 
 
 def refuse_outdated(

@@ -5,7 +5,7 @@ Keys that occur twice are never dropped silently: JSON remembers them for its re
 """
 
 import json
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -126,11 +126,27 @@ def _field_fault(file: str, place: str, error: ErrorDetails, model: type[BaseMod
         return Fault(file, field, "the field is missing")
     if error["type"] == "extra_forbidden":
         return Fault(file, field, f"unknown field{_hint(error['loc'], model)}", value)
-    return Fault(file, field, error["msg"].removeprefix("Value error, "), value if error["loc"] else "")
+    problem = error["msg"].removeprefix("Value error, ") + _form(error, model)
+    return Fault(file, field, problem, value if error["loc"] else "")
+
+
+def _form(error: ErrorDetails, model: type[BaseModel]) -> str:
+    """How a name is written where a list or a section is wanted."""
+    written, fields = error["input"], _section(model, error["loc"]).model_fields
+    if not isinstance(written, str) or error["type"] not in {"list_type", "model_type", "model_attributes_type"}:
+        return ""
+    is_list = error["type"] == "list_type"
+    first = next((name for name in ("dataset", "datasets", "method") if name in fields), "")
+    inner = written if is_list and first != "dataset" else f"{{{first}: {written}}}"
+    inner = f"{{datasets: [{written}]}}" if not is_list and first == "datasets" else inner
+    return f"; write {f'[{inner}]' if is_list else inner}" if first else ""
 
 
 def _hint(place: Sequence[int | str], model: type[BaseModel]) -> str:
     """What an unknown field may mean: one that its section has, or the same word in another section."""
+    slips: Mapping[str, str] = getattr(_section(model, place[:-1]), "slips", {})
+    if meant := slips.get(str(place[-1])):
+        return f"; write {meant}"
     word, sections = str(place[-1]), {name: _section(model, [name]) for name in model.model_fields}
     elsewhere = [f"{name}.{word}" for name, section in sections.items() if word in section.model_fields]
     if elsewhere and len(place) == 1:

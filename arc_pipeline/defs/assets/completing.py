@@ -128,17 +128,23 @@ def completions_code() -> str:
 
 @uncounted("tells how far the run is")
 def progress(context: dg.AssetExecutionContext, kept: int, total: int) -> Callable[[int], None]:
-    """Logs how many prompts are completed and how long the rest will take, every few seconds and at the end."""
-    started = last = time.monotonic()
+    """Logs how many prompts are completed and how long the rest will take, every few seconds and at the end.
+
+    The time until the first one is done says nothing of the others: the model is loaded, and prompts are begun together
+    that end one after the other. So the rest is told from the speed since then, when some seconds have shown it.
+    """
+    last, first = time.monotonic(), 0.0
     before = f" ({kept:,} of {total:,} were kept from before)" if kept else ""
 
     def report(done: int) -> None:
-        nonlocal last
+        nonlocal last, first
         now, left = time.monotonic(), total - kept - done
+        first = first or now
         if not left or now - last >= REPORT_EVERY_SECONDS:
             last = now
-            seconds = readable_duration((now - started) / done * left)
-            context.log.info(f"{done}/{total - kept} prompts completed, {seconds} left{before}")
+            is_known = done > 1 and now - first >= REPORT_EVERY_SECONDS / 2
+            words = f", {readable_duration((now - first) / (done - 1) * left)} left" if left and is_known else ""
+            context.log.info(f"{done:,}/{total - kept:,} prompts completed{words}{before}")
 
     return report
 

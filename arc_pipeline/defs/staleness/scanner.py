@@ -17,6 +17,7 @@ from arc_pipeline.defs.config_versions import CONFIG_FIELDS, config_version
 from arc_pipeline.defs.declare import definitions_of
 from arc_pipeline.defs.partitions import partition_path
 from arc_pipeline.defs.policy import QUESTIONS
+from arc_pipeline.defs.staleness.estimates import Estimates
 from arc_pipeline.defs.staleness.upstream import Upstream
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.project import Project
@@ -27,6 +28,7 @@ from arc_pipeline.store.lineage import Lineage
 
 NAMED_DEFINITIONS = 5
 FRESH, MISSING, STALE = "fresh", "missing", "stale"
+NEVER_MADE = "was never materialized"
 # whole on disk, but Dagster's database does not know it: to be reported again, not to be made again
 UNRECORDED = "unrecorded"
 DATA_VERSION_TAG = "dagster/data_version"
@@ -60,7 +62,7 @@ class Node:
 
 @dataclass
 class Status:
-    """`causes` say in words why a node is not fresh; `seconds` is what making it took last time, if it was made.
+    """`causes` say in words why a node is not fresh; `seconds` is what making it will take, None if unknown.
 
     `inherited`: only an upstream is stale. Should that be made again with the same data, this node is fresh after all.
     """
@@ -119,18 +121,14 @@ class Scanner:
         return self._by_artefact[artefact]
 
     def seconds(self, node: Node) -> float | None:
-        """What making a node takes: as last time, or as the longest of its asset's other partitions."""
-        known = self._record(node.artefact)
-        return known.seconds if known else self._longest.get(node.key)
+        """What making a node takes, None if that is unknown."""
+        return self._estimates.seconds(node.artefact)
 
     @cached_property
-    def _longest(self) -> dict[str, float]:
-        """The most seconds that any partition of each asset took."""
-        longest: dict[str, float] = {}
-        for node in self.nodes():
-            if record := self._record(node.artefact):
-                longest[node.key] = max(record.seconds, longest.get(node.key, 0.0))
-        return longest
+    def _estimates(self) -> Estimates:
+        records = ((node.artefact, self._record(node.artefact)) for node in self.nodes())
+        made = {artefact: record for artefact, record in records if record}
+        return Estimates(self._store, self._experiments.experiments, made)
 
     def renew(self, made: Collection[Node]) -> None:
         """Looks again at what was made meanwhile, and at all that is made from it; keeps the other answers."""
@@ -241,7 +239,7 @@ class Scanner:
         record = self._record(node.artefact)
         if record is None:
             problem = self._store.problem(node.artefact)
-            causes = [f"cannot be used: {problem}" if problem else "was never materialized"]
+            causes = [f"cannot be used: {problem}" if problem else NEVER_MADE]
             causes += self._root_causes(node, None)
             return Status(node, MISSING, causes, self.seconds(node))
         own = [*self._own_causes(node, record), *self._changed_upstream(node, record, upstream)]
@@ -249,7 +247,7 @@ class Scanner:
             f"{parent.node.artefact} is {parent.status}" for parent in upstream if not _tolerated(node, parent)
         ]
         if own or inherited:
-            return Status(node, STALE, own + inherited, record.seconds, inherited=not own)
+            return Status(node, STALE, own + inherited, self.seconds(node), inherited=not own)
         if self._instance and self._recorded.get(node) != record.data_version:
             return Status(node, UNRECORDED, ["is on disk, but Dagster's database does not know it"], 0.0)
         return Status(node, FRESH, [], record.seconds)

@@ -22,6 +22,7 @@ from arc_pipeline.defs.staleness.scanner import FRESH, MISSING, UNRECORDED, Node
 from arc_pipeline.defs.upkeep.dead_runs import end_dead_runs
 from arc_pipeline.defs.upkeep.on_hold import unrequested
 from arc_pipeline.errors import ArcPipelineError, Fault, FaultyInput
+from arc_pipeline.machine.time_zone import time_zone
 from arc_pipeline.project import Project
 
 EVERY_EVENING = "0 20 * * *"
@@ -55,6 +56,7 @@ def training_queue(
         name=name,
         job=job,
         cron_schedule=cron,
+        execution_timezone=time_zone(),
         default_status=dg.DefaultScheduleStatus.STOPPED,
         description="Launches the next experiment of data/training_queue.yaml whose checkpoint is missing or stale.",
     )

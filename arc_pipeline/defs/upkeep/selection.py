@@ -4,7 +4,7 @@ import fnmatch
 from collections.abc import Collection, Sequence
 
 from arc_pipeline.arc.names import did_you_mean_or_all
-from arc_pipeline.defs.staleness.scanner import FAN_IN, FRESH, Node, Scanner, Status
+from arc_pipeline.defs.staleness.scanner import FAN_IN, FRESH, MISSING, NEVER_MADE, OF_DATASETS, Node, Scanner, Status
 from arc_pipeline.errors import ArcPipelineError
 
 
@@ -13,7 +13,8 @@ def selected(
 ) -> list[Status]:
     """The statuses that are not fresh and match a pattern (of the asset, the partition or a part of it), with the
     upstream that they need. Tables over all experiments are included where a selected experiment changes them, but
-    add no other experiment; experiments that are `on_hold` are included only if a pattern names them."""
+    add no other experiment; experiments that are `on_hold` are included only if a pattern names them. Without patterns,
+    datasets that were never made are included only where something needs them."""
     refuse_unknown(statuses, patterns)
     by_node = {status.node: status for status in statuses}
     wanted: set[Node] = set()
@@ -24,11 +25,16 @@ def selected(
             for parent in scanner.parents(node) if node.key not in FAN_IN else []:
                 add(parent)
 
-    candidates = without(statuses, on_hold, patterns)
+    candidates = [each for each in without(statuses, on_hold, patterns) if patterns or not never_made_data(each)]
     matching = {status.node for status in candidates if matches(status.node, patterns)}
     for node in matching:
         add(node)
     return [status for status in statuses if status.node in wanted or _follows(scanner, status, wanted, matching)]
+
+
+def never_made_data(status: Status) -> bool:
+    """Whether it is of a dataset that nobody made yet, and that nothing is wrong with."""
+    return status.node.key in OF_DATASETS and status.status == MISSING and status.causes == [NEVER_MADE]
 
 
 def refuse_unknown(statuses: Sequence[Status], patterns: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from arc_pipeline.arc.names import did_you_mean_or_all
 from arc_pipeline.defs.declare import asset_code, definitions_of
 from arc_pipeline.defs.instance import HOME_VARIABLE, locked
 from arc_pipeline.defs.staleness.scanner import UNRECORDED, Node, Scanner, Status
@@ -72,7 +73,12 @@ class Session:
 
     def plan(self, select: Sequence[str] = ()) -> list[Status]:
         """What a refresh would make now, upstream first."""
-        return self._planned(self.looking(), select)
+        return self.look(select)[1]
+
+    def look(self, select: Sequence[str] = ()) -> tuple[Scanner, list[Status]]:
+        """The same, with the scanner that found it and knows what each is made from."""
+        scanner = self.looking()
+        return scanner, self._planned(scanner, select)
 
     def _planned(self, scanner: Scanner, select: Sequence[str]) -> list[Status]:
         return selected(scanner, scanner.scan(), select, self.on_hold().names)
@@ -101,7 +107,10 @@ class Session:
         meant = Artefact(asset, partitions)
         nodes = [node for node in self.scanner().nodes() if node.key == asset and _is_meant(node, partitions)]
         if not nodes:
-            raise ArcPipelineError(f"there is no {meant}: no such asset or partition")
+            assets = {node.key for node in self.scanner().nodes()}
+            names = {node.artefact.partition for node in self.scanner().nodes() if node.key == asset}
+            hint = did_you_mean_or_all(*((partitions, names) if asset in assets else (asset, assets)))
+            raise ArcPipelineError(f"there is no {meant}: no such asset or partition{hint}")
         made = [(node, record) for node in nodes if (record := self.store.lineage(node.artefact))]
         if not made:
             raise MissingArtefact(f"nothing of {meant} has been made yet, there is nothing to accept")
