@@ -60,8 +60,8 @@ class StaleUpstream(ArcPipelineError):
         more = [f"and {len(causes) - MOST_CAUSES} more"] if len(causes) > MOST_CAUSES else []
         shown = "".join(f"\n  {cause}" for cause in [*causes[:MOST_CAUSES], *more])
         super().__init__(
-            f"nothing is made from what is stale:{shown}\nmake that first: in the UI materialize it, or "
-            "launch refresh_job; on the command line run: arc-pipeline refresh"
+            f"nothing is made from what is stale:{shown}\nmake that first: in the UI launch refresh_job "
+            "(Jobs) or materialize it; on the command line run: arc-pipeline refresh"
         )
 
 

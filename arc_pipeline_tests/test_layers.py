@@ -29,7 +29,7 @@ BELOW = {
     "defs": "errors store machine arc model report bench project",
     "project": "errors store machine arc",
     "definitions": "defs project",
-    "ui": "errors store machine arc model defs",
+    "ui": "errors store machine arc model defs project",
     "cli": "errors store machine arc model report bench project defs definitions ui",
 }
 # layer -> the libraries that it may not import

@@ -1,6 +1,7 @@
 """The commands that make artefacts, or remove what nothing uses: demo, new, refresh, prune."""
 
 import json
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -225,13 +226,13 @@ def _refresh(session: "Session", select: list[str], planned: "Sequence[Status]" 
         left = f", about {readable_duration(sum(seconds))} left" if seconds and len(seconds) == len(pending) else ""
         for node in batch.nodes:
             pending.pop(node, None)
-        names = ", ".join(node.key for node in batch.nodes)
-        say(f"{done}/{total} done{left}, now: {names} [{batch.partition_key or 'all'}]", "cyan")
+        say(f"{done}/{total} done{left}, now: {batch}", "cyan")
 
     def reported(done: int, total: int) -> None:
         say(f"{done:,} of {total:,} artefacts that are on disk are in Dagster's database again", "cyan")
 
-    outcomes = session.refresh(select, report, reported)
+    tags = {"command": " ".join(["arc-pipeline", *sys.argv[1:]])[:200], "user": "command line"}
+    outcomes = session.refresh(select, report, reported, tags=tags)
     for outcome in outcomes:
         if outcome.failed:
             say(f"failed (run {outcome.run_id}): {outcome.failed}", "bold red")

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
+from functools import cache, wraps
+from inspect import Signature, getsourcefile, getsourcelines, signature
+from typing import Any, TypeAlias
 
 import dagster as dg
 
@@ -15,6 +16,10 @@ from arc_pipeline.store.code_version import Code
 # asset -> where its code begins: (module, function). Without an entry an asset is known by its content alone
 ENTRIES: dict[str, tuple[str, str]] = {}
 OWN_FUNCTION = ("", "")
+# the check that every asset has: whether what it was made from is as it was
+IS_CURRENT = "is_current"
+CURRENT_WORDS = "What it was made from is as it was: its data, its settings, its code. Looked at after every run."
+Verdict: TypeAlias = Callable[[dg.AssetExecutionContext], dg.AssetCheckResult]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,22 +43,42 @@ class DeclaredAsset:
         """This asset as an upstream whose partitions are others."""
         return MappedAsset(self, mapper)
 
-    def build(self, partitions: Partitions) -> dg.AssetsDefinition:
-        """The asset of a project."""
+    def build(self, partitions: Partitions, verdict: Verdict) -> dg.AssetsDefinition:
+        """The asset of a project; `verdict` is whether what a step has just made is current."""
         definition = partitions.by[self.by] if self.by else None
         checks = [
             dg.AssetCheckSpec(name, asset=self.key, description=fact, blocking=self.blocking, partitions_def=definition)
             for name, fact in self.checks.items()
         ]
+        checks.append(
+            dg.AssetCheckSpec(IS_CURRENT, asset=self.key, description=CURRENT_WORDS, partitions_def=definition)
+        )
         code = asset_code(self.name)
+
+        @wraps(self.function)
+        def make(context: dg.AssetExecutionContext, *resources: Any, **named: Any) -> dg.MaterializeResult[None]:
+            made = self.function(context, *resources, **named)
+            return made._replace(check_results=[*made.check_results, verdict(context)])
+
+        # with a check it has two outputs, and Dagster would want an annotation that says so
+        make.__annotations__ = {name: of for name, of in make.__annotations__.items() if name != "return"}
+        unannotated = signature(self.function).replace(return_annotation=Signature.empty)
+        vars(make)["__signature__"] = unannotated
         return dg.asset(
             name=self.name,
             partitions_def=definition,
             deps=[dep.build(partitions) if isinstance(dep, MappedAsset) else dep.key for dep in self.deps],
-            check_specs=checks or None,
+            check_specs=checks,
             code_version=code.version if code else None,
+            metadata=_place(self.function),
             **self.options,
-        )(self.function)
+        )(make)
+
+
+def _place(function: Callable[..., Any]) -> dict[str, Any]:
+    """Where the code of an asset stands, for the UI."""
+    place = dg.LocalFileCodeReference(file_path=getsourcefile(function) or "", line_number=getsourcelines(function)[1])
+    return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[place])}
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,20 @@ def report_of(
 ) -> dg.MaterializeResult[None]:
     """One version of an artefact, as Dagster is told of it; `how` it was made comes after what it says of itself."""
     shown = {key: _rounded(value) for key, value in metadata.items()}
+    if "table" in shown:  # Dagster's UI would show the columns before it
+        schema = shown.pop("dagster/column_schema", dg.TableSchema([]))
+        how = {**how, "columns": _columns(schema)}
     return dg.MaterializeResult(
         data_version=dg.DataVersion(record.data_version),
         metadata={**shown, "path": dg.MetadataValue.path(str(place)), **how},
         check_results=[_check_result(name, check) for name, check in record.checks.items()],
     )
+
+
+def _columns(schema: dg.TableSchema) -> dg.MetadataValue:
+    """The columns of a table as metadata like any other."""
+    rows = [{"column": each.name, "type": each.type, "meaning": each.description or ""} for each in schema.columns]
+    return dg.MetadataValue.md(_markdown(rows))
 
 
 def _check_result(name: str, check: Mapping[str, Any]) -> dg.AssetCheckResult:
@@ -63,11 +72,14 @@ def described_table(table: pa.Table) -> dict[str, Any]:
 
 def markdown_table(rows: list[dict[str, Any]]) -> dg.MetadataValue:
     """A table that the UI shows as such, cut after some rows."""
-    shown = rows[:MOST_METADATA_ROWS]
-    names = list(shown[0]) if shown else ["empty"]
+    return dg.MetadataValue.md(_markdown(rows[:MOST_METADATA_ROWS]))
+
+
+def _markdown(rows: list[dict[str, Any]]) -> str:
+    names = list(rows[0]) if rows else ["empty"]
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
-    lines += ["| " + " | ".join(_cell(row[name]) for name in names) + " |" for row in shown]
-    return dg.MetadataValue.md("\n".join(lines))
+    lines += ["| " + " | ".join(_cell(row[name]) for name in names) + " |" for row in rows]
+    return "\n".join(lines)
 
 
 def _cell(value: Any) -> str:

@@ -15,10 +15,12 @@ Partitioning: TypeAlias = Literal["dataset", "experiment", "candidate"]
 class Partitions:
     """The partitions of a project. Those of experiments, and of candidates: experiments x decodings."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, only: Collection[str] | None = None) -> None:
+        """Those of all experiments, or of some."""
         self.datasets, self.experiments = project.datasets(), project.experiments()
+        self.names = [name for name in self.experiments.names() if only is None or name in only]
         dataset = dg.StaticPartitionsDefinition(self.datasets.names())
-        self.experiment = dg.StaticPartitionsDefinition(self.experiments.names())
+        self.experiment = dg.StaticPartitionsDefinition(self.names)
         self.by: dict[Partitioning, dg.PartitionsDefinition] = {
             "dataset": dataset,
             "experiment": self.experiment,
@@ -29,8 +31,9 @@ class Partitions:
 
     def from_datasets(self, needed: Callable[[Experiment], set[str]]) -> dg.StaticPartitionMapping:
         """Each dataset -> the experiments that need it."""
-        experiments = self.experiments.experiments.items()
-        return _to_experiments(self.datasets.names(), {name: needed(experiment) for name, experiment in experiments})
+        known = {name: self.experiments.experiments.get(name) for name in self.names}
+        needs = {name: needed(experiment) for name, experiment in known.items() if experiment}
+        return _to_experiments(self.datasets.names(), needs)
 
 
 Mapper: TypeAlias = Callable[[Partitions], dg.StaticPartitionMapping]
@@ -55,8 +58,9 @@ def seen_by_weights(partitions: Partitions) -> dg.StaticPartitionMapping:
 def history_of_weights(partitions: Partitions) -> dg.StaticPartitionMapping:
     """Each experiment -> itself, and those whose weights went through its training."""
     catalogue = partitions.experiments
-    histories = {name: {before.name for before in catalogue.history(name)} for name in catalogue.experiments}
-    return _to_experiments(catalogue.names(), histories)
+    known = [name for name in partitions.names if name in catalogue.experiments]
+    histories = {name: {before.name for before in catalogue.history(name)} for name in known}
+    return _to_experiments(partitions.names, histories)
 
 
 def _named(experiment: Experiment, fields: Iterable[str]) -> set[str]:

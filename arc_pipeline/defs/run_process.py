@@ -5,9 +5,10 @@ import socket
 from pathlib import Path
 
 import psutil
-from dagster import DagsterInstance
+from dagster import DagsterInstance, DagsterRun
 
-PROCESS_TAG = "arc_pipeline/process"
+# hidden in the UI, as are all tags that begin so; runs of before have the other
+PROCESS_TAG, FORMER_PROCESS_TAG = ".dagster/arc_pipeline/process", "arc_pipeline/process"
 BOOT_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -28,8 +29,13 @@ def process_name(process: int | None = None) -> str:
     return f"{socket.gethostname()}/{alive.pid}/{boot}/{started}"
 
 
+def process_of(run: DagsterRun) -> str:
+    """The process that a run's tags name, empty if they name none."""
+    return run.tags.get(PROCESS_TAG) or run.tags.get(FORMER_PROCESS_TAG, "")
+
+
 def tag_with_process(instance: DagsterInstance, run_id: str) -> None:
     """Says of a run that it is in this process. Each step does so: only the command line can before its run begins."""
     run, name = instance.get_run_by_id(run_id), process_name()
-    if run and run.tags.get(PROCESS_TAG) != name:
+    if run and process_of(run) != name:
         instance.add_run_tags(run_id, {PROCESS_TAG: name})

@@ -15,12 +15,14 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_webserver.app import create_app_from_workspace_process_context
 
+from arc_pipeline.defs.origin import LOCATION
 from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.project import Project
 from arc_pipeline.ui.guard import Guard, Hosts, in_url
+from arc_pipeline.ui.reloading import reloading
 from arc_pipeline.ui.services import Services, services
 
-# the location's name is that of workspace.yaml: schedules are switched on by it
-CODE, LOCATION = "arc_pipeline.definitions", "arc_pipeline"
+CODE = "arc_pipeline.definitions"
 POLL_MILLISECONDS = 2000
 # as Dagster's webserver has them: milliseconds, seconds, connections
 DATABASE_LIMITS = (15_000, 3600, 20)
@@ -37,7 +39,8 @@ def serve(host: str, port: int, report: Callable[[str], None]) -> None:
             server = webserver(context, Hosts(host))
             beside.when_one_ends(lambda: setattr(server, "should_exit", True))
             report(f"http://{in_url(host)}:{listening[0].getsockname()[1]}")
-            server.run(listening)
+            with reloading(Project.current(), lambda: context.reload_code_location(LOCATION)):
+                server.run(listening)
         beside.check()
 
 

@@ -102,16 +102,21 @@ def test_a_version_that_is_not_kept_is_named(two) -> None:
         lineage_chain(store_of(two), CELL, "abc")
 
 
-def test_the_job_of_the_ui_lists_first_and_makes_on_demand(two) -> None:
+def test_the_job_of_the_ui_makes_what_is_stale_and_only_lists_it_if_told(two) -> None:
     two.write("straight", learning_rate=0.5)
     session = two.load()
     job = session.definitions.resolve_job_def("refresh_job")
-    dry = job.execute_in_process(instance=session.instance)
-    assert dry.success
+    listing = {"ops": {"refresh_stale": {"config": {"dry_run": True}}}}
+    assert job.execute_in_process(instance=session.instance, run_config=listing).success
     assert "training_config[straight]" in names(session.plan())
-    config = {"ops": {"refresh_stale": {"config": {"dry_run": False, "select": ["straight"]}}}}
-    assert job.execute_in_process(instance=session.instance, run_config=config).success
+    done = job.execute_in_process(instance=session.instance)
+    assert done.success
     assert session.plan() == []
+    linked = [event for event in done.all_events if event.event_type == dg.DagsterEventType.STEP_EXPECTATION_RESULT]
+    runs = {event.event_specific_data.expectation_result.metadata["run"].value for event in linked}
+    made = [session.instance.get_run_by_id(run) for run in runs]
+    assert all(run.tags["command"] == "refresh_job" and run.remote_job_origin for run in made)
+    assert "straight" in {run.tags.get("experiment") for run in made}
 
 
 def names(statuses) -> set[str]:

@@ -49,6 +49,12 @@ def test_every_table_says_how_long_it_is_and_what_its_columns_mean(two: Any) -> 
     for asset in TABLES:
         metadata = latest(instance, asset)
         assert metadata["dagster/row_count"] >= 0
+        if "table" in metadata:
+            # else the UI would show the columns before the table
+            assert "dagster/column_schema" not in metadata
+            assert "| column | type | meaning |" in metadata["columns"]
+            assert "|  |" not in metadata["columns"]
+            continue
         unknown[asset] = [c.name for c in metadata["dagster/column_schema"].columns if not c.description]
     assert {asset: names for asset, names in unknown.items() if names} == {}
 

@@ -116,3 +116,29 @@ def test_a_training_cancelled_by_click_is_gone_and_goes_on_when_made_again(
     materialize(page, made, "checkpoint", "long")
     expect(page.get_by_text(re.compile(r"step \d+/999, loss")).first).to_be_visible()
     assert min(steps(made, page.url.rpartition("/")[2])) > SAVE_STEPS
+
+
+def test_a_new_file_appears_without_a_reload(made: Any, page: Any) -> None:
+    page.goto(f"{made.url}/assets/checkpoint?view=partitions")
+    expect(page.get_by_text("small", exact=True).first).to_be_visible()
+    text = (made.data / "experiments" / "small.yaml").read_text()
+    (made.data / "experiments" / "added.yaml").write_text(text)
+    expect(page.get_by_text("added", exact=True).first).to_be_visible()
+
+
+def test_two_clicks_from_a_data_version_to_what_it_makes_stale(
+    made: Any, page: Any, eventually: Callable[..., Any]
+) -> None:
+    tasks = made.data / "raw" / "mirror.json"
+    tasks.write_text(tasks.read_text().replace("9", "8").replace("6", "7"))
+    verdicts = '{ assetNodeOrError(assetKey: {path: ["arc_source"]}) { ... on AssetNode { assetChecksOrError {'
+    verdicts += " ... on AssetChecks { checks { executionForLatestMaterialization { status } } } } } } }"
+    eventually(lambda: "FAILED" in str(made.graphql(verdicts)), 180)
+
+    page.goto(f"{made.url}/assets/arc_source")
+    page.get_by_role("tab", name="Partitions").click()
+    page.get_by_text("mirror", exact=True).first.click()
+    expect(page.get_by_text("makes stale", exact=True)).to_be_visible()
+    expect(page.get_by_text(re.compile("mirror.json")).first).to_be_visible()
+    for made_from_it in ("checkpoint", "augmented_examples"):
+        expect(page.get_by_role("cell", name=made_from_it, exact=True).first).to_be_visible()

@@ -17,7 +17,7 @@ from arc_pipeline.arc.evaluation.results import (
 from arc_pipeline.defs import declare
 from arc_pipeline.defs.assets.evaluation import experiment_summary, stored_per_task
 from arc_pipeline.defs.making import Making
-from arc_pipeline.defs.metadata import markdown_metadata
+from arc_pipeline.defs.metadata import MOST_METADATA_ROWS, markdown_metadata
 from arc_pipeline.defs.workspace import Workspace
 from arc_pipeline.errors import MissingArtefact
 from arc_pipeline.report.charts.curves import draw_capacity_and_duration
@@ -83,7 +83,14 @@ def duration_table(context: dg.AssetExecutionContext, workspace: Workspace) -> R
 def shown_table(name: str, table: pa.Table) -> dict[str, dg.MetadataValue]:
     """The table as a person reads it, and what it shows as a figure."""
     results = frame_of(table)
-    texts = {"table": markdown(SHEETS[name](results))}
+    sheets = SHEETS[name](results)
+    texts = {"with intervals": markdown(sheets)}
     if name == "duration" and (figures := draw_capacity_and_duration(results)):
         texts |= {"curves": markdown_images(figures, "metrics against the steps of whole trainings")}
-    return markdown_metadata(texts)
+    shown: dict[str, dg.MetadataValue] = {}
+    for number, sheet in enumerate(sheets):
+        # short: what Dagster's UI shows without a click, and where it fits
+        kept = [k for k in range(len(sheet.columns) - sheet.details) if k != sheet.counts]
+        rows = [dg.TableRecord({sheet.columns[k]: row[k].value for k in kept}) for row in sheet.rows]
+        shown["table" if number == 0 else sheet.title] = dg.MetadataValue.table(rows[:MOST_METADATA_ROWS])
+    return shown | markdown_metadata(texts)

@@ -6,6 +6,7 @@ from functools import cache
 import dagster as dg
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
+from arc_pipeline.defs.declare import IS_CURRENT, Verdict
 from arc_pipeline.defs.staleness.scanner import FAN_IN, Node, Scanner
 from arc_pipeline.errors import StaleUpstream
 from arc_pipeline.project import Project
@@ -25,3 +26,16 @@ def refusal(project: Project, graph: Callable[[], AssetGraph]) -> Callable[[dg.A
             raise StaleUpstream([str(each) for each in stale])
 
     return refuse
+
+
+def verdict(project: Project, graph: Callable[[], AssetGraph]) -> Verdict:
+    """Whether what a step has just made is current: tables over all experiments take what is there, stale or not."""
+    graph = cache(graph)
+
+    def judge(context: dg.AssetExecutionContext) -> dg.AssetCheckResult:
+        node = Node(context.asset_key.to_user_string(), None)
+        stale = Scanner(project, graph(), None).refused(node) if node.key in FAN_IN else []
+        words = "; ".join(str(each) for each in stale) or "was made just now"
+        return dg.AssetCheckResult(check_name=IS_CURRENT, passed=not stale, description=words)
+
+    return judge

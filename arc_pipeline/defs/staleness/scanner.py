@@ -140,6 +140,15 @@ class Scanner:
             versions = self._versions(dg.AssetKey(key))
             self._recorded.update({Node(key, partition): version for partition, version in versions.items()})
 
+    def made_from(self, node: Node) -> list[Node]:
+        """All that is made from a node, directly or not, upstream first."""
+        below = self._below([node]) - {node}
+        return [each for each in self._order if each in below]
+
+    @cached_property
+    def _order(self) -> list[Node]:
+        return self.nodes()
+
     def _below(self, nodes: Collection[Node]) -> set[Node]:
         below, unseen = set(nodes), list(nodes)
         while unseen:

@@ -1,31 +1,35 @@
 """What happens by itself, and only if somebody turns it on: cheap stages follow their data, trainings are proposed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import dagster as dg
 
 from arc_pipeline.defs.run_process import tag_with_process
 from arc_pipeline.defs.staleness.scanner import Status
+from arc_pipeline.defs.upkeep.runs import COMMAND_TAG, Batch, Outcome
 from arc_pipeline.defs.upkeep.session import Session
 from arc_pipeline.project import Project
 from arc_pipeline.store.artefact import hash_json
 
 
 class RefreshConfig(dg.Config):
-    """`select` as on the command line; nothing is made unless `dry_run` is false."""
+    """`select` as on the command line; with `dry_run`, it only lists what it would make."""
 
     select: list[str] = []
-    dry_run: bool = True
+    dry_run: bool = False
 
 
-def refresh_job(project: Project, assets: dg.Definitions) -> dg.JobDefinition:
+def refresh_job(project: Project, assets: Callable[[], dg.Definitions]) -> dg.JobDefinition:
     """`arc-pipeline refresh` for the UI; `assets` has what there is to make."""
 
-    @dg.op(description="Lists what is missing or stale with its causes; makes it, upstream first, if no dry run.")
+    @dg.op(description="Lists what is missing or stale with its causes and makes it, upstream first.")
     def refresh_stale(context: dg.OpExecutionContext, config: RefreshConfig) -> None:
         tag_with_process(context.instance, context.run_id)
-        session = Session(project, assets, context.instance)
+        session = Session(project, assets(), context.instance)
         planned = session.plan(config.select)
+        for line in session.explain_on_hold(config.select):
+            context.log.info(line)
+        session.refuse_missing_weights(planned)
         context.add_output_metadata({"planned": dg.MetadataValue.md(_listed(planned)), "count": len(planned)})
         for status in planned:
             context.log.info(str(status))
@@ -36,7 +40,8 @@ def refresh_job(project: Project, assets: dg.Definitions) -> dg.JobDefinition:
 
     @dg.job(
         name="refresh_job",
-        description="Redo what is missing or stale and nothing else. A dry run unless the run config says otherwise.",
+        description="Redo what is missing or stale and nothing else. Run config: `select` as on the "
+        "command line, `dry_run` only lists.",
     )
     def job() -> None:
         refresh_stale()
@@ -46,9 +51,18 @@ def refresh_job(project: Project, assets: dg.Definitions) -> dg.JobDefinition:
 
 def _make(context: dg.OpExecutionContext, session: Session, select: list[str]) -> None:
     """Runs of their own, which the log names, make what is stale: this one only leads them."""
-    outcomes = session.refresh(select)
-    for outcome in outcomes:
-        context.log.info(f"run {outcome.run_id}: made {', '.join(str(node.artefact) for node in outcome.made)}")
+    tags = {COMMAND_TAG: "refresh_job"}
+
+    def begins(done: int, total: int, batch: Batch) -> None:
+        context.log.info(f"{done}/{total} done, now: {batch}")
+
+    def ended(outcome: Outcome) -> None:
+        made = ", ".join(str(node.artefact) for node in outcome.made) or "nothing"
+        run = {"run": dg.MetadataValue.dagster_run(outcome.run_id)}
+        words = outcome.failed or f"made {made}"
+        context.log_event(dg.ExpectationResult(not outcome.failed, str(outcome.batch), words, run))
+
+    outcomes = session.refresh(select, begins, ended=ended, tags=tags)
     if failed := [f"run {outcome.run_id}: {outcome.failed}" for outcome in outcomes if outcome.failed]:
         raise dg.Failure("\n".join(failed), allow_retries=False)
 

@@ -5,7 +5,7 @@ import socket
 import dagster as dg
 from dagster import DagsterInstance
 
-from arc_pipeline.defs.run_process import PROCESS_TAG, process_name
+from arc_pipeline.defs.run_process import process_name, process_of
 
 FAILURE_REASON_TAG = "dagster/failure_reason"
 
@@ -39,5 +39,5 @@ def _is_gone(name: str) -> bool:
 def _process_of(instance: DagsterInstance, run: dg.DagsterRun) -> str:
     """What the run says of its process; a retry has the tag of the run before it until its first step begins."""
     before = instance.get_run_by_id(run.parent_run_id) if run.parent_run_id else None
-    process = run.tags.get(PROCESS_TAG, "")
-    return "" if before and before.tags.get(PROCESS_TAG) == process else process
+    process = process_of(run)
+    return "" if before and process_of(before) == process else process

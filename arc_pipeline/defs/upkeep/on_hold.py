@@ -46,6 +46,16 @@ class OnHold:
         return lines
 
 
+def worked_on(project: Project) -> list[str]:
+    """The experiments that a person works on: not on hold, or something of them, or of one that starts from them, was
+    made; also those that the queue of trainings names."""
+    catalogue, on_hold = project.experiments(), OnHold.of(project).names
+    begun = {name for name in catalogue.names() if project.store.lineage(Artefact("training_config", name))}
+    chosen = [name for name in catalogue.names() if name not in on_hold or name in begun]
+    before = {each.name for name in chosen if name in catalogue.experiments for each in catalogue.history(name)}
+    return [name for name in catalogue.names() if name in before or name in chosen]
+
+
 def without_weights(catalogue: ExperimentCatalogue) -> dict[str, str]:
     """What each experiment without weights lacks, also where another one without them comes before it."""
     lacking: dict[str, str] = {}

@@ -1,15 +1,12 @@
 """Tells Dagster's database of artefacts that are on disk: their work is not lost with the database."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import dagster as dg
 from dagster import DagsterInstance
-from dagster._core.storage.event_log import EventLogStorage
-from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
 
 from arc_pipeline.defs.staleness.scanner import DATA_VERSION_TAG, Node
+from arc_pipeline.defs.transaction import one_transaction
 from arc_pipeline.store.store import Store
 
 CODE_VERSION_TAG = "dagster/code_version"
@@ -37,34 +34,3 @@ def report_again(instance: DagsterInstance, store: Store, node: Node) -> None:
         tags = {DATA_VERSION_TAG: record.data_version, CODE_VERSION_TAG: record.code_version}
         event = dg.AssetMaterialization(node.key, partition=node.partition_key, metadata=record.metadata, tags=tags)
         instance.report_runless_asset_event(event)
-
-
-@contextmanager
-def one_transaction(storage: EventLogStorage) -> Iterator[None]:
-    """What is stored meanwhile is committed at the end, all of it or nothing.
-
-    Dagster opens SQLite's files three times for each event (1.13), which takes most of the time. Of other databases it
-    keeps connections itself.
-    """
-    if not isinstance(storage, SqliteEventLogStorage):
-        yield
-        return
-    from sqlalchemy import create_engine
-
-    connect, begun = storage._connect, {}
-    with ExitStack() as stack:
-
-        def reused(shard: str) -> AbstractContextManager[Any]:
-            if shard not in begun:
-                with connect(shard):
-                    pass  # makes the file where there is none
-                engine = create_engine(storage.conn_string_for_shard(shard), connect_args={"timeout": 60})
-                stack.callback(engine.dispose)
-                begun[shard] = stack.enter_context(engine.begin())
-            return nullcontext(begun[shard])
-
-        storage._connect = reused  # type: ignore[method-assign]
-        try:
-            yield
-        finally:
-            del storage._connect  # type: ignore[method-assign]

@@ -1,7 +1,7 @@
 """The runs of a refresh: one makes a batch of nodes and says how it ended. Knows nothing of what is stale."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,6 +12,7 @@ import dagster as dg
 from dagster import DagsterInstance
 from dagster._core.execution import compute_logs
 
+from arc_pipeline.defs.origin import in_timeline
 from arc_pipeline.defs.policy import DECODINGS_TAG
 from arc_pipeline.defs.run_process import PROCESS_TAG, process_name
 from arc_pipeline.defs.staleness.scanner import Node
@@ -19,6 +20,8 @@ from arc_pipeline.defs.upkeep.dead_runs import is_interrupted
 from arc_pipeline.store.store import Store
 
 QUIET = {"loggers": {"progress": {}}}
+# what a person reads of a run first: which command began it, for which experiment
+COMMAND_TAG, EXPERIMENT_TAG = "command", "experiment"
 
 
 @dataclass
@@ -32,6 +35,9 @@ class Batch:
     nodes: list[Node] = field(default_factory=list)
     decodings: list[str] = field(default_factory=list)
 
+    def __str__(self) -> str:
+        return f"{', '.join(node.key for node in self.nodes)} [{self.partition_key or 'all'}]"
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -43,18 +49,22 @@ class Outcome:
     failed: str
 
 
-def run_batch(job: dg.JobDefinition, instance: DagsterInstance, store: Store, batch: Batch) -> Outcome:
-    """One Dagster run in this process, recorded on the instance like any other."""
+def run_batch(
+    job: dg.JobDefinition, instance: DagsterInstance, store: Store, batch: Batch, own: Mapping[str, str] = {}
+) -> Outcome:
+    """One Dagster run in this process, recorded on the instance like any other, with tags of its `own`."""
     before = {node: store.lineage(node.artefact) for node in batch.nodes}
     tags = {PROCESS_TAG: process_name()} | ({DECODINGS_TAG: ",".join(batch.decodings)} if batch.decodings else {})
-    with watchers_apart():
+    if experiment := next((node.experiment for node in batch.nodes if node.experiment), ""):
+        tags[EXPERIMENT_TAG] = experiment
+    with watchers_apart(), in_timeline(instance, job.name):
         result = job.execute_in_process(
             instance=instance,
             partition_key=batch.partition_key,
             asset_selection=[dg.AssetKey(node.key) for node in batch.nodes],
             raise_on_error=False,
             run_config=QUIET,
-            tags=tags,
+            tags={**tags, **own},
         )
     if is_interrupted(instance, result.run_id):
         raise KeyboardInterrupt  # Dagster has recorded it and would let the next batch begin

@@ -1,7 +1,7 @@
 """One command's view of the project: its definitions, instance and store. What the command line and tests drive."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from functools import cached_property
@@ -13,6 +13,7 @@ import dagster as dg
 from arc_pipeline.arc.names import did_you_mean_or_all
 from arc_pipeline.defs.declare import asset_code, definitions_of
 from arc_pipeline.defs.instance import HOME_VARIABLE, locked
+from arc_pipeline.defs.staleness.scan_job import mark
 from arc_pipeline.defs.staleness.scanner import UNRECORDED, Node, Scanner, Status
 from arc_pipeline.defs.upkeep.dead_runs import end_dead_runs
 from arc_pipeline.defs.upkeep.on_hold import OnHold
@@ -157,17 +158,32 @@ class Session:
         scanner.remember_verified()
         return found
 
-    def run(self, batch: Batch) -> Outcome:
+    def run(self, batch: Batch, tags: Mapping[str, str] = {}) -> Outcome:
         """One Dagster run."""
-        return run_batch(self.job, self.instance, self.store, batch)
+        return run_batch(self.job, self.instance, self.store, batch, tags)
+
+    def mark(self, scanner: Scanner | None = None) -> None:
+        """Has the UI show what is stale, where that changed."""
+        mark(scanner or self.scanner(), self.instance)
 
     def refresh(
-        self, select: Sequence[str], report: Report = lambda *_: None, reported: Reported = lambda *_: None
+        self,
+        select: Sequence[str],
+        report: Report = lambda *_: None,
+        reported: Reported = lambda *_: None,
+        ended: Callable[[Outcome], None] = lambda _: None,
+        tags: Mapping[str, str] = {},
     ) -> list[Outcome]:
-        """Makes what is missing or stale among the selected; empty when nothing was.
+        """Makes what is missing or stale among the selected; empty when nothing was. Its runs get the tags.
 
         `reported` is told how many of the artefacts that Dagster's database lacked it has been told of.
         """
+
+        def run(batch: Batch) -> Outcome:
+            outcome = self.run(batch, tags)
+            ended(outcome)
+            return outcome
+
         with locked(self.store.root / ".refresh.lock", "another refresh of this data directory is running"):
             end_dead_runs(self.instance)
             scanner = self.scanner()
@@ -175,7 +191,9 @@ class Session:
             unrecorded = [status.node for status in planned if status.status == UNRECORDED]
             report_all(self.instance, self.store, unrecorded, reported)
             scanner.renew(unrecorded)
-            return make_planned(scanner, self.run, [status.node for status in planned], report)
+            outcomes = make_planned(scanner, run, [status.node for status in planned], report)
+            self.mark(scanner)
+            return outcomes
 
 
 def _is_meant(node: Node, partitions: str) -> bool:

@@ -7,8 +7,9 @@ import pytest
 from dagster import DagsterEventType, DagsterInstance
 
 from arc_pipeline.defs.staleness.scanner import FRESH
+from arc_pipeline.defs.transaction import one_transaction
 from arc_pipeline.defs.upkeep import reporting
-from arc_pipeline.defs.upkeep.reporting import one_transaction, report_again, report_all
+from arc_pipeline.defs.upkeep.reporting import report_again, report_all
 
 TAGS = ["dagster/data_version"]
 
