@@ -42,6 +42,7 @@ def dev(
         def opened(url: str) -> None:
             place.write_text(url)
             say(f"Dagster UI: {url} (Ctrl-C stops it and the runs that it started)")
+            say(f"report: {url}/report (tables and pictures, as things are when it is opened)")
 
         try:
             serve(host, port, opened)

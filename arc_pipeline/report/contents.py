@@ -1,14 +1,16 @@
 """What the report shows of a store: tables, and pictures of all experiments and of each. Knows no page."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from arc_pipeline.arc.evaluation.breakdown import BIN_METRICS
 from arc_pipeline.arc.evaluation.metrics import TEMPERATURE_METRICS
 from arc_pipeline.arc.evaluation.prediction_curve import CURVE_METRICS
 from arc_pipeline.arc.evaluation.results import NEEDED, TABLES, frame_of, lacking_columns
 from arc_pipeline.arc.prediction.requests import DECODINGS
+from arc_pipeline.errors import ArcPipelineError, words_of
 from arc_pipeline.report.charts.curves import (
     draw_breakdowns,
     draw_capacity_and_duration,
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pandas import DataFrame
 
+_Shown = TypeVar("_Shown")
+# what reading a damaged or an incomplete file ends with; pyarrow's and JSON's errors are ValueErrors
+UNREADABLE = (ArcPipelineError, OSError, ValueError, LookupError, TypeError)
 MOST_ANSWERS = 6
 TITLES = {"models": "Models", "temperatures": "Does the temperature matter?", "duration": "Capacity and duration"}
 # what is drawn of each asset
@@ -47,25 +52,46 @@ class Picture:
 
 @dataclass(frozen=True)
 class Contents:
-    """`tables` by title; `curves` over experiments; `experiments` and `galleries` have the pictures of each by name."""
+    """`tables` by title; `curves` over experiments; `experiments` and `galleries` have the pictures of each by name.
+
+    `problems` say in a sentence each what could not be read and is left out.
+    """
 
     tables: dict[str, list[Sheet]]
     curves: list[Picture]
     experiments: dict[str, list[Picture]]
     galleries: dict[str, list[Picture]]
+    problems: tuple[str, ...] = ()
 
 
 def read_contents(store: Store, experiments: Sequence[str]) -> Contents:
     """Everything that was materialized; what was not is left out."""
-    tables = {title: SHEETS[name](_frame(store, TABLES[name])) for name, title in TITLES.items()}
-    pictures = {name: experiment_pictures(store, name) for name in experiments}
-    galleries = {name: answer_pictures(store, name) for name in experiments}
+    problems: list[str] = []
+
+    def readable(what: str, read: Callable[[], list[_Shown]]) -> list[_Shown]:
+        try:
+            return read()
+        except UNREADABLE as error:
+            problems.append(f"{what} cannot be shown: {words_of(error)}; arc-pipeline doctor looks for the cause")
+            return []
+
+    tables = {title: readable(title, partial(_sheets, store, name)) for name, title in TITLES.items()}
+    curves = readable("curves over experiments", lambda: curves_over_experiments(store, experiments))
+    pictures, galleries = (
+        {name: readable(f"{what} of {name}", partial(draw, store, name)) for name in experiments}
+        for what, draw in (("pictures", experiment_pictures), ("answers", answer_pictures))
+    )
     return Contents(
         {title: sheets for title, sheets in tables.items() if sheets},
-        curves_over_experiments(store, experiments),
+        curves,
         {name: found for name, found in pictures.items() if found},
         {name: found for name, found in galleries.items() if found},
+        tuple(problems),
     )
+
+
+def _sheets(store: Store, table: str) -> list[Sheet]:
+    return SHEETS[table](_frame(store, TABLES[table]))
 
 
 def curves_over_experiments(store: Store, experiments: Sequence[str]) -> list[Picture]:

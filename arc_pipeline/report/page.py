@@ -1,13 +1,16 @@
-"""The report: one HTML file that needs nothing beside it, no network, no script. Knows contents, not their origin."""
+"""The report: one HTML file that needs nothing beside it and no network. Knows contents, not their origin."""
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
+from importlib import resources
 from typing import Any
 
 from arc_pipeline.report.contents import Contents
 from arc_pipeline.report.data_uris import data_uri
 from arc_pipeline.report.lineage_graph import Asset, draw_lineage
 
-TEMPLATE = "page.html"
+TEMPLATE, SCRIPT = "page.html", "page.js"
 # partitions that a list of one asset names, those that need work first
 MOST_PARTITIONS, FEW_PARTITIONS = 100, 12
 
@@ -21,12 +24,14 @@ def render(
 ) -> str:
     """The page; `environment` as store.environment has it, `made` is when, `on_hold` names the experiments skipped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
 
     loader = PackageLoader("arc_pipeline", "report")
     templates = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     templates.filters["data_uri"] = data_uri
+    script = resources.files("arc_pipeline.report").joinpath(SCRIPT).read_text(encoding="utf-8")
     return templates.get_template(TEMPLATE).render(
         contents=contents,
         assets=assets,
@@ -36,6 +41,8 @@ def render(
         environment=environment,
         made=made,
         on_hold=on_hold,
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         most=MOST_PARTITIONS,
         few=FEW_PARTITIONS,
     )

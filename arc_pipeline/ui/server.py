@@ -19,6 +19,7 @@ from arc_pipeline.defs.origin import LOCATION
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.project import Project
 from arc_pipeline.ui.guard import Guard, Hosts, in_url
+from arc_pipeline.ui.live_report import of_project
 from arc_pipeline.ui.reloading import reloading
 from arc_pipeline.ui.services import Services, services
 
@@ -72,8 +73,9 @@ def start(beside: Services, place: Path) -> Path:
 
 
 def webserver(context: WorkspaceProcessContext, hosts: Hosts) -> uvicorn.Server:
-    """Dagster's app, guarded."""
+    """Dagster's app with the report beside its pages, all of it guarded."""
     app = create_app_from_workspace_process_context(context, live_data_poll_rate=POLL_MILLISECONDS)
+    app.router.routes.insert(0, of_project().route)  # before Dagster's, which answer every path
     app.add_middleware(Guard, hosts=hosts)
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=SECONDS_TO_FINISH)
     return uvicorn.Server(config)

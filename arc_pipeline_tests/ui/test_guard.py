@@ -46,6 +46,9 @@ REFUSED: dict[str, tuple[int, str, str, dict[str, str], str]] = {
     "image of a debug file": (403, "GET", "/download_debug/a", IMAGE, ""),
     "link to a notebook": (403, "GET", "/notebook?path=a.ipynb&repoLocName=arc_pipeline", LINK, ""),
     "frame": (403, "GET", "/runs", LINK | {"Sec-Fetch-Dest": "iframe"}, ""),
+    "frame of the report": (403, "GET", "/report", LINK | {"Sec-Fetch-Dest": "iframe"}, ""),
+    "report of a foreign Host": (403, "GET", "/report", {"Host": "evil.example"}, ""),
+    "what is no request for the report": (405, "POST", "/report", JSON, "{}"),
     "foreign report of an asset": (403, "POST", "/report_asset_materialization/tasks", JSON | IMAGE, "{}"),
     "form that reports an asset": (415, "POST", "/report_asset_materialization/tasks?partition=mirror", {}, ""),
 }
@@ -55,6 +58,8 @@ ALLOWED: dict[str, tuple[str, str, dict[str, str], str]] = {
     "page by address": ("GET", "/assets/tasks", {"Host": "127.0.0.1:{port}"}, ""),
     "page by IPv6 address": ("GET", "/assets/tasks", {"Host": "[::1]:{port}"}, ""),
     "page through a tunnel": ("GET", "/", {"Host": "localhost:8080"}, ""),
+    "report": ("GET", "/report", {}, ""),
+    "report from a link": ("GET", "/report", LINK, ""),
     "editor": ("GET", IN_URL, ACCEPTS_PAGES, ""),
     "query": ("POST", "/graphql", JSON, json.dumps({"query": LIMITS})),
     "query of the UI": (
