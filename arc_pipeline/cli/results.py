@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
@@ -76,7 +77,11 @@ def report(output: Annotated[Path, typer.Option(help="The file to write.")] = Pa
     from arc_pipeline.store.environment import environment
 
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    contents = read_contents(session.store, session.experiments())
+
+    def stale(traces: Sequence[str]) -> set[str]:
+        return {trace for trace, why in session.reasons(traces).items() if why}
+
+    contents = read_contents(session.store, session.experiments(), stale)
     page = render(contents, overview(session), environment(), made, session.explain_on_hold())
     with writing("--output", output):
         output.write_text(page, encoding="utf-8")

@@ -1,6 +1,6 @@
 """What the report shows of a store: tables, and pictures of all experiments and of each. Knows no page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -64,8 +64,10 @@ class Contents:
     problems: tuple[str, ...] = ()
 
 
-def read_contents(store: Store, experiments: Sequence[str]) -> Contents:
-    """Everything that was materialized; what was not is left out."""
+def read_contents(
+    store: Store, experiments: Sequence[str], stale: Callable[[Sequence[str]], Collection[str]] = lambda traces: ()
+) -> Contents:
+    """Everything that was materialized; what was not is left out. `stale` says which of the traces of rows are."""
     problems: list[str] = []
 
     def readable(what: str, read: Callable[[], list[_Shown]]) -> list[_Shown]:
@@ -75,7 +77,7 @@ def read_contents(store: Store, experiments: Sequence[str]) -> Contents:
             problems.append(f"{what} cannot be shown: {words_of(error)}; arc-pipeline doctor looks for the cause")
             return []
 
-    tables = {title: readable(title, partial(_sheets, store, name)) for name, title in TITLES.items()}
+    tables = {title: readable(title, partial(_sheets, store, name, stale)) for name, title in TITLES.items()}
     curves = readable("curves over experiments", lambda: curves_over_experiments(store, experiments))
     pictures, galleries = (
         {name: readable(f"{what} of {name}", partial(draw, store, name)) for name in experiments}
@@ -90,8 +92,9 @@ def read_contents(store: Store, experiments: Sequence[str]) -> Contents:
     )
 
 
-def _sheets(store: Store, table: str) -> list[Sheet]:
-    return SHEETS[table](_frame(store, TABLES[table]))
+def _sheets(store: Store, table: str, stale: Callable[[Sequence[str]], Collection[str]]) -> list[Sheet]:
+    rows = _frame(store, TABLES[table])
+    return SHEETS[table](rows if rows.empty else rows.assign(stale=rows["trace"].isin(list(stale(rows["trace"])))))
 
 
 def curves_over_experiments(store: Store, experiments: Sequence[str]) -> list[Picture]:

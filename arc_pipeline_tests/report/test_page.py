@@ -135,6 +135,21 @@ def test_the_contents_are_what_the_store_has(tmp_path: Path) -> None:
         "Metrics against the number of predictions",
     ]
     assert found.experiments.keys() == {"one"}
+    assert not any(cell.stale for row in found.tables["Models"][0].rows for cell in row)
+    stale = read_contents(store, ["one"], lambda traces: {"t@1"} & {*traces})
+    assert any(cell.stale for row in stale.tables["Models"][0].rows for cell in row)
+
+
+def test_what_is_damaged_takes_nothing_else_with_it(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    row = {"experiment": "one", "dataset": "ten", "decoding": "t0.0", "trace": "t@1"}
+    made(store, "results_table", "", [row])
+    made(store, "checkpoint", "one", [{"step": 1, "loss": 1.0, "learning_rate": 0.1}], "training_log")
+    table = store.current(Artefact("checkpoint", "one")) / "training_log.parquet"
+    table.write_bytes(b"PAR1" + table.read_bytes()[4:-8] + b"12345678")
+    found = read_contents(Store(tmp_path), ["one"])
+    assert found.experiments == {}
+    assert found.tables == read_contents(store, []).tables
 
 
 def test_what_lacks_a_metric_that_was_added_since_is_shown_once_it_was_made_again(tmp_path: Path) -> None:
