@@ -104,14 +104,14 @@ def test_a_training_cancelled_by_click_is_gone_and_goes_on_when_made_again(
 ) -> None:
     work = made.data / "store" / "training" / "long"
     materialize(page, made, "checkpoint", "long")
-    eventually(lambda: processes_of(work) and list(work.glob("*/checkpoint-*")), 180)
+    eventually(lambda: processes_of(work) and list(work.glob("*/checkpoint-*/manifest.json")), 180)
 
     page.get_by_role("button", name="Terminate").click()
     page.get_by_role("dialog").get_by_role("button", name="Terminate 1 run").click()
     eventually(lambda: not processes_of(work), 60)
     page.get_by_role("button", name="Done").click()
     ended(page, "Canceled")
-    assert list(work.glob("*/checkpoint-*"))
+    assert list(work.glob("*/checkpoint-*/manifest.json"))
 
     materialize(page, made, "checkpoint", "long")
     expect(page.get_by_text(re.compile(r"step \d+/999, loss")).first).to_be_visible()
