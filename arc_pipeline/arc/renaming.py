@@ -10,6 +10,7 @@ import yaml
 
 from arc_pipeline.arc.names import NAME_RULE, is_name
 from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.store.tables import write_whole
 from arc_pipeline.uncounted import uncounted
 
 uncounted("changes what files are called, and no data")
@@ -37,9 +38,7 @@ class Edit:
     def apply(self) -> None:
         """Does it; each step leaves the file whole."""
         if self.text is not None:
-            temporary = self.path.with_name(f".{self.path.name}.renaming")
-            temporary.write_text(self.text)
-            temporary.replace(self.path)
+            write_whole(self.text.encode(), self.path)
         if self.target:
             self.path.rename(self.target)
 

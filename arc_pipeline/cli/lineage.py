@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from arc_pipeline.store.store import Store
 
 lineage = typer.Typer()
+HISTORY_METRICS = ("accuracy", "correct_pixels", "vote_2")
 SIDE = "EXPERIMENT, or EXPERIMENT@VERSION: the version of its metrics that begins so, as `history` lists them."
 
 
@@ -156,9 +157,6 @@ def history(experiment: ExperimentName, decoding: Decoding = "t0.0", as_json: Js
     print_result(rows, _history_rows(rows), as_json)
 
 
-HISTORY_METRICS = ("accuracy", "correct_pixels", "vote_2")
-
-
 def _version_rows(store: "Store", record: "Lineage", is_current: bool) -> list[dict[str, Any]]:
     """A row for each dataset of a version of metrics, or one that says why there are no numbers of it."""
     from arc_pipeline.store.tables import read_table
@@ -181,10 +179,7 @@ def _history_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         {"version": row["version"], "made": day_and_time(row["made"]) + (" (current)" if row["current"] else "")}
         | ({"dataset": row["problem"] or row["dataset"]} if many else {})
-        | {
-            name: "" if row[name] is None else f"{100 * row[name]:.2f}" if not row["problem"] else ""
-            for name in HISTORY_METRICS
-        }
+        | {name: "" if row[name] is None else f"{100 * row[name]:.2f}" for name in HISTORY_METRICS}
         | ({"": row["problem"]} if any(each["problem"] for each in rows) and not many else {})
         for row in rows
     ]

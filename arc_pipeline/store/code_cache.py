@@ -6,7 +6,6 @@ for nothing if either differs; it may be deleted at any time.
 
 import hashlib
 import json
-import os
 import sys
 from contextlib import suppress
 from functools import cache
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from arc_pipeline.store.code_version import THIS_PACKAGE, Code, Package, code_of
+from arc_pipeline.store.tables import write_whole
 from arc_pipeline.uncounted import uncounted
 
 uncounted("the same versions, sooner")
@@ -45,11 +45,9 @@ def _keep(root: Path, sources: str, versions: dict[str, Any]) -> None:
     if sources_hash(root) != sources:
         return  # somebody edits them meanwhile
     written = {"sources": sources, "sha256": _hash(versions), "versions": versions}
-    temporary = _place(root).with_suffix(f".{os.getpid()}")
     with suppress(OSError):  # an installation that cannot be written to goes without
-        temporary.parent.mkdir(exist_ok=True)
-        temporary.write_text(json.dumps(written))
-        temporary.replace(_place(root))
+        _place(root).parent.mkdir(exist_ok=True)
+        write_whole(json.dumps(written).encode(), _place(root))
 
 
 def sources_hash(root: Path) -> str:

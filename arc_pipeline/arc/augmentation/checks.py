@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from arc_pipeline.arc.augmentation.augmentation import IDENTITY_COLOURS, TRANSFORM_NAMES
 from arc_pipeline.arc.augmentation.exposure import EXPECTED_AT_LEAST, AllTestPairs, Exposure, exposures
-from arc_pipeline.arc.augmentation.recipes import Measure, Recipe, task_weight, usable_tasks
+from arc_pipeline.arc.augmentation.recipes import Measure, Recipe, task_names, task_weight, usable_tasks
 from arc_pipeline.arc.augmentation.verdict import NAMED_AT_MOST, SIGNIFICANCE, Verdict, binomial
 from arc_pipeline.arc.settings import AugmentationConfig, TrainingData
 from arc_pipeline.arc.tasks.task import N_COLOURS, Task
@@ -197,17 +197,11 @@ def declared_shares(train: Sequence[TrainingData], tasks: Tasks, config: Augment
 
 def every_task_is_short_enough(drawn: DrawnExamples) -> Verdict:
     """No task is too long at every draw: such a task is never trained on, whatever its dataset is called."""
-    recipes, ledger = ({*_names(table)} for table in (drawn.recipes, drawn.ledger))
-    never = sorted("/".join(name) for name in ledger - recipes)
+    never = sorted("/".join(name) for name in task_names(drawn.ledger) - task_names(drawn.recipes))
     if not never:
         return Verdict(True, "every task that was drawn is in an example")
     words = f"never trained on, too long at every draw: {', '.join(never[:NAMED_AT_MOST])}"
     return Verdict(False, words + " ..." * (len(never) > NAMED_AT_MOST), tuple(never[:NAMED_AT_MOST]))
-
-
-def _names(table: pa.Table) -> Iterator[tuple[str, str]]:
-    rows = table.group_by(["dataset", "task_id"]).aggregate([]).to_pylist()
-    return ((row["dataset"], row["task_id"]) for row in rows)
 
 
 # --- what is hidden from them

@@ -197,9 +197,7 @@ class Seen:
     adapted: Collection[str] = ()
 
     @classmethod
-    def of(
-        cls, trained: Tasks, evaluated: Tasks, intended: Collection[str] = (), adapted: Collection[str] = ()
-    ) -> "Seen":
+    def of(cls, trained: Tasks, evaluated: Tasks, intended: Collection[str] = ()) -> "Seen":
         """Compares what was trained on with what is evaluated on."""
         ids = {name: {task.task_id for task in trained.get(name, ())} for name in intended}
         return cls(shared_pairs(trained, evaluated), matching_tasks(trained, evaluated), ids)

@@ -207,8 +207,12 @@ def draw_examples(
 
 def drawn_tasks(directory: Path) -> set[tuple[str, str]]:
     """The (dataset, task id) that are in the examples of an artefact `augmented_examples`."""
-    names = pq.read_table(directory / "augmented_examples.parquet", columns=["dataset", "task_id"])
-    rows = names.group_by(["dataset", "task_id"]).aggregate([]).to_pylist()
+    return task_names(pq.read_table(directory / "augmented_examples.parquet", columns=["dataset", "task_id"]))
+
+
+def task_names(recipes: pa.Table) -> set[tuple[str, str]]:
+    """The (dataset, task id) that recipes are of."""
+    rows = recipes.group_by(["dataset", "task_id"]).aggregate([]).to_pylist()
     return {(row["dataset"], row["task_id"]) for row in rows}
 
 

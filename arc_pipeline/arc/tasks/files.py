@@ -144,6 +144,11 @@ class FileTree:
     archive: Path | None = None
     unread: tuple[Fault, ...] = field(default=())
 
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a single file, neither a folder nor an archive."""
+        return self.archive is None and not self.shown.endswith("/")
+
     def bytes_of(self, files: Mapping[str, DataFile]) -> dict[str, Path]:
         """The paths to hash for some of its files, by the name that messages show."""
         return {self.shown: self.archive} if self.archive else {name: file.path for name, file in files.items()}

@@ -158,11 +158,8 @@ def _lines(reading: Reading, name: str, file: DataFile) -> Iterator[tuple[int, o
         for number, line in enumerate(lines, 1):
             text = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
             if text:
-                before = len(reading.faults)
                 with reading.collecting_faults(file.folder):
                     yield number, parse_json(f"{name} row {number}", text)
-                if len(reading.faults) > before:
-                    continue
 
 
 def _table_rows(name: str, file: DataFile) -> Iterator[tuple[int, object]]:
@@ -236,9 +233,9 @@ def raw_data(raw: Path) -> RawData:
     """Looks at names, and at the beginning of files where a name does not tell what they are."""
     sources: defaultdict[str, list[RawSource]] = defaultdict(list)
     ignored: list[Fault] = []
-    loose = [tree for tree in file_trees(raw) if not tree.archive and not tree.shown.endswith("/")]
-    alone = FileTree("raw/", "", tuple(file for tree in loose for file in tree.files))
-    for tree in [alone, *(tree for tree in file_trees(raw) if tree not in loose)]:
+    trees = list(file_trees(raw))
+    alone = FileTree("raw/", "", tuple(file for tree in trees if tree.is_file for file in tree.files))
+    for tree in [alone, *(tree for tree in trees if not tree.is_file)]:
         kaggle, others = _kaggle_files(tree)
         for name, source in kaggle.items():
             sources[name].append(source)

@@ -11,12 +11,25 @@ from arc_pipeline.store.artefact import Artefact
 from arc_pipeline.store.lineage import Lineage
 from arc_pipeline.store.store import Store
 
-Work = Callable[[Mapping[str, Any]], float]
-# of assets whose time follows the settings of an experiment: the config asset that has them, and how much work they are
-SCALED: dict[str, tuple[str, Work]] = {
-    "augmented_examples": ("augmentation_config", lambda fields: fields["n_examples"]),
-    "checkpoint": ("training_config", lambda fields: fields["max_steps"] * fields["batch_size"]),
-    "predictions": ("prediction_config", lambda fields: fields["predict"]["predictions"]),
+Fields = Mapping[str, Any]
+# of assets whose time follows the settings of an experiment: the config asset that has them, what they are now, and how
+# much work they are
+SCALED: dict[str, tuple[str, Callable[[Experiment], Fields], Callable[[Fields], float]]] = {
+    "augmented_examples": (
+        "augmentation_config",
+        Experiment.augmentation_fields,
+        lambda fields: fields["n_examples"],
+    ),
+    "checkpoint": (
+        "training_config",
+        Experiment.training_fields,
+        lambda fields: fields["max_steps"] * fields["batch_size"],
+    ),
+    "predictions": (
+        "prediction_config",
+        Experiment.prediction_fields,
+        lambda fields: fields["predict"]["predictions"],
+    ),
 }
 # what other settings than these change is not scaled: one with other values is not alike
 ALIKE = {"checkpoint": ("model", "method", "test_time"), "predictions": ("model",), "augmented_examples": ()}
@@ -53,14 +66,13 @@ class Estimates:
 
     def _scaled(self, artefact: Artefact, experiment: Experiment, record: Lineage) -> float | None:
         """What `record` says of another, for an experiment: None if the two are not alike."""
-        config_asset, work = SCALED[artefact.asset]
+        config_asset, fields_of, work = SCALED[artefact.asset]
         before = Artefact.parse(record.artefact).partition.split("/")[0]
         fields = self._fields(record, Artefact(config_asset, before))
-        now = _fields_now(experiment, config_asset)
         known = self._kind(before, fields)
         if not fields or any(_kind_of(experiment)[name] != known.get(name) for name in ALIKE[artefact.asset]):
             return None
-        ratio = work(now) / work(fields) * self._size(artefact.asset, experiment.name, before)
+        ratio = work(fields_of(experiment)) / work(fields) * self._size(artefact.asset, experiment.name, before)
         steps = min(record.seconds, float(record.metadata.get(STEPS_TAKE) or record.seconds))
         return record.seconds - steps + steps * ratio
 
@@ -97,11 +109,3 @@ def _kind_of(experiment: Experiment) -> dict[str, Any]:
         "method": experiment.tuning.method,
         "test_time": experiment.test_time,
     }
-
-
-def _fields_now(experiment: Experiment, config_asset: str) -> dict[str, Any]:
-    return {
-        "augmentation_config": experiment.augmentation_fields,
-        "training_config": experiment.training_fields,
-        "prediction_config": experiment.prediction_fields,
-    }[config_asset]()

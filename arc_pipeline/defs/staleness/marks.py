@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import dagster as dg
@@ -48,6 +48,7 @@ class Marks:
 
     def __init__(self, scanner: Scanner, instance: DagsterInstance) -> None:
         self._scanner, self._instance = scanner, instance
+        self._made_from = cache(scanner.made_from)
         self._reasons: dict[str, dict[str, str]] = {}
         known = [status for status in scanner.scan() if scanner.recorded(status.node)]
         self._by_asset: dict[str, list[Status]] = {}
@@ -135,12 +136,12 @@ class Marks:
         return shown | {"ways out": "refresh_job (Jobs), or on the command line: arc-pipeline refresh"}
 
     def _below_statuses(self, status: Status) -> list[Status]:
-        return [status, *map(self._scanner.status, self._scanner.made_from(status.node))]
+        return [status, *map(self._scanner.status, self._made_from(status.node))]
 
     def _below(self, status: Status) -> dict[str, list[str]]:
         """The partitions of each asset that are made from it, checkpoints and tables first."""
         below: dict[str, list[str]] = {}
-        for node in self._scanner.made_from(status.node):
+        for node in self._made_from(status.node):
             if self._scanner.recorded(node):
                 below.setdefault(node.key, []).append(node.artefact.partition or "all")
         first = ["checkpoint", "results_table", "temperature_table", "duration_table"]
@@ -178,9 +179,9 @@ def _check(asset: str) -> dg.AssetCheckKey:
 
 def in_words(statuses: Collection[Status]) -> str:
     """What making these takes, as last time; those of which nothing is known are counted."""
+    from arc_pipeline.model.training.throughput import readable_duration
+
     stale = [status for status in statuses if status.status != FRESH]
     seconds = sum(status.seconds or 0.0 for status in stale)
     unknown = Counter(status.seconds is None for status in stale)[True]
-    amount = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-    amount = amount if seconds < 6000 else f"{seconds / 3600:.1f} h"
-    return f"about {amount}" + (f" and {unknown} of which nothing is known" if unknown else "")
+    return f"about {readable_duration(seconds)}" + (f" and {unknown} of which nothing is known" if unknown else "")

@@ -1,7 +1,6 @@
 """Refuses to make anything from what is stale, wherever the run was launched: who launches it may not have looked."""
 
 from collections.abc import Callable
-from functools import cache
 
 import dagster as dg
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
@@ -17,7 +16,6 @@ def refusal(project: Project, graph: Callable[[], AssetGraph]) -> Callable[[dg.A
 
     The graph is that of all assets: the one of a run's job lacks what it does not make.
     """
-    graph = cache(graph)
 
     def refuse(context: dg.AssetExecutionContext) -> None:
         key = context.partition_key if context.has_partition_key else None
@@ -30,7 +28,6 @@ def refusal(project: Project, graph: Callable[[], AssetGraph]) -> Callable[[dg.A
 
 def verdict(project: Project, graph: Callable[[], AssetGraph]) -> Verdict:
     """Whether what a step has just made is current: tables over all experiments take what is there, stale or not."""
-    graph = cache(graph)
 
     def judge(context: dg.AssetExecutionContext) -> dg.AssetCheckResult:
         node = Node(context.asset_key.to_user_string(), None)

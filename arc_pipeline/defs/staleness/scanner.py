@@ -142,12 +142,11 @@ class Scanner:
 
     def made_from(self, node: Node) -> list[Node]:
         """All that is made from a node, directly or not, upstream first."""
-        below = self._below([node]) - {node}
-        return [each for each in self._order if each in below]
+        return sorted(self._below([node]) - {node}, key=self._places.__getitem__)
 
     @cached_property
-    def _order(self) -> list[Node]:
-        return self.nodes()
+    def _places(self) -> dict[Node, int]:
+        return {node: place for place, node in enumerate(self.nodes())}
 
     def _below(self, nodes: Collection[Node]) -> set[Node]:
         below, unseen = set(nodes), list(nodes)

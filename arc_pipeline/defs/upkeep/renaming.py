@@ -6,8 +6,9 @@ Its files are shared. Nothing is taken away from the former name.
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from arc_pipeline.defs.policy import UNFINISHED_RUNS
 from arc_pipeline.defs.staleness.scanner import FAN_IN, FRESH, MISSING, OF_DATASETS, Node, Scanner, Status
 from arc_pipeline.defs.upkeep.dead_runs import end_dead_runs
 from arc_pipeline.defs.upkeep.refresh import make_planned
-from arc_pipeline.defs.upkeep.reporting import report_again
+from arc_pipeline.defs.upkeep.reporting import report_all
 from arc_pipeline.defs.upkeep.session import Session
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.project import Project
@@ -81,7 +82,6 @@ def take_over(session: Session, renaming: Renaming) -> list[Lineage]:
 
     ArcPipelineError if there is nothing of the former name, or if a run of either is under way.
     """
-    refuse(session, renaming)
     with locked(session.store.root / ".refresh.lock", "a refresh of this data directory is running; wait for its end"):
         refuse(session, renaming)
         scanner = session.scanner()
@@ -133,28 +133,17 @@ class _TakeOver:
         self._is_copy = renaming.old in known
 
     def run(self) -> list[Lineage]:
-        taken = []
-        for node in self._upstream_first():
-            if record := self._take(node):
-                report_again(self._session.instance, self._store, node)
+        taken: list[Lineage] = []
+        nodes: list[Node] = []
+        # upstream first, also along the edge from a checkpoint to the weights that start from it
+        for status in self._scanner.scan():
+            if record := self._take(status.node):
                 taken.append(record)
+                nodes.append(status.node)
+        report_all(self._session.instance, self._store, nodes)
         self._take_unfinished()
         self._take_completions()
         return taken
-
-    def _upstream_first(self) -> Iterator[Node]:
-        """All nodes, also along the edge from a checkpoint to the weights that start from it."""
-        seen: set[Node] = set()
-
-        def follow(node: Node) -> Iterator[Node]:
-            if node not in seen:
-                seen.add(node)
-                for parent in self._scanner.parents(node):
-                    yield from follow(parent)
-                yield node
-
-        for node in self._scanner.nodes():
-            yield from follow(node)
 
     def _take(self, node: Node) -> Lineage | None:
         artefact, former = node.artefact, self._renaming.former(node.artefact)
@@ -272,9 +261,8 @@ def alike(project: Project, planned: Sequence[Status]) -> list[Renaming]:
             now = [config_version(asset, experiments[name], store) for asset in OF_TRAINING]
         except (ArcPipelineError, KeyError):
             continue  # its weights are not here, or its file is faulty
-        found += [Renaming("experiment", other, name) for other in trained if other != name and versions[other] == now][
-            :1
-        ]
+        others = (other for other in trained if other != name and versions[other] == now)
+        found += [Renaming("experiment", other, name) for other in islice(others, 1)]
     return found
 
 

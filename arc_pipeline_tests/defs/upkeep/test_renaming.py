@@ -180,17 +180,17 @@ def test_an_unfinished_training_and_its_completions_go_along(two, monkeypatch: p
 def test_an_interrupted_one_goes_on(two, n_taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rename_files(two.data, "experiment", "straight", "plain")
     session, count = two.load(), itertools.count()
-    report: Callable[..., None] = renaming.report_again
+    share: Callable[..., None] = renaming._share
 
     def interrupt(*arguments: object) -> None:
         if next(count) == n_taken:
             raise KeyboardInterrupt
-        report(*arguments)
+        share(*arguments)
 
-    monkeypatch.setattr(renaming, "report_again", interrupt)
+    monkeypatch.setattr(renaming, "_share", interrupt)
     with pytest.raises(KeyboardInterrupt):
         take_over(session, Renaming("experiment", "straight", "plain"))
-    monkeypatch.setattr(renaming, "report_again", report)
+    monkeypatch.setattr(renaming, "_share", share)
     take_over(session, Renaming("experiment", "straight", "plain"))
     session.refresh([])
     assert to_make(session) == set()
