@@ -183,7 +183,9 @@ class _TakeOver:
                 ids[today] = id_
         update = {"artefact": str(node.artefact), "upstream": upstream, "upstream_records": ids}
         if node.key in CONFIG_FIELDS:
-            experiment = self._experiments.get(node.experiment)
+            experiment = self._experiments.experiments.get(node.experiment)
+            if experiment is None:
+                return None  # its file is faulty: what it says now nobody knows
             fields = CONFIG_FIELDS[node.key](experiment)
             starts = {name: self._store.required(Artefact.parse(name)).data_version for name in upstream}
             if self._renaming.in_fields(record.config) != fields or starts != upstream:

@@ -213,5 +213,13 @@ def test_what_is_not_there_or_damaged_is_refused_or_made_again(two) -> None:
     assert "augmented_examples[plain]" not in to_make(session)
 
 
+def test_a_faulty_file_of_another_experiment_stops_nothing(two) -> None:
+    rename_files(two.data, "experiment", "straight", "plain")
+    (two.data / "experiments" / "turned.yaml").write_text("model: [")
+    session = two.load()
+    taken = {record.artefact for record in take_over(session, Renaming("experiment", "straight", "plain"))}
+    assert {"checkpoint[plain]", "predictions[plain/t1.0]", "metrics[plain/t0.0]"} <= taken
+
+
 def test_work_name_is_that_of_the_asset() -> None:
     assert renaming._work_name({"b": "2", "a": "1"}, "code") == hash_json([{"a": "1", "b": "2"}, "code"])[:16]
