@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from arc_pipeline.arc.tasks.task import Task, shape
+from arc_pipeline.arc.tasks.packed_task import PackedTask
+from arc_pipeline.arc.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,10 @@ class GridArrays:
     def of(cls, tasks: Iterable[Task]) -> "GridArrays":
         """Those of tasks, which are looked at once, one after another."""
         pairs, shapes, cells = [], bytearray(), bytearray()
-        for task in tasks:
-            pairs.append((len(task.train), len(task.test)))
-            for grid in task.grids():
-                shapes += bytes(shape(grid))
-                cells += b"".join(map(bytes, grid))
+        for packed in map(PackedTask.of, tasks):
+            pairs.append((packed.n_train, packed.n_pairs - packed.n_train))
+            shapes += packed.shapes
+            cells += packed.cells
         counts = np.array(pairs, np.int64).reshape(-1, 2)
         sides = np.frombuffer(shapes, np.uint8).reshape(-1, 2)
         ends = np.cumsum(sides[:, 0].astype(np.int64) * sides[:, 1])

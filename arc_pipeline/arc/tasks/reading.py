@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from arc_pipeline.arc.tasks.documents import RepeatingObject, parse_json
+from arc_pipeline.arc.tasks.packed_task import UNPACKED_PAIRS, PackedTask, renamed
 from arc_pipeline.arc.tasks.task import Grid, Pair, Task, grid_problem
 from arc_pipeline.errors import Fault, FaultyInput
 
@@ -39,7 +40,8 @@ class Reading:
     _folder: str = ""
     _unanswered: list[Fault] = field(default_factory=list)
     _answered: bool = False
-    # equal rows of grids are one object: generated data is large
+    _n_pairs: int = 0
+    # equal rows of grids are one object, as long as tasks are not packed
     _rows: dict[tuple[int, ...], tuple[int, ...]] = field(default_factory=dict)
 
     @contextmanager
@@ -70,7 +72,7 @@ class Reading:
             place = f"{folder}/{task_id}" if folder and folders[task_id] > 1 else task_id
             if place in by_id:
                 self._fault(self.file_of[folder, task_id], f"task {place}", "task id occurs more than once")
-            by_id[place] = task if place == task_id else Task(place, task.train, task.test)
+            by_id[place] = task if place == task_id else renamed(task, place)
         return by_id
 
     def add_file(self, file: str, lone_id: str, content: bytes) -> None:
@@ -153,7 +155,8 @@ class Reading:
         key = self._folder, task.task_id
         if key in self.tasks:
             self._fault(file, f"task {task.task_id}", f"task id is also in {self.file_of[key]}")
-        self.tasks[key] = task
+        self._n_pairs += len(task.pairs)
+        self.tasks[key] = PackedTask.of(task) if self._n_pairs > UNPACKED_PAIRS else task
         self.file_of[key] = file
 
     def _task(self, file: str, task_id: str, value: object, test_parts: tuple[str, ...] = ("input", "output")) -> Task:
@@ -256,7 +259,9 @@ class Reading:
 
     def _grid(self, file: str, place: str, value: object) -> Grid:
         if grid_problem(value) is None:
-            return tuple(self._rows.setdefault(row, row) for row in map(tuple, value))  # type: ignore[call-overload]
+            rows = map(tuple, value)  # type: ignore[call-overload]
+            kept = self._rows if self._n_pairs <= UNPACKED_PAIRS else {}
+            return tuple(kept.setdefault(row, row) for row in rows)
         for problem in _grid_problems(value):
             problem, _, part = problem.partition(", found ")
             self._fault(file, place, problem, part)

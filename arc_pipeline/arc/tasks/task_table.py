@@ -1,21 +1,23 @@
 """Tasks as a table, one row a pair, and back again, also from artefacts. Knows nothing of where tasks come from."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, pairwise, product
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from arc_pipeline.arc.tasks.packed_task import UNPACKED_PAIRS, PackedTask
 from arc_pipeline.arc.tasks.task import Grid, Pair, Task, shape
 from arc_pipeline.store.tables import apart, read_table
 
 Row = tuple[int, ...]
 ROWS_AT_A_TIME = 4096
-MADE_AT_ONCE, TASKS_AT_A_TIME = 20_000, 512
+TASKS_AT_A_TIME = 512
+PARTS, SIDES = ("input", "output"), ("rows", "cols")
 _GRID = pa.list_(pa.list_(pa.int8()))
 TASKS_SCHEMA = pa.schema(
     {"task_id": pa.string(), "split": pa.string(), "pair_index": pa.int16(), "input": _GRID, "output": _GRID}
@@ -25,6 +27,12 @@ TASKS_SCHEMA = pa.schema(
 
 def tasks_table(tasks: Sequence[Task]) -> pa.Table:
     """One row a pair; `pair_index` counts within the split. An output that is not known is an empty list."""
+    # a few at a time: rows of Python's objects are many times as large as the table
+    parts = [_rows(tasks[first : first + TASKS_AT_A_TIME]) for first in range(0, len(tasks), TASKS_AT_A_TIME)]
+    return pa.concat_tables(parts or [TASKS_SCHEMA.empty_table()]).combine_chunks()
+
+
+def _rows(tasks: Sequence[Task]) -> pa.Table:
     rows = [
         (task.task_id, split, index, pair.input, pair.output, *shape(pair.input), *_sides(pair.output))
         for task in tasks
@@ -53,46 +61,41 @@ def tasks_from_table(table: pa.Table) -> list[Task]:
     return [Task(task_id, _in_order(splits["train"]), _in_order(splits["test"])) for task_id, splits in pairs.items()]
 
 
-def read_tasks(directory: Path) -> Sequence[Task]:
-    """The tasks of an artefact `tasks`; those of a large one are made when they are looked at."""
-    # part by part: Parquet's numbers are four times as wide as a colour
-    parts = pq.ParquetFile(directory / "tasks.parquet").iter_batches(ROWS_AT_A_TIME)
-    table = pa.Table.from_batches(parts, TASKS_SCHEMA)
-    return LazyTasks(table) if table.num_rows > MADE_AT_ONCE else tasks_from_table(table)
+def read_tasks(directory: Path) -> list[Task]:
+    """The tasks of an artefact `tasks`, packed if they are many."""
+    with pq.ParquetFile(directory / "tasks.parquet") as file:
+        if file.metadata.num_rows <= UNPACKED_PAIRS:
+            return tasks_from_table(file.read().cast(TASKS_SCHEMA))
+        return list(_packed_tasks(file.iter_batches(ROWS_AT_A_TIME)))
 
 
-class LazyTasks(Sequence[Task]):
-    """The tasks of a table whose rows are in the order of `tasks_table`. Each is made when it is looked at, and not
-    kept: as Python objects they need many times the memory."""
+def _packed_tasks(batches: Iterable[pa.RecordBatch]) -> Iterator[PackedTask]:
+    """The tasks of the rows of `tasks_table`, a part at a time."""
+    rest = TASKS_SCHEMA.empty_table()
+    for batch in batches:
+        rows = pa.concat_tables([rest, pa.Table.from_batches([batch]).cast(TASKS_SCHEMA)])
+        last = pc.index(rows["task_id"], rows["task_id"][-1]).as_py()
+        yield from _packed_part(rows.slice(0, last))
+        rest = rows.slice(last)
+    yield from _packed_part(rest)
 
-    def __init__(self, table: pa.Table) -> None:
-        self._table, ids = table, table["task_id"]
-        begins = pc.indices_nonzero(pc.not_equal(ids[1:], ids[:-1])).to_numpy().astype(np.int64) + 1
-        # the first row of each task, then the end
-        self._begins = np.concatenate([[0], begins, [table.num_rows]])
 
-    def __len__(self) -> int:
-        return len(self._begins) - 1
+def _packed_part(rows: pa.Table) -> Iterator[PackedTask]:
+    ids = rows["task_id"].to_pylist()
+    begins = [row for row in range(len(ids)) if not row or ids[row] != ids[row - 1]]
+    sides = np.stack([rows[f"{part}_{side}"].to_numpy() for part, side in product(PARTS, SIDES)], axis=1)
+    shapes, trains = sides.astype(np.uint8), pc.equal(rows["split"], "train").to_numpy()
+    grids = list(chain.from_iterable(zip(*(_cells(rows, part) for part in PARTS), strict=True)))
+    for begin, end in pairwise([*begins, len(ids)]):
+        cells = b"".join(grids[2 * begin : 2 * end])
+        yield PackedTask.from_bytes(ids[begin], int(trains[begin:end].sum()), shapes[begin:end].tobytes(), cells)
 
-    @overload
-    def __getitem__(self, index: int) -> Task: ...
 
-    @overload
-    def __getitem__(self, index: slice) -> list[Task]: ...
-
-    def __getitem__(self, index: int | slice) -> Task | list[Task]:
-        if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
-        place = range(len(self))[index]
-        return self._between(place, place + 1)[0]
-
-    def __iter__(self) -> Iterator[Task]:
-        for first in range(0, len(self), TASKS_AT_A_TIME):
-            yield from self._between(first, min(first + TASKS_AT_A_TIME, len(self)))
-
-    def _between(self, first: int, last: int) -> list[Task]:
-        begin, end = int(self._begins[first]), int(self._begins[last])
-        return tasks_from_table(self._table.slice(begin, end - begin))
+def _cells(rows: pa.Table, part: str) -> Iterator[bytes]:
+    """The cells of each grid of a column."""
+    n_cells = rows[f"{part}_rows"].to_numpy().astype(np.int64) * rows[f"{part}_cols"].to_numpy()
+    cells = pc.list_flatten(pc.list_flatten(rows[part])).to_numpy().astype(np.uint8).tobytes()
+    return (cells[begin:end] for begin, end in pairwise([0, *np.cumsum(n_cells).tolist()]))
 
 
 def read_evaluation_tasks(directory: Path) -> dict[str, list[Task]]:

@@ -24,7 +24,8 @@ from arc_pipeline.arc.tasks.task import Pair, Task
 from arc_pipeline.model.examples.grid_codes import GridCodes, NotSeparable
 from arc_pipeline.model.examples.measuring import measured_with
 from arc_pipeline.model.examples.parts import Corpus
-from arc_pipeline.model.examples.processes import DrawnPart, Part, Plan, Say, draw_parts
+from arc_pipeline.model.examples.plan import DrawnPart, Part, Plan
+from arc_pipeline.model.examples.processes import Say, draw_parts
 from arc_pipeline.model.weights.tokenization import encode_example, measured_by
 
 if TYPE_CHECKING:
@@ -45,12 +46,14 @@ def draw_experiment(
         say(f"examples are tokenized one by one, for the faster way is not known to give the same: {reason}")
         return draw_all(experiment, tasks, measured_by(tokenizer, parse_encoder(experiment.grid_encoder)))
     accepted, too_long = [RECIPE_SCHEMA.empty_table()], [RECIPE_SCHEMA.empty_table()]
-    for recipes, ledger in _divided(experiment, draw_parts(plan, work, say)):
+    seen, measure, parts = outlines(plan.corpus), measured_with(plan.codes), draw_parts(plan, work, say)
+    del plan
+    for recipes, ledger in _divided(experiment, parts):
         accepted.append(recipes)
         too_long.append(ledger)
     tables = pa.concat_tables(accepted), pa.concat_tables(too_long)
-    seen, train, measure = outlines(plan.corpus), experiment.training_data, measured_with(plan.codes)
-    return DrawnExamples(*tables, tasks, seen, train, experiment.augmentation, measure, experiment.test_time)
+    train, config = experiment.training_data, experiment.augmentation
+    return DrawnExamples(*tables, tasks, seen, train, config, measure, experiment.test_time)
 
 
 def _divided(experiment: Experiment, parts: Iterable[DrawnPart]) -> Iterator[tuple[pa.Table, pa.Table]]:
@@ -82,7 +85,7 @@ def planned(experiment: Experiment, tasks: Tasks, tokenizer: "PreTrainedTokenize
 
 
 def corpus_of(tasks: Tasks) -> Corpus:
-    """The tasks of all datasets as arrays; each task is looked at once."""
+    """The tasks of all datasets as arrays."""
     begins, task_ids = {}, []
 
     def one_after_another() -> Iterator[Task]:

@@ -12,13 +12,11 @@ if __name__ == "__main__":
 import fcntl
 import hashlib
 import os
-import pickle
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -26,73 +24,35 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from arc_pipeline.arc.augmentation.recipes import RECIPE_SCHEMA
-from arc_pipeline.arc.settings import AugmentationConfig, TrainingData
-from arc_pipeline.arc.tasks.grid_arrays import GridArrays
 from arc_pipeline.errors import ArcPipelineError
-from arc_pipeline.model.examples.grid_codes import GridCodes
-from arc_pipeline.model.examples.parts import Corpus, PartDrawer
+from arc_pipeline.model.examples.plan import DrawnPart, Plan, read_plan, written
 from arc_pipeline.model.training.throughput import readable_duration
 from arc_pipeline.store.tables import parquet_bytes, write_whole
 from arc_pipeline.uncounted import uncounted
 
 Say: TypeAlias = Callable[[str], None]
-DrawnPart: TypeAlias = tuple[pa.Table, str]
 
-PLAN, REFUSED = "plan.pickle", b"arc_pipeline.refused"
+REFUSED = b"arc_pipeline.refused"
 REPORT_EVERY_SECONDS, LOOK_EVERY_SECONDS = 10.0, 0.1
-
-
-@dataclass(frozen=True)
-class Part:
-    """Examples that are drawn together: from these datasets, whose tasks are where `begins` says (see `Corpus`)."""
-
-    train: tuple[TrainingData, ...]
-    begins: Mapping[str, tuple[int, int]]
-    first: int
-    n_examples: int
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All parts of a training's examples, and what is needed to draw them."""
-
-    parts: Sequence[Part]
-    corpus: Corpus
-    codes: GridCodes
-    config: AugmentationConfig
-    seed: int
-    max_seq_len: int
-
-    def draw(self, numbers: Iterator[int]) -> Iterator[tuple[int, DrawnPart]]:
-        """(number, all draws of that part and why it cannot be had); see `PartDrawer.draw`."""
-        drawer, of = None, None
-        for number in numbers:
-            part = self.parts[number]
-            if drawer is None or of != (part.train, part.begins):
-                drawer, of = self.drawer(part), (part.train, part.begins)
-            yield number, drawer.draw(part.first, part.n_examples, self.max_seq_len)
-
-    def drawer(self, part: Part) -> PartDrawer:
-        """What draws the examples of a part."""
-        corpus = replace(self.corpus, begins=part.begins)
-        return PartDrawer(part.train, corpus, self.config, self.seed, self.codes)
 
 
 @uncounted("where parts are drawn changes none of them")
 def draw_parts(plan: Plan, work: Path | None, say: Say) -> Iterator[DrawnPart]:
     """All parts in their order; in this process if there are no more than one, or `work` is not given."""
-    if work is None or len(plan.parts) < 2:
-        yield from (drawn for _, drawn in plan.draw(iter(range(len(plan.parts)))))
+    n_parts = len(plan.parts)
+    if work is None or n_parts < 2:
+        yield from (drawn for _, drawn in plan.draw(iter(range(n_parts))))
         return
     work.mkdir(parents=True, exist_ok=True)
     with _alone_in(work):
         there = _finished(work)
         if there:
-            say(f"{len(there)} of {len(plan.parts)} parts of the examples are there from a run that ended early")
-        if len(there) < len(plan.parts):
-            _write_plan(plan, work)
+            say(f"{len(there)} of {n_parts} parts of the examples are there from a run that ended early")
+        if len(there) < n_parts:
+            plan = written(plan, work)
             _draw_missing(plan, work, len(there), say)
-        for number in range(len(plan.parts)):
+        del plan  # its grids: memory for whoever joins the parts
+        for number in range(n_parts):
             yield _read(next(work.glob(f"part-{number:06}-*.parquet")))
 
 
@@ -102,19 +62,6 @@ def _alone_in(work: Path) -> Iterator[None]:
     with (work / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _write_plan(plan: Plan, work: Path) -> None:
-    """The grids as arrays that all processes map, the rest in one file."""
-    plan.corpus.grids.write(work)
-    rest = replace(plan, corpus=replace(plan.corpus, grids=None))  # type: ignore[arg-type]
-    write_whole(pickle.dumps(rest), work / PLAN)
-
-
-def read_plan(work: Path) -> Plan:
-    """What `draw_parts` wrote."""
-    rest: Plan = pickle.loads((work / PLAN).read_bytes())
-    return replace(rest, corpus=replace(rest.corpus, grids=GridArrays.read(work)))
 
 
 def _draw_missing(plan: Plan, work: Path, there: int, say: Say) -> None:

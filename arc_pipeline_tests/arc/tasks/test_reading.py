@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from arc_pipeline.arc.tasks import reading as reading_module
+from arc_pipeline.arc.tasks.packed_task import PackedTask
 from arc_pipeline.arc.tasks.reading import Reading
 from arc_pipeline.arc.tasks.task import Pair, Task
 from arc_pipeline.errors import FaultyInput
@@ -34,6 +36,19 @@ def finished(reading: Reading) -> list[str]:
     with pytest.raises(FaultyInput) as caught:
         reading.finish()
     return [str(fault) for fault in caught.value.faults]
+
+
+def test_many_tasks_are_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading_module, "UNPACKED_PAIRS", 4)
+    reading, expected = Reading(), []
+    for folder, task_id in [("", "a"), ("", "b"), ("x", "c"), ("y", "c"), ("y", "d")]:
+        with reading.collecting_faults(folder):
+            reading.add_file(f"raw/{folder}", task_id, json.dumps(TASK).encode())
+        expected.append(Task(f"{folder}/c" if task_id == "c" else task_id, (READ_PAIR,), (READ_PAIR,)))
+    tasks = reading.finish()
+    assert tasks == sorted(expected, key=lambda task: task.task_id)
+    packed = {task.task_id for task in tasks if isinstance(task, PackedTask)}
+    assert packed == {"x/c", "y/c", "d"}
 
 
 def test_documents_of_several_files_make_one_list() -> None:

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from arc_pipeline.arc.tasks import task_table
 from arc_pipeline.arc.tasks.catalogue import Catalogue
+from arc_pipeline.arc.tasks.packed_task import PackedTask
 from arc_pipeline.arc.tasks.task import Pair, Task, grid_problem
-from arc_pipeline.arc.tasks.task_table import TASKS_SCHEMA, LazyTasks, read_tasks, tasks_from_table, tasks_table
+from arc_pipeline.arc.tasks.task_table import TASKS_SCHEMA, read_tasks, tasks_from_table, tasks_table
 from arc_pipeline.store.tables import write_table
 
 SHIPPED = Path(__file__).parents[3] / "data"
@@ -49,21 +50,20 @@ def test_table_rows() -> None:
     assert tasks_from_table(table) == tasks
 
 
-def test_tasks_made_when_looked_at_are_those_of_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("at_a_time", [1, 7, 4096])
+def test_many_tasks_are_packed(at_a_time: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     grid = ((1, 2), (3, 4))
     made = [
-        Task(f"t{i}", (Pair(grid, ((i % 10,),)),) * (1 + i % 3), (Pair(((i % 7,),), grid),) * (i % 2))
+        Task(f"t{i}", (Pair(grid, ((i % 10,),)),) * (1 + i % 3), (Pair(((i % 7,),), grid if i % 5 else ()),) * (i % 2))
         for i in range(50)
     ]
     write_table(tasks_table(made), tmp_path, "tasks")
-    monkeypatch.setattr(task_table, "MADE_AT_ONCE", 10)
-    monkeypatch.setattr(task_table, "TASKS_AT_A_TIME", 8)
-    lazy = read_tasks(tmp_path)
-    assert isinstance(lazy, LazyTasks)
-    assert (len(lazy), list(lazy)) == (50, made)
-    assert (lazy[0], lazy[-1], lazy[17], lazy[3:6]) == (made[0], made[-1], made[17], made[3:6])
-    with pytest.raises(IndexError):
-        lazy[50]
+    monkeypatch.setattr(task_table, "UNPACKED_PAIRS", 10)
+    monkeypatch.setattr(task_table, "ROWS_AT_A_TIME", at_a_time)
+    packed = read_tasks(tmp_path)
+    assert {type(task) for task in packed} == {PackedTask}
+    assert packed == made
+    assert tasks_table(packed) == tasks_table(made)
 
 
 def test_a_few_tasks_are_a_list(tmp_path: Path, tasks: dict[str, list[Task]]) -> None:
