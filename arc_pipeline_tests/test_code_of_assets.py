@@ -82,7 +82,7 @@ USED_BY = {
     "model/examples/measuring.py": "augmented_examples",
     "model/examples/parts.py": "augmented_examples",
     "model/examples/plan.py": "augmented_examples",
-    "model/examples/processes.py": "augmented_examples",
+    "model/examples/processes.py": "",
     "model/prediction/candidates.py": "predictions training_curve",
     "model/prediction/complete.py": "predictions training_curve",
     "model/prediction/constraints.py": "predictions training_curve",

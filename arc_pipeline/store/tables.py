@@ -16,13 +16,15 @@ import pyarrow.parquet as pq
 from arc_pipeline.store.artefact import fsync_file
 from arc_pipeline.uncounted import uncounted
 
-ROWS_HASHED_AT_A_TIME = 16384
+# read and hashed at a time: grids take more memory in Parquet than in the table
+ROWS_IN_A_GROUP = ROWS_HASHED_AT_A_TIME = 16384
 
 
 @uncounted("how a table is kept is no part of it")
 def write_table(table: pa.Table, directory: Path, name: str) -> None:
     """Writes `<name>.parquet`."""
-    pq.write_table(table, directory / f"{name}.parquet", compression="zstd")
+    path = directory / f"{name}.parquet"
+    pq.write_table(table, path, compression="zstd", row_group_size=ROWS_IN_A_GROUP)
 
 
 @uncounted("how a table is kept is no part of it")

@@ -52,26 +52,26 @@ class PackedTask(Task):
     @property
     def train(self) -> tuple[Pair, ...]:
         """The train pairs, made now."""
-        return tuple(self._pairs(0, self.n_train))
+        return tuple(self._made(0, self.n_train))
 
     @property
     def test(self) -> tuple[Pair, ...]:
         """The test pairs, made now."""
-        return tuple(self._pairs(self.n_train, self.n_pairs))
+        return tuple(self._made(self.n_train, self.n_pairs))
 
-    def _pairs(self, first: int, end: int) -> Iterator[Pair]:
+    def _made(self, first: int, end: int) -> Iterator[Pair]:
         shapes, begin = self.shapes, 0
         for grid in range(0, 4 * first, 2):
             begin += shapes[grid] * shapes[grid + 1]
         for pair in range(4 * first, 4 * end, 4):
             rows, columns = shapes[pair : pair + 2]
             middle = begin + rows * columns
-            source = self._grid(begin, middle, columns)
+            source = self._between(begin, middle, columns)
             rows, columns = shapes[pair + 2 : pair + 4]
             begin = middle + rows * columns
-            yield Pair(source, self._grid(middle, begin, columns))
+            yield Pair(source, self._between(middle, begin, columns))
 
-    def _grid(self, begin: int, end: int, columns: int) -> Grid:
+    def _between(self, begin: int, end: int, columns: int) -> Grid:
         return tuple(tuple(self.cells[row : row + columns]) for row in range(begin, end, columns or 1))
 
     def __eq__(self, other: object) -> bool:

@@ -28,11 +28,11 @@ TASKS_SCHEMA = pa.schema(
 def tasks_table(tasks: Sequence[Task]) -> pa.Table:
     """One row a pair; `pair_index` counts within the split. An output that is not known is an empty list."""
     # a few at a time: rows of Python's objects are many times as large as the table
-    parts = [_rows(tasks[first : first + TASKS_AT_A_TIME]) for first in range(0, len(tasks), TASKS_AT_A_TIME)]
-    return pa.concat_tables(parts or [TASKS_SCHEMA.empty_table()]).combine_chunks()
+    parts = [_table_of(tasks[first : first + TASKS_AT_A_TIME]) for first in range(0, len(tasks), TASKS_AT_A_TIME)]
+    return pa.concat_tables(parts or [TASKS_SCHEMA.empty_table()])
 
 
-def _rows(tasks: Sequence[Task]) -> pa.Table:
+def _table_of(tasks: Sequence[Task]) -> pa.Table:
     rows = [
         (task.task_id, split, index, pair.input, pair.output, *shape(pair.input), *_sides(pair.output))
         for task in tasks
