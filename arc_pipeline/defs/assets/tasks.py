@@ -37,10 +37,11 @@ def tasks(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.Materia
         name = making.artefact.partition
         making.read("arc_source", name)
         loaded = read_datasets(making.project.data).read_dataset(name)
-        tables = {"tasks": tasks_table(loaded.tasks)}
+        tables, metadata = {"tasks": tasks_table(loaded.tasks)}, tasks_metadata(loaded)
         if loaded.left_out:
             tables["faulty_pairs"] = pa.Table.from_pylist([asdict(fault) for fault in loaded.left_out])
-        return making.save_tables(tables, metadata=tasks_metadata(loaded))
+        del loaded  # a large corpus is in memory once only while it is hashed and written
+        return making.save_tables(tables, metadata=metadata)
 
 
 @uncounted("metadata for people")

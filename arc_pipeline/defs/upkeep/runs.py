@@ -1,6 +1,8 @@
 """The runs of a refresh: one makes a batch of nodes and says how it ended. Knows nothing of what is stale."""
 
 import subprocess
+import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterInstance
 from dagster._core.execution import compute_logs
+from dagster._core.instance import types as instance_types
 
 from arc_pipeline.defs.origin import in_timeline
 from arc_pipeline.defs.policy import DECODINGS_TAG
@@ -57,7 +60,7 @@ def run_batch(
     tags = {PROCESS_TAG: process_name()} | ({DECODINGS_TAG: ",".join(batch.decodings)} if batch.decodings else {})
     if experiment := next((node.experiment for node in batch.nodes if node.experiment), ""):
         tags[EXPERIMENT_TAG] = experiment
-    with watchers_apart(), in_timeline(instance, job.name):
+    with watchers_apart(), refused_once(), in_timeline(instance, job.name):
         result = job.execute_in_process(
             instance=instance,
             partition_key=batch.partition_key,
@@ -81,6 +84,25 @@ def watchers_apart() -> Iterator[None]:
         yield
     finally:
         compute_logs.subprocess = subprocess
+
+
+@contextmanager
+def refused_once() -> Iterator[None]:
+    """Leaves it to the end of the run to say what the database refuses, on a full disk for example: Dagster would say
+    it for each message, and the threads that follow a program with a traceback."""
+    usual = threading.excepthook
+
+    def silent(thread: threading.ExceptHookArgs) -> None:
+        if not thread.exc_type.__module__.startswith("sqlalchemy."):
+            usual(thread)
+
+    nowhere = SimpleNamespace(write=lambda text: None)
+    instance_types.sys = SimpleNamespace(stderr=nowhere, exc_info=sys.exc_info)
+    threading.excepthook = silent
+    try:
+        yield
+    finally:
+        instance_types.sys, threading.excepthook = sys, usual
 
 
 def _reason(result: dg.ExecuteInProcessResult) -> str:
