@@ -22,6 +22,7 @@ from arc_pipeline.cli.rename import rename
 from arc_pipeline.cli.results import shown
 from arc_pipeline.cli.show import pictures
 from arc_pipeline.errors import ArcPipelineError, words_of
+from arc_pipeline.machine.interrupt import remember_interrupts
 
 HELP = """From ARC tasks to fine-tuned language models and tables of metrics, and back from each number to its sources.
 
@@ -59,6 +60,7 @@ app.add_typer(rename, rich_help_panel=MAKE)
 def main() -> None:
     """Runs a command; an error that the user can fix ends it with its message alone."""
     gc.set_threshold(*RARELY)
+    remember_interrupts()
     try:
         app(prog_name="arc-pipeline")
     except ArcPipelineError as error:

@@ -20,6 +20,7 @@ from arc_pipeline.defs.policy import DECODINGS_TAG
 from arc_pipeline.defs.run_process import PROCESS_TAG, process_name
 from arc_pipeline.defs.staleness.scanner import Node
 from arc_pipeline.defs.upkeep.dead_runs import is_interrupted
+from arc_pipeline.machine.interrupt import stop_if_interrupted
 from arc_pipeline.store.store import Store
 
 QUIET = {"loggers": {"progress": {}}}
@@ -56,6 +57,7 @@ def run_batch(
     job: dg.JobDefinition, instance: DagsterInstance, store: Store, batch: Batch, own: Mapping[str, str] = {}
 ) -> Outcome:
     """One Dagster run in this process, recorded on the instance like any other, with tags of its `own`."""
+    stop_if_interrupted()
     before = {node: store.lineage(node.artefact) for node in batch.nodes}
     tags = {PROCESS_TAG: process_name()} | ({DECODINGS_TAG: ",".join(batch.decodings)} if batch.decodings else {})
     if experiment := next((node.experiment for node in batch.nodes if node.experiment), ""):
