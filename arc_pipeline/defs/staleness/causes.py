@@ -1,9 +1,9 @@
 """What is stale or missing, put together by cause: one edit makes hundreds of artefacts stale, and is said once."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from arc_pipeline.defs.staleness.scanner import FRESH, MISSING, NEVER_MADE, STALE, UNRECORDED, Node, Status
+from arc_pipeline.defs.staleness.scanner import FRESH, MISSING, NEVER_MADE, STALE, UNRECORDED, Node, Status, is_stale
 
 # of causes, in the order in which a person reads them
 KINDS = (STALE, MISSING, UNRECORDED)
@@ -34,8 +34,11 @@ def by_cause(statuses: Sequence[Status], parents: Callable[[Node], Iterable[Node
     def causes_of(status: Status) -> list[tuple[str, str]]:
         if status.node not in known:
             known[status.node] = _own(status)
-            upstream = [by_node[parent] for parent in parents(status.node) if parent in by_node] * status.inherited
-            found = [cause for each in upstream if each.status in {STALE, MISSING} for cause in causes_of(each)]
+            above = [by_node[parent] for parent in parents(status.node) if parent in by_node]
+            upstream = {is_stale(each): each for each in above if each.status in {STALE, MISSING}}
+            found = _own(status, besides=upstream)
+            for words in status.causes:
+                found += causes_of(upstream[words]) if words in upstream else []
             known[status.node] = list(dict.fromkeys(found)) or known[status.node]
         return known[status.node]
 
@@ -47,15 +50,15 @@ def by_cause(statuses: Sequence[Status], parents: Callable[[Node], Iterable[Node
     return sorted(grouped.values(), key=lambda cause: KINDS.index(cause.kind))
 
 
-def _own(status: Status) -> list[tuple[str, str]]:
-    """(kind, words) of each of its causes."""
+def _own(status: Status, besides: Collection[str] = ()) -> list[tuple[str, str]]:
+    """(kind, words) of each of its causes, but for some."""
     if status.status == MISSING and status.causes == [NEVER_MADE]:
         node = status.node
         owner = node.experiment or node.artefact.partition or node.key
         return [(MISSING, f"{owner} was never made")]
     # an artefact that is damaged was made once: it is read as stale is
     kind = UNRECORDED if status.status == UNRECORDED else STALE
-    return [(kind, _about(status, words)) for words in status.causes if words != NEVER_MADE]
+    return [(kind, _about(status, words)) for words in status.causes if words not in {NEVER_MADE, *besides}]
 
 
 def _about(status: Status, words: str) -> str:

@@ -77,6 +77,11 @@ class Status:
         return f"{self.node.artefact} is {self.status}: {'; '.join(self.causes)}"
 
 
+def is_stale(parent: Status) -> str:
+    """The cause of what is stale since this is, or is missing."""
+    return f"{parent.node.artefact} is {parent.status}"
+
+
 class Scanner:
     """Walks the asset graph once; answers are kept until `renew` is told what was made, or a new one is made."""
 
@@ -251,9 +256,7 @@ class Scanner:
             causes += self._root_causes(node, None)
             return Status(node, MISSING, causes, self.seconds(node))
         own = [*self._own_causes(node, record), *self._changed_upstream(node, record, upstream)]
-        inherited = [
-            f"{parent.node.artefact} is {parent.status}" for parent in upstream if not _tolerated(node, parent)
-        ]
+        inherited = [is_stale(parent) for parent in upstream if not _tolerated(node, parent)]
         if own or inherited:
             return Status(node, STALE, own + inherited, self.seconds(node), inherited=not own)
         if self._instance and self._recorded.get(node) != record.data_version:

@@ -22,6 +22,19 @@ def test_what_is_only_below_counts_for_what_is_above() -> None:
     ]
 
 
+def test_what_has_causes_of_its_own_counts_for_those_above_too() -> None:
+    first = Status(EXAMPLES, STALE, [CODE])
+    below = Status(CHECKPOINT, STALE, ["its code changed: b", "augmented_examples[e] is stale"])
+    assert causes(first, below) == [
+        (STALE, "the code of augmented_examples changed: a", [EXAMPLES, CHECKPOINT]),
+        (STALE, "the code of checkpoint changed: b", [CHECKPOINT]),
+    ]
+    assert [words for _, words, _ in causes(below)] == [
+        "the code of checkpoint changed: b",
+        "augmented_examples[e] is stale",
+    ]
+
+
 def test_one_change_of_code_is_one_cause_for_all_partitions() -> None:
     both = Status(EXAMPLES, STALE, [CODE, "d changed"]), Status(OTHER, STALE, [CODE])
     assert [(words, len(nodes)) for _, words, nodes in causes(*both)] == [
