@@ -93,6 +93,8 @@ class Scanner:
         self._records: dict[Artefact, Lineage | None] = {}
         self._parents: dict[Node, list[Node]] = {}
         self._known: dict[Node, Status] = {}
+        # by asset and former code version, which hundreds of artefacts share
+        self._changed_code: dict[tuple[str, str], str] = {}
         self._interned: dict[tuple[str, str | None], Node] = {}
         self._visiting: list[Node] = []
 
@@ -275,9 +277,12 @@ class Scanner:
     def _code_causes(self, node: Node, record: Lineage) -> list[str]:
         if record.code_version == (self._graph.get(dg.AssetKey(node.key)).code_version or ""):
             return []
-        names = changed_code(node.key, record.code, definitions_of(node.key)) or ["the list of what it calls"]
-        more = f" and {len(names) - NAMED_DEFINITIONS} more" if len(names) > NAMED_DEFINITIONS else ""
-        return [f"its code changed: {', '.join(names[:NAMED_DEFINITIONS])}{more}"]
+        former = node.key, record.code_version
+        if former not in self._changed_code:
+            names = changed_code(node.key, record.code, definitions_of(node.key)) or ["the list of what it calls"]
+            more = f" and {len(names) - NAMED_DEFINITIONS} more" if len(names) > NAMED_DEFINITIONS else ""
+            self._changed_code[former] = f"its code changed: {', '.join(names[:NAMED_DEFINITIONS])}{more}"
+        return [self._changed_code[former]]
 
     def _root_causes(self, node: Node, record: Lineage | None) -> list[str]:
         """What the files say against the record of a root: other content, or faults."""
