@@ -99,7 +99,7 @@ def run_training(
         run_group(context, command, job.work / "output.log", held, process_environment(processes))
     except ProgramCrashed as crash:
         raise another_attempt(context, str(crash), crashes_without_progress(context.run_id, job.work)) from crash
-    result = save(making, job)
+    result = save(context, making, job)
     shutil.rmtree(job.work, ignore_errors=True)
     return result
 
@@ -219,13 +219,16 @@ def _advice(failed: Collection[str]) -> str:
     return f"fix the augmentation, or list {', '.join(may_be_listed)} under expected_violations in the experiment file"
 
 
-def save(making: Making, job: TrainingJob) -> dg.MaterializeResult[None]:
+def save(context: dg.AssetExecutionContext, making: Making, job: TrainingJob) -> dg.MaterializeResult[None]:
     """Completes the directory with the experiment and commits it under the hash of its weights."""
     from arc_pipeline.model.weights.checkpoint import read_log, task_adapters, weights_hash
+    from arc_pipeline.model.weights.plain_files import complete_checkpoint
 
     experiment: Experiment = job.experiment
     fields = experiment.model_dump(exclude={"name"})
     (making.directory / "experiment.yaml").write_text(yaml.safe_dump(fields, sort_keys=False))
+    for problem in complete_checkpoint(making.directory, experiment, job.start):
+        context.log.warning(f"for users of other programs: {problem}")
     log = read_log(making.directory).to_pylist()
     verdict = validation_loss_follows_training(log)
     return making.save(
