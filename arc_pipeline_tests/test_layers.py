@@ -28,13 +28,14 @@ BELOW = {
     "bench": "errors store machine arc model",
     "defs": "errors store machine arc model report bench project",
     "project": "errors store machine arc",
+    "api": "errors store machine arc model project",
     "definitions": "defs project",
     "ui": "errors store machine arc model defs project",
-    "cli": "errors store machine arc model report bench project defs definitions ui",
+    "cli": "errors store machine arc model report bench project api defs definitions ui",
 }
 # layer -> the libraries that it may not import
 FORBIDDEN = {
-    **dict.fromkeys(("__init__", "errors", "uncounted", "store", "machine", "arc", "project"), DAGSTER | HEAVY),
+    **dict.fromkeys(("__init__", "errors", "uncounted", "store", "machine", "arc", "project", "api"), DAGSTER | HEAVY),
     "model": {"dagster"},
     "bench": DAGSTER,
     "report": {"dagster"} | HEAVY,

@@ -14,6 +14,7 @@ import typer
 from arc_pipeline.cli.bench import measuring
 from arc_pipeline.cli.console import say
 from arc_pipeline.cli.dev import interface
+from arc_pipeline.cli.export import exporting
 from arc_pipeline.cli.failures import failing
 from arc_pipeline.cli.lineage import lineage
 from arc_pipeline.cli.make import making
@@ -52,7 +53,7 @@ app = typer.Typer(
         "arc-pipeline COMMAND --help    # what a command does, with examples",
     ),
 )
-for group in (making, shown, pictures, failing, interface, lineage, measuring):
+for group in (making, exporting, shown, pictures, failing, interface, lineage, measuring):
     app.add_typer(group)
 app.add_typer(rename, rich_help_panel=MAKE)
 

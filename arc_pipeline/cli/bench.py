@@ -10,7 +10,14 @@ from rich.filesize import decimal
 
 from arc_pipeline.cli.console import print_result, say
 from arc_pipeline.cli.options import EXPERIMENT, MEASURE, ExperimentName, Json, examples
-from arc_pipeline.cli.session import complete_experiment, open_datasets, open_experiment, open_experiments, open_store
+from arc_pipeline.cli.session import (
+    complete_experiment,
+    open_datasets,
+    open_experiment,
+    open_experiments,
+    open_project,
+    open_store,
+)
 
 if TYPE_CHECKING:
     from arc_pipeline.arc.experiment import Experiment
@@ -31,13 +38,18 @@ BUSY = "warning: other programs keep the processor busy"
 )
 def score(
     submission: Annotated[Path, typer.Argument(help="A JSON file in Kaggle's format of the ARC Prize.")],
-    dataset: Annotated[str, typer.Argument(help="A dataset of data/datasets.yaml, or the name of one in data/raw/.")],
+    dataset: Annotated[
+        str, typer.Argument(help="A dataset of data/datasets.yaml, the name of one in data/raw/, or a file of tasks.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Score a submission against a dataset with solutions, whoever made it."""
-    from arc_pipeline.arc.evaluation.score import read_submission, score_lines, score_submission
+    from arc_pipeline.api import read_dataset
+    from arc_pipeline.api import score as score_of
+    from arc_pipeline.arc.evaluation.score import read_submission, score_lines
 
-    scores = score_submission(read_submission(submission), open_datasets().load(dataset), str(submission))
+    tasks = read_dataset(dataset) if Path(dataset).is_file() else read_dataset(dataset, open_project())
+    scores = score_of(read_submission(submission), tasks, str(submission))
     print(json.dumps(scores) if as_json else "\n".join(score_lines(scores)))
 
 

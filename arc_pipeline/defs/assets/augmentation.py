@@ -43,12 +43,14 @@ def augmented_examples(context: dg.AssetExecutionContext, workspace: Workspace):
     """
     from arc_pipeline.model.examples.drawing import draw_experiment
     from arc_pipeline.model.weights.tokenization import load_tokenizer
+    from arc_pipeline.model.weights.writable import refuse_lost_characters
 
     with workspace.making(context) as making:
         experiment = making.configured("augmentation_config")
         names = experiment.datasets()["train"]
         given = {name: read_tasks(making.read("tasks", name)) for name in names}
         tokenizer = load_tokenizer(experiment.model, experiment)
+        refuse_lost_characters(tokenizer, experiment)
         work = parts_directory(making)
         drawn = draw_experiment(experiment, given, tokenizer, work, context.log.info)
         result = making.save_tables(

@@ -42,6 +42,7 @@ def complete_checkpoint(directory: Path, experiment: "Experiment", start: str) -
     problems = [complete(place, encoder) for place in places if (place / CONFIG).is_file()]
     if not problems:
         return []
+    (directory / ADAPTER / README).unlink(missing_ok=True)  # peft's, with nothing filled in
     if (directory / ADAPTER).is_dir() and start == TINY:
         write_tiny_base(directory / BASE, experiment)
         set_fields(directory / ADAPTER / "adapter_config.json", base_model_name_or_path=os.path.join("..", BASE))
@@ -109,7 +110,8 @@ def set_tokenizer_fields(path: Path) -> None:
     fields = json.loads(path.read_text())
     for name in ("backend", "is_local", "local_files_only"):
         fields.pop(name, None)
-    fields["tokenizer_class"] = GENERAL_CLASS
+    # the class would give token types, which few causal models take
+    fields |= {"tokenizer_class": GENERAL_CLASS, "model_input_names": ["input_ids", "attention_mask"]}
     if isinstance(more := fields.get("extra_special_tokens"), list):
         # a list under this name is an error in transformers 4
         fields["additional_special_tokens"] = more
@@ -148,8 +150,11 @@ def add_all_tokens(path: Path) -> None:
 
 def write_tiny_base(directory: Path, experiment: "Experiment") -> None:
     """The weights that an adapter of the tiny model stands on: they are drawn, and are in no other place."""
+    from transformers.utils.logging import disable_progress_bar
+
     from arc_pipeline.model.weights.loading import load_start
 
+    disable_progress_bar()
     model, tokenizer = load_start(TINY, experiment)
     model.save_pretrained(str(directory))
     save_tokenizer(tokenizer, directory)
@@ -159,7 +164,12 @@ def write_tiny_base(directory: Path, experiment: "Experiment") -> None:
 def described(directory: Path, experiment: "Experiment", start: str, problems: Sequence[str]) -> str:
     """What someone must know who finds the directory."""
     tokenizer = saved_tokenizer(directory)
-    lines = [f"# {experiment.name}", "", f"Weights, tokenizer and training log of the experiment {experiment.name}.", ""]
+    lines = [
+        f"# {experiment.name}",
+        "",
+        f"Weights, tokenizer and training log of the experiment {experiment.name}.",
+        "",
+    ]
     lines += [f"**Mind this:** {problem}.\n" for problem in problems]
     lines += [f"- An answer ends with `{tokenizer.eos_token}` (id {tokenizer.eos_token_id}), as config.json says"]
     began = f"the checkpoint of {experiment.initial_checkpoint}" if experiment.initial_checkpoint else f"`{start}`"
@@ -174,7 +184,10 @@ def described(directory: Path, experiment: "Experiment", start: str, problems: S
             f"- Each adapter in `tasks/DATASET/TASK` stands on `model.safetensors` of this directory, which are the "
             f"weights of {began}; paths in adapter_config.json count from the adapter's directory"
         ]
-    lines += [f"- `arc-pipeline export {experiment.name} DIRECTORY` copies it with its metrics and how to prompt it", ""]
+    lines += [
+        f"- `arc-pipeline export {experiment.name} DIRECTORY` copies it with its metrics and how to prompt it",
+        "",
+    ]
     return "\n".join(lines)
 
 

@@ -6,6 +6,11 @@ import os
 import shutil
 
 import pytest
+import yaml
+
+from arc_pipeline import load_model
+from arc_pipeline.cli.export import export
+from arc_pipeline.errors import ArcPipelineError
 
 ASSETS = """
 arc_source tasks augmentation_config training_config prediction_config initial_weights augmented_examples checkpoint
@@ -31,6 +36,7 @@ def test_a_life_of_one_experiment(project) -> None:
     assert not [outcome.failed for outcome in outcomes if outcome.failed]
     assert session.plan() == []
     assert session.refresh([]) == []
+    export_for_others(project)
 
     # code that changes no data: what was changed is made again, and nothing after it
     project.edit_record("tasks/mirror", code_version="another")
@@ -63,6 +69,27 @@ def test_a_life_of_one_experiment(project) -> None:
     (project.data / "experiments" / "one.yaml").unlink()
     causes = {str(each.node.artefact): each.causes for each in project.load().plan(["results_table"])}
     assert causes["results_table"] == ["experiment_summary[one] is gone"]
+
+
+def export_for_others(project) -> None:
+    """The model with its numbers and its lineage in a directory of its own."""
+    place, content = project.data.parent / "exported", project.data / "store" / "checkpoint" / "one" / "current"
+    export("one", place, adapter=False, dtype="float32", licence="apache-2.0")
+    assert (place / "model.safetensors").read_bytes() == (content / "model.safetensors").read_bytes()
+    assert not (place / "training_log.parquet").exists()
+    text = (place / "README.md").read_text()
+    card = yaml.safe_load(text.split("---")[1])
+    assert (card["license"], card["library_name"]) == ("apache-2.0", "transformers")
+    assert {each["type"] for each in card["model-index"][0]["results"][0]["metrics"]} == {"accuracy", "vote_2"}
+    assert "The answer ends with `<|end|>`" in text
+    assert "arc_source[mirror]  version" in text
+    assert "trained-on" in text
+    assert load_model(place).experiment.max_steps == 8
+    with pytest.raises(ArcPipelineError, match="exported is there already"):
+        export("one", place, adapter=False, dtype="float32", licence="unknown")
+    with pytest.raises(ArcPipelineError, match="one has no adapter"):
+        export("one", place.parent / "adapter", adapter=True, dtype="float32", licence="unknown")
+    assert not (place.parent / "adapter").exists()
 
 
 def made(outcomes) -> set[str]:
