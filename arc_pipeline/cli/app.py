@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from arc_pipeline.cli.bench import measuring
+from arc_pipeline.cli.compete import competing
 from arc_pipeline.cli.console import say
 from arc_pipeline.cli.dev import interface
 from arc_pipeline.cli.export import exporting
@@ -53,7 +54,7 @@ app = typer.Typer(
         "arc-pipeline COMMAND --help    # what a command does, with examples",
     ),
 )
-for group in (making, exporting, shown, pictures, failing, interface, lineage, measuring):
+for group in (making, exporting, competing, shown, pictures, failing, interface, lineage, measuring):
     app.add_typer(group)
 app.add_typer(rename, rich_help_panel=MAKE)
 

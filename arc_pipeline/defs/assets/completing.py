@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 from dagster._core.definitions.partitions.utils.multi import MULTIPARTITION_KEY_DELIMITER
@@ -170,3 +171,11 @@ def _in_backfill(context: dg.AssetExecutionContext, experiment: str) -> Iterator
 def _dimensions(key: str) -> Mapping[str, str]:
     assert isinstance(key, dg.MultiPartitionKey)
     return key.keys_by_dimension
+
+
+@uncounted("only reads")
+def kept_completions(root: Path, weights: Weights, warn: Callable[[str], None]) -> Shards:
+    """The completions that are kept of some weights below the directory of a store, for who looks at a run from
+    outside."""
+    made_from = SimpleNamespace(root=root, upstream={f"checkpoint[{weights.experiment.name}]": weights.version})
+    return _shards(SimpleNamespace(log=SimpleNamespace(warning=warn)), made_from, weights)  # type: ignore[arg-type]
