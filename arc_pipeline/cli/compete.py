@@ -84,9 +84,7 @@ def compete(
             failed += not made(f"attempts[{stage.name}/{decoding}]", answers, tasks, dataset, output, deadline)
     counts = update(answers, tasks, dataset, output)
     print_table([{**counts, "minutes": f"{hours * 60 - (deadline - time.monotonic()) / 60:.1f}"}], wide_console())
-    say(
-        f"wrote {output}; its experiment is {planned[-1].name}: remove {experiment_file(planned[-1], project)} when over"
-    )
+    say(f"wrote {output}; when the competition is over, remove {experiment_file(planned[-1], project)}")
     if failed:
         raise ArcPipelineError(f"{failed} rounds failed, see above; {output} has the best answers so far")
 
