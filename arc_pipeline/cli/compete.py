@@ -1,4 +1,4 @@
-"""The command that answers a competition's questions before a deadline: compete."""
+"""The commands of a competition: compete answers before a deadline, bundle takes it to where there is no network."""
 
 import json
 import signal
@@ -11,10 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arc_pipeline.cli.console import print_table, say, wide_console, writing
-from arc_pipeline.cli.options import MAKE, examples
-from arc_pipeline.cli.session import complete_experiment, known_decoding, known_experiment, open_session
+from arc_pipeline.cli.options import MAKE, ExperimentName, examples
+from arc_pipeline.cli.session import (
+    complete_experiment,
+    known_decoding,
+    known_experiment,
+    open_session,
+    saying_how_to_make,
+)
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.machine.process import end_with_parent
+from arc_pipeline.store.artefact import Artefact
 from arc_pipeline.store.tables import write_whole
 
 if TYPE_CHECKING:
@@ -87,6 +94,36 @@ def compete(
     say(f"wrote {output}; when the competition is over, remove {experiment_file(planned[-1], project)}")
     if failed:
         raise ArcPipelineError(f"{failed} rounds failed, see above; {output} has the best answers so far")
+
+
+@competing.command(
+    rich_help_panel=MAKE,
+    epilog=examples(
+        "arc-pipeline bundle demo-fixed demo-bundle --installed kaggle-freeze.txt",
+        "arc-pipeline bundle mine everything    # for a machine that has only Python",
+    ),
+)
+def bundle(
+    experiment: ExperimentName,
+    directory: Annotated[Path, typer.Argument(help="A new directory.")],
+    installed: Annotated[
+        Path | None, typer.Option(help="What is installed there, as `pip freeze` lists it; all of it stays away.")
+    ] = None,
+) -> None:
+    """Write all that answering needs where there is no network: the model with its lineage, wheels, and a notebook.
+
+    The notebook verifies the bundle, installs the wheels offline, and runs `arc-pipeline compete`. The wheels are for
+    this machine's Python and platform. It is an error if they do not go with what is installed there.
+    """
+    from arc_pipeline.defs.upkeep.bundle import bundle as write_bundle
+
+    known_experiment(experiment)
+    project = open_session().project
+    with saying_how_to_make(experiment):
+        project.store.current(Artefact("checkpoint", experiment))
+    with writing("DIRECTORY", directory):
+        wheels = write_bundle(project, experiment, directory, installed)
+    say(f"wrote {directory}: {experiment} with its lineage, {len(wheels)} wheels, competition.ipynb, SHA256SUMS")
 
 
 def experiment_file(stage: "Stage", project: "Project") -> str:

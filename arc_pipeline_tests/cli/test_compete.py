@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -100,6 +101,64 @@ def answered(trained: SimpleNamespace):
         task["test"][0]["output"] = [[8, 7]]
     (trained.place / "answered.json").write_text(json.dumps(questions))
     return read_dataset(trained.place / "answered.json")
+
+
+def test_the_notebook_of_a_bundle_answers_without_a_network(trained: SimpleNamespace) -> None:
+    """In an environment that has what this one has, as a competition's machine has its packages, but not this one."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    installed, place = trained.place / "installed.txt", trained.place / "bundle"
+    python, others = trained.place / "fresh" / "bin" / "python", trained.place / "others"
+    subprocess.run([sys.executable, "-m", "venv", str(trained.place / "fresh")], check=True)
+    # an older one than others need
+    subprocess.run([str(python), "-m", "pip", "uninstall", "-q", "-y", "setuptools"], check=True)
+    packages = next((trained.place / "fresh" / "lib").glob("python*/site-packages"))
+    others.mkdir()
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if "arc_pipeline" not in path.name:
+            (others / path.name).symlink_to(path)
+    (packages / "others.pth").write_text(str(others))
+    freeze = [str(python), "-m", "pip", "list", "--format=freeze"]
+    installed.write_text(subprocess.run(freeze, capture_output=True, text=True, check=True).stdout)
+    command = [sys.executable, "-c", COMMAND, "bundle", "one", str(place), "--installed", str(installed)]
+    made = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    if "No matching distribution" in made.stderr or "Could not find a version" in made.stderr:
+        pytest.skip("no registry is reachable, from which a wheel is built")
+    assert made.returncode == 0, made.stderr
+    assert list((place / "wheels").glob("arc_pipeline-*.whl"))
+    kernel = trained.place / "kernels" / "kernels" / "fresh"
+    kernel.mkdir(parents=True)
+    start = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (kernel / "kernel.json").write_text(json.dumps({"argv": start, "display_name": "fresh", "language": "python"}))
+    notebook = nbformat.read(place / "competition.ipynb", as_version=4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_PATH", str(trained.place / "kernels"))
+        patch.setenv("PIP_NO_INDEX", "1")
+        for name, value in {
+            "BUNDLE": place,
+            "CHALLENGES": trained.place / "test_challenges.json",
+            "HOURS": "1",
+            "WORK": trained.place / "work",
+            "OUTPUT": trained.output,
+        }.items():
+            patch.setenv(name, str(value))
+        for name in ("PYTHONPATH", "ARC_PIPELINE_DATA", "DAGSTER_HOME"):
+            patch.delenv(name, raising=False)
+        NotebookClient(notebook, kernel_name="fresh", timeout=600, resources={"metadata": {"path": "/"}}).execute()
+    assert is_valid(trained.output)
+    where = [str(python), "-E", "-c", "import arc_pipeline; print(arc_pipeline.__file__)"]
+    assert str(packages) in subprocess.run(where, capture_output=True, text=True, cwd="/").stdout
+    attempts = trained.place / "work" / "data" / "store" / "attempts" / "one-on-test" / "t0.5" / "current"
+    assert json.loads(trained.output.read_text()) == json.loads((attempts / "test" / "submission.json").read_text())
+    assert score(json.loads(trained.output.read_text()), answered(trained))["test_pairs"] == 3
+
+    (place / "project.tar").write_bytes((place / "project.tar").read_bytes()[:-1] + b"x")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_PATH", str(trained.place / "kernels"))
+        patch.setenv("BUNDLE", str(place))
+        with pytest.raises(Exception, match=r"project.tar is not what was bundled"):
+            NotebookClient(nbformat.read(place / "competition.ipynb", 4), kernel_name="fresh", timeout=600).execute()
 
 
 def test_without_time_there_are_fillers(trained: SimpleNamespace) -> None:

@@ -22,7 +22,7 @@ from arc_pipeline.arc.prediction.requests import DECODINGS, CandidateRequest, ca
 from arc_pipeline.arc.rendering.encoder import parse_encoder
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.defs.assets.completing import Weights, kept_completions
-from arc_pipeline.defs.staleness.scanner import FRESH, Node
+from arc_pipeline.defs.staleness.scanner import FRESH, UNRECORDED, Node
 from arc_pipeline.defs.upkeep.renaming import Renaming, take_over
 from arc_pipeline.defs.upkeep.session import Session
 from arc_pipeline.errors import ArcPipelineError
@@ -107,7 +107,7 @@ def hand_over(session: Session, stage: Stage) -> None:
 
 def _refuse_stale(session: Session, name: str, stage: Stage) -> None:
     status = session.scanner().status(Node("checkpoint", name))
-    if status.status != FRESH:
+    if status.status not in {FRESH, UNRECORDED}:  # a store that came from elsewhere is in no database here
         raise ArcPipelineError(
             f"checkpoint[{name}] is {status.status} ({'; '.join(status.causes)}); make it again "
             f"(arc-pipeline refresh --select {stage.of}), or say that it holds: arc-pipeline accept"
