@@ -27,8 +27,8 @@ def read_submission(path: Path) -> object:
 
 # of each score its rule, in words
 RULES = {
-    "pair_score": "Kaggle's rule: solved test outputs / all test outputs, two attempts each",
-    "task_score": "task mean: the share of each task's test outputs that is solved, averaged over tasks",
+    "pair_score": "Kaggle's rule, pass@2: solved test outputs / all test outputs, two attempts each",
+    "task_score": "task mean, pass@2: the share of each task's test outputs that is solved, averaged over tasks",
     "solved": "tasks all of whose test outputs are solved",
 }
 
