@@ -117,6 +117,7 @@ USED_BY = {
     "model/weights/tokenization.py": "augmented_examples checkpoint predictions training_curve",
     "model/weights/writable.py": "",
     "store/artefact.py": "",
+    "store/carrying.py": "",
     "store/code_cache.py": "",
     "store/code_migration.py": "",
     "store/code_version.py": "",

@@ -100,7 +100,7 @@ def compete(
     rich_help_panel=MAKE,
     epilog=examples(
         "arc-pipeline bundle demo-fixed demo-bundle --installed kaggle-freeze.txt",
-        "arc-pipeline bundle mine everything    # for a machine that has only Python",
+        "arc-pipeline bundle mine everything",
     ),
 )
 def bundle(

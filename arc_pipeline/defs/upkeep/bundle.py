@@ -105,7 +105,7 @@ def _constraints(there: dict[str, str]) -> Iterator[list[str]]:
 
 
 def pip(*arguments: str) -> str:
-    """What pip prints; ArcPipelineError with its last words if it fails."""
+    """What pip prints; ArcPipelineError with the end of its messages if it fails."""
     command = [sys.executable, "-m", "pip", arguments[0], "--disable-pip-version-check", *arguments[1:]]
     ran = subprocess.run(command, capture_output=True, text=True)
     if ran.returncode:

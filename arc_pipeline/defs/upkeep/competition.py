@@ -33,6 +33,8 @@ from arc_pipeline.store.tables import write_whole
 Submission: TypeAlias = dict[str, list[dict[str, list[list[int]]]]]
 
 FOLDER = "competition"
+# a checkpoint and what of its experiment it is made from: answers to other questions are no part of a competition
+OF_A_CHECKPOINT = ("augmentation_config", "initial_weights", "training_config", "augmented_examples", "checkpoint")
 CHALLENGES = "_challenges"
 FIRST_ROUND, GROWTH = 2, 4
 
@@ -98,7 +100,7 @@ def hand_over(session: Session, stage: Stage) -> None:
     if stage.trains:
         return
     _refuse_stale(session, stage.of, stage)
-    take_over(session, Renaming("experiment", stage.of, stage.name))
+    take_over(session, Renaming("experiment", stage.of, stage.name), OF_A_CHECKPOINT)
     if session.scanner().status(Node("checkpoint", stage.name)).status != FRESH:
         # taken over at another time: its examples are drawn again, and if they are the same the checkpoint holds
         session.refresh([f"augmented_examples[{stage.name}]"])

@@ -6,7 +6,7 @@ Its files are shared. Nothing is taken away from the former name.
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -77,8 +77,9 @@ class Renaming:
         return f"{self.kind} {self.old} -> {self.new}"
 
 
-def take_over(session: Session, renaming: Renaming) -> list[Lineage]:
-    """Adds the records; running it again goes on where it ended. The files have the new name already.
+def take_over(session: Session, renaming: Renaming, assets: Collection[str] = ()) -> list[Lineage]:
+    """Adds the records, of some `assets` or of all; running it again goes on where it ended. The files have the new
+    name already.
 
     ArcPipelineError if there is nothing of the former name, or if a run of either is under way.
     """
@@ -87,7 +88,7 @@ def take_over(session: Session, renaming: Renaming) -> list[Lineage]:
         scanner = session.scanner()
         if renaming.kind == "dataset":
             _make_datasets(session, scanner, renaming)
-        return _TakeOver(session, scanner, renaming).run()
+        return _TakeOver(session, scanner, renaming).run(assets)
 
 
 def refuse(session: Session, renaming: Renaming) -> None:
@@ -132,11 +133,13 @@ class _TakeOver:
         known = self._experiments.names() if renaming.kind == "experiment" else session.project.datasets().names()
         self._is_copy = renaming.old in known
 
-    def run(self) -> list[Lineage]:
+    def run(self, assets: Collection[str] = ()) -> list[Lineage]:
         taken: list[Lineage] = []
         nodes: list[Node] = []
         # upstream first, also along the edge from a checkpoint to the weights that start from it
         for status in self._scanner.scan():
+            if assets and status.node.key not in assets:
+                continue
             if record := self._take(status.node):
                 taken.append(record)
                 nodes.append(status.node)

@@ -10,6 +10,7 @@ import yaml
 from arc_pipeline.arc.evaluation.voting import FILLER
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.defs.upkeep.competition import (
+    OF_A_CHECKPOINT,
     Answers,
     Stage,
     add_challenges,
@@ -68,6 +69,9 @@ def test_a_stage_has_the_checkpoint_of_its_experiment_and_answers_as_its_attempt
     write_stage(two.load().project, stage, dataset, 2)
     session = two.load()
     hand_over(session, stage)
+    store = session.store
+    taken = {artefact.asset for artefact in store.artefacts() if artefact.partition.split("/")[0] == stage.name}
+    assert taken == {*OF_A_CHECKPOINT}
     tasks = session.project.datasets().load(dataset)
     answers = Answers(session.project, stage, dataset, tasks, "t1.0", 4, print)
     nothing, counts = best_of([answers], tasks, dataset)
