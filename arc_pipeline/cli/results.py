@@ -71,9 +71,11 @@ def results(
 def report(output: Annotated[Path, typer.Option(help="The file to write.")] = Path("report.html")) -> None:
     """Write one HTML page that needs no network: tables, curves, answers, lineage and what is stale."""
     session = open_session()
+    from arc_pipeline.cli.statuses import short_time, what_of
+    from arc_pipeline.defs.staleness.causes import by_cause
     from arc_pipeline.defs.upkeep.overview import overview
     from arc_pipeline.report.contents import read_contents
-    from arc_pipeline.report.page import render
+    from arc_pipeline.report.page import Work, render
     from arc_pipeline.store.environment import environment
 
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
@@ -82,7 +84,12 @@ def report(output: Annotated[Path, typer.Option(help="The file to write.")] = Pa
         return {trace for trace, why in session.reasons(traces).items() if why}
 
     contents = read_contents(session.store, session.experiments(), stale)
-    page = render(contents, overview(session), environment(), made, session.explain_on_hold())
+    scanner, planned = session.look()
+    work = [
+        Work(cause.kind, cause.words, len(cause.statuses), what_of(cause.statuses), short_time(cause.statuses))
+        for cause in by_cause(planned, scanner.parents)
+    ]
+    page = render(contents, overview(session), environment(), made, session.explain_on_hold(), work)
     with writing("--output", output):
         output.write_text(page, encoding="utf-8")
     say(f"wrote {output} ({decimal(len(page))})")

@@ -45,14 +45,14 @@ def _print_kind(title: str, causes: "Sequence[Cause]", console: "Console") -> No
     table.add_column("artefacts", justify="right")
     table.add_column("time", justify="right", no_wrap=True)
     for cause in causes:
-        words = Text(cause.words).append(f"\n  {_what(cause.statuses)}", style="dim")
+        words = Text(cause.words).append(f"\n  {what_of(cause.statuses)}", style="dim")
         table.add_row(words, str(len(cause.statuses)), short_time(cause.statuses))
     console.print(Text(title, style="bold"))
     console.print(table)
     console.print()
 
 
-def _what(statuses: "Sequence[Status]") -> str:
+def what_of(statuses: "Sequence[Status]") -> str:
     """How many of which assets, upstream first."""
     counts = Counter(status.node.key for status in statuses)
     words = [name if count == 1 else f"{count} {name}" for name, count in counts.items()]

@@ -20,6 +20,7 @@ from arc_pipeline.report.charts.curves import (
 )
 from arc_pipeline.report.charts.training_plot import loss_plot
 from arc_pipeline.report.grids.gallery import gallery, worth_a_look
+from arc_pipeline.report.leaderboard import Entry, leaderboard, origin_of
 from arc_pipeline.report.load_answers import answers_of
 from arc_pipeline.report.tables import SHEETS, Sheet
 from arc_pipeline.store.artefact import Artefact
@@ -54,7 +55,7 @@ class Picture:
 class Contents:
     """`tables` by title; `curves` over experiments; `experiments` and `galleries` have the pictures of each by name.
 
-    `problems` say in a sentence each what could not be read and is left out.
+    `leaders` are the rows of the leaderboard. `problems` say in a sentence each what could not be read and is left out.
     """
 
     tables: dict[str, list[Sheet]]
@@ -62,6 +63,7 @@ class Contents:
     experiments: dict[str, list[Picture]]
     galleries: dict[str, list[Picture]]
     problems: tuple[str, ...] = ()
+    leaders: tuple[Entry, ...] = ()
 
 
 def read_contents(
@@ -78,6 +80,9 @@ def read_contents(
             return []
 
     tables = {title: readable(title, partial(_sheets, store, name, stale)) for name, title in TITLES.items()}
+    leaders = readable(
+        "the leaderboard", lambda: leaderboard(_results(store, "models", stale), partial(origin_of, store))
+    )
     curves = readable("curves over experiments", lambda: curves_over_experiments(store, experiments))
     pictures, galleries = (
         {name: readable(f"{what} of {name}", partial(draw, store, name)) for name in experiments}
@@ -89,12 +94,18 @@ def read_contents(
         {name: found for name, found in pictures.items() if found},
         {name: found for name, found in galleries.items() if found},
         tuple(problems),
+        tuple(leaders),
     )
 
 
 def _sheets(store: Store, table: str, stale: Callable[[Sequence[str]], Collection[str]]) -> list[Sheet]:
+    return SHEETS[table](_results(store, table, stale))
+
+
+def _results(store: Store, table: str, stale: Callable[[Sequence[str]], Collection[str]]) -> "DataFrame":
+    """A table over experiments, with a column that says which rows are stale."""
     rows = _frame(store, TABLES[table])
-    return SHEETS[table](rows if rows.empty else rows.assign(stale=rows["trace"].isin(list(stale(rows["trace"])))))
+    return rows if rows.empty else rows.assign(stale=rows["trace"].isin(list(stale(rows["trace"]))))
 
 
 def curves_over_experiments(store: Store, experiments: Sequence[str]) -> list[Picture]:

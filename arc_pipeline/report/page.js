@@ -1,5 +1,5 @@
 "use strict";
-// Sorting of tables by a click on a column, and pictures in full size. Without it the page is complete, but still.
+// Sorting of tables by a click on a column, a choice of the dataset, and pictures in full size. Without it the page is complete, but still.
 for (const table of document.querySelectorAll("table.sortable")) {
   const headings = [...table.tHead.rows[0].cells];
   headings.forEach((heading, column) => {
@@ -15,7 +15,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
       headings.forEach((each) => each.removeAttribute("aria-sort"));
       heading.setAttribute("aria-sort", order);
       const key = (row) => {
-        const text = row.cells[column].textContent.trim();
+        const text = row.cells[column].dataset.value ?? row.cells[column].textContent.trim();
         return numeric ? parseFloat(text) : text;
       };
       const empty = (value) => value === "" || Number.isNaN(value);
@@ -28,6 +28,22 @@ for (const table of document.querySelectorAll("table.sortable")) {
       table.tBodies[0].append(...rows);
     });
   });
+}
+
+for (const table of document.querySelectorAll("table[data-filter]")) {
+  const rows = [...table.tBodies[0].rows];
+  const names = [...new Set(rows.map((row) => row.dataset.of))].sort();
+  if (names.length < 2) continue;
+  const choice = document.createElement("select");
+  for (const [text, value] of [["all", ""], ...names.map((name) => [name, name])]) {
+    choice.append(new Option(text, value));
+  }
+  choice.addEventListener("change", () => {
+    for (const row of rows) row.hidden = choice.value !== "" && row.dataset.of !== choice.value;
+  });
+  const label = document.createElement("label");
+  label.append(table.dataset.filter + " ", choice);
+  table.parentElement.before(label);
 }
 
 const viewer = document.createElement("dialog");

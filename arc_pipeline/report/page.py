@@ -3,16 +3,30 @@
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from arc_pipeline.model.training.throughput import readable_duration
 from arc_pipeline.report.contents import Contents
 from arc_pipeline.report.data_uris import data_uri
+from arc_pipeline.report.leaderboard import LEADING, conclusions
 from arc_pipeline.report.lineage_graph import Asset, draw_lineage
 
 TEMPLATE, SCRIPT = "page.html", "page.js"
 # partitions that a list of one asset names, those that need work first
 MOST_PARTITIONS, FEW_PARTITIONS = 100, 12
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one cause asks for: how many artefacts, which in words, and the time that making them takes."""
+
+    kind: str
+    cause: str
+    count: int
+    what: str
+    time: str
 
 
 def render(
@@ -21,8 +35,10 @@ def render(
     environment: Mapping[str, Any],
     made: str,
     on_hold: Sequence[str] = (),
+    work: Sequence[Work] = (),
 ) -> str:
-    """The page; `environment` as store.environment has it, `made` is when, `on_hold` names the experiments skipped."""
+    """The page; `environment` as store.environment has it, `made` is when, `on_hold` names the experiments
+    skipped, `work` has what is to be done by cause."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -30,10 +46,13 @@ def render(
     templates = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    templates.filters["data_uri"] = data_uri
+    templates.filters |= {"data_uri": data_uri, "duration": readable_duration}
     script = resources.files("arc_pipeline.report").joinpath(SCRIPT).read_text(encoding="utf-8")
     return templates.get_template(TEMPLATE).render(
         contents=contents,
+        leading=LEADING,
+        conclusions=conclusions(contents.leaders),
+        causes=work,
         assets=assets,
         lineage=draw_lineage(assets),
         to_do=[(asset, each) for asset in assets for each in asset.partitions if each.status != "fresh"],

@@ -11,8 +11,9 @@ import pytest
 from arc_pipeline.arc.evaluation.metrics import BY_NAME
 from arc_pipeline.arc.evaluation.results import SHOWN_METRICS
 from arc_pipeline.report.contents import Contents, Picture, read_contents
+from arc_pipeline.report.leaderboard import Entry, Origin
 from arc_pipeline.report.lineage_graph import Asset, Partition
-from arc_pipeline.report.page import MOST_PARTITIONS, render
+from arc_pipeline.report.page import MOST_PARTITIONS, Work, render
 from arc_pipeline.report.tables import Cell, Sheet
 from arc_pipeline.store.artefact import Artefact
 from arc_pipeline.store.environment import environment
@@ -122,7 +123,16 @@ def test_the_contents_are_what_the_store_has(tmp_path: Path) -> None:
     assert read_contents(store, ["one"]) == Contents({}, [], {}, {})
     row = {"experiment": "one", "dataset": "ten", "decoding": "t0.0", "temperature": 0.0, "n": 2, "best": []}
     row |= dict.fromkeys(BY_NAME, 0.5) | {"intervals": {name: [0.0, 1.0] for name in SHOWN_METRICS}}
-    row |= {"planned": 4, "answered": 4, "decoded": 4, "tasks": 2, "test_pairs": 2, "trace": "t@1", "contamination": ""}
+    row |= {
+        "planned": 4,
+        "answered": 4,
+        "decoded": 4,
+        "tasks": 2,
+        "test_pairs": 2,
+        "trace": "t@1",
+        "contamination": "",
+        "max_steps": 3,
+    }
     made(store, "results_table", "", [row])
     made(store, "prediction_curve", "one", [row])
     made(store, "checkpoint", "one", [{"step": 1, "loss": 1.0, "learning_rate": 0.1, "best": []}], "training_log")
@@ -137,6 +147,7 @@ def test_the_contents_are_what_the_store_has(tmp_path: Path) -> None:
     assert found.experiments.keys() == {"one"}
     assert not any(cell.stale for row in found.tables["Models"][0].rows for cell in row)
     stale = read_contents(store, ["one"], lambda traces: {"t@1"} & {*traces})
+    assert [(each.experiment, each.badge, each.stale) for each in stale.leaders] == [("one", "unseen", True)]
     assert any(cell.stale for row in stale.tables["Models"][0].rows for cell in row)
 
 
@@ -161,3 +172,18 @@ def test_what_lacks_a_metric_that_was_added_since_is_shown_once_it_was_made_agai
     for asset in ("prediction_curve", "training_curve", "breakdown"):
         made(store, asset, "one", [row])
     assert read_contents(store, ["one"]) == Contents({}, [], {}, {})
+
+
+def test_who_leads_and_why_there_is_work_stand_there_escaped() -> None:
+    cells = (Cell("90.0", "[70, 100]", True, "t@1"), Cell("85.0", "[64, 99]"))
+    leader = Entry("<b>e</b>", "ten", cells, "trained-on: 10 tasks", 500, Origin(868_000, 92.0, "2026-01-01", "abc"))
+    shown = Contents({"Models": [SHEET]}, [], {}, {}, leaders=(leader,))
+    work = [Work("stale", "the code of <i>tasks</i> changed", 30, "3 tasks", "4 min")]
+    html = render(shown, assets(1, "stale"), environment(), "today", (), work)
+    text = " ".join(Page(html).text.split())
+    assert "<b>e" not in html
+    assert "<i>tasks" not in html
+    assert "ten: <b>e</b> is the only experiment, vote_2 90.0 % [70, 100]; its evaluation is trained-on" in text
+    assert "868,000" in text
+    assert "the code of <i>tasks</i> changed3 tasks" in text
+    assert html.index('id="leaderboard"') < html.index('id="tables"')
