@@ -73,6 +73,7 @@ USED_BY = {
     "arc/training/validation.py": "checkpoint",
     "errors.py": "arc_source attempts metrics tasks training_curve results_table",
     "machine/accelerator.py": "",
+    "machine/durations.py": "",
     "machine/interrupt.py": "",
     "machine/memory.py": "",
     "machine/process.py": "",

@@ -185,7 +185,7 @@ def basis_of(measured: dict[str, Any]) -> str:
 
 def estimate_row(measured: dict[str, Any]) -> dict[str, str]:
     """The estimate for a person."""
-    from arc_pipeline.model.training.throughput import readable_duration
+    from arc_pipeline.machine.durations import readable_duration
 
     time = readable_duration(measured["seconds"])
     sizes = {name: decimal(round(value)) for name, value in measured.items() if name.endswith("_bytes")}

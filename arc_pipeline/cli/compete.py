@@ -187,6 +187,6 @@ def save(submission: "Submission", output: Path) -> None:
 
 def left(deadline: float) -> str:
     """The time until then."""
-    from arc_pipeline.model.training.throughput import readable_duration
+    from arc_pipeline.machine.durations import readable_duration
 
     return readable_duration(max(0.0, deadline - time.monotonic()))

@@ -217,7 +217,7 @@ def _counted(versions: "list[Version]") -> str:
 
 
 def _refresh(session: "Session", select: list[str], planned: "Sequence[Status]" = ()) -> "list[Outcome]":
-    from arc_pipeline.model.training.throughput import readable_duration
+    from arc_pipeline.machine.durations import readable_duration
 
     pending = {status.node: status.seconds for status in planned}
 

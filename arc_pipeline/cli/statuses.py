@@ -130,7 +130,7 @@ def estimate_above(limit: float, planned: "Sequence[Status]") -> str:
 
 def estimated_time(statuses: "Sequence[Status]") -> str:
     """What is known of the time that they take, and of which assets it is unknown."""
-    from arc_pipeline.model.training.throughput import readable_duration
+    from arc_pipeline.machine.durations import readable_duration
 
     known = [status.seconds for status in statuses if status.seconds is not None]
     unknown = f"unknown for {listed(_never_made(statuses))} (none like it was made before)"
@@ -139,7 +139,7 @@ def estimated_time(statuses: "Sequence[Status]") -> str:
 
 def short_time(statuses: "Sequence[Status]") -> str:
     """The same in a cell of a table: `2 min`, `> 2 min` where parts are unknown, `unknown`."""
-    from arc_pipeline.model.training.throughput import readable_duration
+    from arc_pipeline.machine.durations import readable_duration
 
     known = [status.seconds for status in statuses if status.seconds is not None]
     if not known:

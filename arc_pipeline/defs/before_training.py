@@ -12,8 +12,8 @@ import dagster as dg
 
 from arc_pipeline.arc.augmentation.recipes import recipes_by_task
 from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.machine.durations import readable_duration
 from arc_pipeline.model.training.job import TrainingJob
-from arc_pipeline.model.training.throughput import readable_duration
 from arc_pipeline.store.differences import changed
 from arc_pipeline.store.pruning import JOB
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from arc_pipeline.model.training.throughput import readable_duration
+from arc_pipeline.machine.durations import readable_duration
 from arc_pipeline.report.contents import Contents
 from arc_pipeline.report.data_uris import data_uri
 from arc_pipeline.report.leaderboard import LEADING, conclusions
@@ -20,7 +20,7 @@ MOST_PARTITIONS, FEW_PARTITIONS = 100, 12
 
 @dataclass(frozen=True)
 class Work:
-    """What one cause asks for: how many artefacts, which in words, and the time that making them takes."""
+    """What follows from one cause: how many artefacts, which in words, and the time that making them takes."""
 
     kind: str
     cause: str

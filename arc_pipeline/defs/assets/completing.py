@@ -21,7 +21,7 @@ from arc_pipeline.defs.making import Making
 from arc_pipeline.defs.policy import DECODINGS_TAG
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.machine.accelerator import accelerator
-from arc_pipeline.model.training.throughput import readable_duration
+from arc_pipeline.machine.durations import readable_duration
 from arc_pipeline.store.code_migration import former_version
 from arc_pipeline.store.code_version import code_of
 from arc_pipeline.store.pruning import COMPLETIONS

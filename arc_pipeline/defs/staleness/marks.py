@@ -179,7 +179,7 @@ def _check(asset: str) -> dg.AssetCheckKey:
 
 def in_words(statuses: Collection[Status]) -> str:
     """What making these takes, as last time; those of which nothing is known are counted."""
-    from arc_pipeline.model.training.throughput import readable_duration
+    from arc_pipeline.machine.durations import readable_duration
 
     stale = [status for status in statuses if status.status != FRESH]
     seconds = sum(status.seconds or 0.0 for status in stale)

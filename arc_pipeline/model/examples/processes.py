@@ -25,8 +25,8 @@ import pyarrow.parquet as pq
 
 from arc_pipeline.arc.augmentation.recipes import RECIPE_SCHEMA
 from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.machine.durations import readable_duration
 from arc_pipeline.model.examples.plan import DrawnPart, Plan, read_plan, written
-from arc_pipeline.model.training.throughput import readable_duration
 from arc_pipeline.store.tables import parquet_bytes, write_whole
 from arc_pipeline.uncounted import uncounted
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from arc_pipeline.machine.durations import readable_duration
 from arc_pipeline.uncounted import uncounted
 
 uncounted("tells how long a training takes")
@@ -54,10 +55,3 @@ def progress_line(row: dict[str, Any]) -> str:
         return f"{place}, validation loss {row['eval_loss']:.4f}"
     speed = f"{row['tokens_per_second']:,.0f} tokens/s"
     return f"{place}, loss {row['loss']:.4f}, {speed}, {readable_duration(row['seconds_left'])} left"
-
-
-def readable_duration(seconds: float) -> str:
-    """Seconds as `40 s`, `12 min` or `3.5 h`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
