@@ -69,7 +69,8 @@ def render_prompt(task: Task, experiment: Experiment, test_index: int = 0) -> st
 def load_model(model: str | Path, project: Project | None = None) -> "Model":
     """The model that an experiment trained, by its name; or that of a directory that `arc-pipeline export` wrote.
 
-    Its bytes are verified. Raises ArcPipelineError if it was not made yet, or is damaged.
+    Raises ArcPipelineError if it was not made yet, or if its bytes in the store are not those that were written; nobody
+    knows what those of an exported directory were.
     """
     directory, name = Path(model), Path(model).name
     if not (directory / EXPERIMENT).is_file():
@@ -104,8 +105,8 @@ class Model:
     def predict(self, task: Task, predictions: int = 32, temperature: float = 0.0) -> list[list[Candidate]]:
         """The candidates for each test pair of a task, each from a prompt with an augmentation of its own, undone.
 
-        The same as the pipeline's for this experiment, number and temperature. A candidate whose answer is no grid has
-        None as its grid.
+        The same as the pipeline's for this experiment, number and temperature, but for adapters of single tasks, which
+        are not used. A candidate whose answer is no grid has None as its grid.
         """
         from arc_pipeline.model.prediction.candidates import options_of
         from arc_pipeline.model.prediction.complete import complete

@@ -15,7 +15,6 @@ from arc_pipeline.cli.session import (
     open_datasets,
     open_experiment,
     open_experiments,
-    open_project,
     open_store,
 )
 
@@ -48,7 +47,7 @@ def score(
     from arc_pipeline.api import score as score_of
     from arc_pipeline.arc.evaluation.score import read_submission, score_lines
 
-    tasks = read_dataset(dataset) if Path(dataset).is_file() else read_dataset(dataset, open_project())
+    tasks = read_dataset(dataset) if Path(dataset).is_file() else open_datasets().load(dataset)
     scores = score_of(read_submission(submission), tasks, str(submission))
     print(json.dumps(scores) if as_json else "\n".join(score_lines(scores)))
 

@@ -16,6 +16,7 @@ from arc_pipeline.cli.session import (
     complete_experiment,
     known_decoding,
     known_experiment,
+    open_project,
     open_session,
     saying_how_to_make,
 )
@@ -26,7 +27,7 @@ from arc_pipeline.store.tables import write_whole
 
 if TYPE_CHECKING:
     from arc_pipeline.arc.tasks.task import Task
-    from arc_pipeline.defs.upkeep.competition import Answers, Stage, Submission
+    from arc_pipeline.defs.competition.answers import Answers, Stage, Submission
     from arc_pipeline.project import Project
 
 competing = typer.Typer()
@@ -62,28 +63,37 @@ def compete(
     """
     deadline = time.monotonic() + 3600 * hours
     from arc_pipeline.api import read_dataset
-    from arc_pipeline.defs.upkeep.competition import Answers, add_challenges, fillers, hand_over, stages, write_stage
+    from arc_pipeline.defs.competition.answers import (
+        FIRST_ROUND,
+        Answers,
+        add_challenges,
+        fillers,
+        hand_over,
+        stages,
+        write_stage,
+    )
 
     known_experiment(checkpoint)
     known_decoding(decoding)
     tasks = read_dataset(challenges)
     save(fillers(tasks), output)
     say(f"{output}: fillers for {len(tasks)} tasks")
-    session = open_session()
-    project, settings = session.project, session.project.experiments().get(checkpoint)
+    project = open_project()
+    settings = project.experiments().get(checkpoint)
     dataset, most = add_challenges(project, challenges), predictions or settings.predict.predictions
-    planned = stages(settings, dataset)
-    for stage in planned:
-        write_stage(project, stage, dataset, most if stage is planned[-1] else min(most, 2))
+    # the last stage gives the answers that count, those before it only until then
+    *before, own = stages(settings, dataset)
+    planned = [*((stage, min(most, FIRST_ROUND)) for stage in before), (own, most)]
+    for stage, wanted in planned:
+        write_stage(project, stage, dataset, wanted)
     session = open_session()
-    for stage in planned:
+    for stage, _ in planned:
         hand_over(session, stage)
     answers: list[Answers] = []
     failed = 0
-    for stage in planned:
-        last = stage is planned[-1]
-        answers.append(Answers(project, stage, dataset, tasks, decoding, most if last else min(most, 2), say))
-        for count in stage.rounds(most if last else min(most, 2)):
+    for stage, wanted in planned:
+        answers.append(Answers(project, stage, dataset, tasks, decoding, wanted, say))
+        for count in stage.rounds(wanted):
             if time.monotonic() >= deadline:
                 break
             write_stage(project, stage, dataset, count)
@@ -91,7 +101,7 @@ def compete(
             failed += not made(f"attempts[{stage.name}/{decoding}]", answers, tasks, dataset, output, deadline)
     counts = update(answers, tasks, dataset, output)
     print_table([{**counts, "minutes": f"{hours * 60 - (deadline - time.monotonic()) / 60:.1f}"}], wide_console())
-    say(f"wrote {output}; when the competition is over, remove {experiment_file(planned[-1], project)}")
+    say(f"wrote {output}; when the competition is over, remove {experiment_file(own, project)}")
     if failed:
         raise ArcPipelineError(f"{failed} rounds failed, see above; {output} has the best answers so far")
 
@@ -115,10 +125,10 @@ def bundle(
     The notebook verifies the bundle, installs the wheels offline, and runs `arc-pipeline compete`. The wheels are for
     this machine's Python and platform. It is an error if they do not go with what is installed there.
     """
-    from arc_pipeline.defs.upkeep.bundle import bundle as write_bundle
+    from arc_pipeline.defs.competition.bundle import bundle as write_bundle
 
     known_experiment(experiment)
-    project = open_session().project
+    project = open_project()
     with saying_how_to_make(experiment):
         project.store.current(Artefact("checkpoint", experiment))
     with writing("DIRECTORY", directory):
@@ -128,7 +138,7 @@ def bundle(
 
 def experiment_file(stage: "Stage", project: "Project") -> str:
     """Where it is, for a person."""
-    from arc_pipeline.defs.upkeep.competition import FOLDER
+    from arc_pipeline.defs.competition.answers import FOLDER
 
     return f"{project.data.name}/experiments/{FOLDER}/{stage.name}.yaml"
 
@@ -172,7 +182,7 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
 
 def update(answers: "list[Answers]", tasks: "list[Task]", dataset: str, output: Path) -> dict[str, int]:
     """Replaces the submission by the best that there is now."""
-    from arc_pipeline.defs.upkeep.competition import best_of
+    from arc_pipeline.defs.competition.answers import best_of
 
     best, counts = best_of(answers, tasks, dataset)
     save(best, output)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, TypeVar
 
 from arc_pipeline.arc.evaluation.breakdown import BIN_METRICS
@@ -79,10 +79,10 @@ def read_contents(
             problems.append(f"{what} cannot be shown: {words_of(error)}; arc-pipeline doctor looks for the cause")
             return []
 
-    tables = {title: readable(title, partial(_sheets, store, name, stale)) for name, title in TITLES.items()}
-    leaders = readable(
-        "the leaderboard", lambda: leaderboard(_results(store, "models", stale), partial(origin_of, store))
-    )
+    # a table is read, and what of it is stale found out, once
+    results = cache(partial(_results, store, stale=stale))
+    tables = {title: readable(title, partial(_sheets, results, name)) for name, title in TITLES.items()}
+    leaders = readable("the leaderboard", lambda: leaderboard(results("models"), partial(origin_of, store)))
     curves = readable("curves over experiments", lambda: curves_over_experiments(store, experiments))
     pictures, galleries = (
         {name: readable(f"{what} of {name}", partial(draw, store, name)) for name in experiments}
@@ -98,8 +98,8 @@ def read_contents(
     )
 
 
-def _sheets(store: Store, table: str, stale: Callable[[Sequence[str]], Collection[str]]) -> list[Sheet]:
-    return SHEETS[table](_results(store, table, stale))
+def _sheets(results: "Callable[[str], DataFrame]", table: str) -> list[Sheet]:
+    return SHEETS[table](results(table))
 
 
 def _results(store: Store, table: str, stale: Callable[[Sequence[str]], Collection[str]]) -> "DataFrame":

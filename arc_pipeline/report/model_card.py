@@ -6,20 +6,23 @@ Knows nothing of weights: who wrote them says how an answer ends.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from arc_pipeline.arc.evaluation.results import frame_of, stored_results
+from arc_pipeline.arc.evaluation.results import frame_of, greedy, stored_results
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.rendering.encoder import parse_encoder
 from arc_pipeline.arc.rendering.prompt import PROMPTS
 from arc_pipeline.arc.tasks.task import Pair
-from arc_pipeline.errors import ArcPipelineError, MissingArtefact
+from arc_pipeline.errors import MissingArtefact
 from arc_pipeline.report.tables import decoding_sheets, markdown
 from arc_pipeline.store.artefact import Artefact
 from arc_pipeline.store.store import Store
 from arc_pipeline.store.trace import chain_lines, lineage_chain
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 # rotates a grid of two colours by half a turn
 SHOWN = [
@@ -51,14 +54,14 @@ class Handed:
 
 def model_card(store: Store, experiment: Experiment, handed: Handed) -> str:
     """The text of the card."""
-    results = _results(store, experiment.name)
+    results, why_none = _results(store, experiment.name)
     header = {
         "license": handed.licence,
         "library_name": "peft" if handed.adapter else "transformers",
         "pipeline_tag": "text-generation",
         "tags": ["arc", "abstraction-and-reasoning-corpus", "arc_pipeline"],
         **({"base_model": experiment.model} if "/" in experiment.model else {}),
-        **({"model-index": [_index(experiment.name, results)]} if results else {}),
+        **({} if results is None else {"model-index": [_index(experiment.name, results)]}),
     }
     prompt, answer = example_prompt(experiment)
     warnings = [f"> **Mind this:** {words}\n" for words in handed.mind]
@@ -71,7 +74,7 @@ def model_card(store: Store, experiment: Experiment, handed: Handed) -> str:
             f"A language model fine-tuned on tasks of the Abstraction and Reasoning Corpus ({trained_on}), "
             f"starting from {began}, for {experiment.max_steps} steps.\n",
             "## Results\n",
-            _results_text(store, experiment.name, handed.stale),
+            why_none if results is None else _results_text(results, handed.stale),
             "## How to prompt it\n",
             "The prompt shows solved pairs and an input, and ends where the answer begins. The answer ends with "
             f"`{handed.end}` (token {handed.end_id}). Grids are written by `{experiment.grid_encoder}`.\n",
@@ -109,46 +112,36 @@ print(tokenizer.decode(ids, skip_special_tokens=True))
 """
 
 
-def _results(store: Store, name: str) -> list[dict[str, Any]]:
-    """The rows of the table over all experiments that are this one's."""
+def _results(store: Store, name: str) -> "tuple[DataFrame | None, str]":
+    """(the rows of the table over all experiments that are this one's, or None and why there are none)."""
     try:
-        rows: list[dict[str, Any]] = stored_results(store).to_pylist()
-    except MissingArtefact:
-        return []
-    return [row for row in rows if row["experiment"] == name]
+        frame = frame_of(stored_results(store))
+    except MissingArtefact as error:
+        return None, f"There are no results: {error}\n"
+    rows = frame[frame["experiment"] == name]
+    return (None, "It was not evaluated yet.\n") if rows.empty else (rows.assign(best=[()] * len(rows)), "")
 
 
-def _results_text(store: Store, name: str, stale: Sequence[str]) -> str:
-    try:
-        table = stored_results(store)
-    except ArcPipelineError as error:
-        return f"There are no results: {error}\n"
-    frame = frame_of(table)
-    rows = frame[frame["experiment"] == name].assign(best=[()] * int((frame["experiment"] == name).sum()))
-    if rows.empty:
-        return "It was not evaluated yet.\n"
+def _results_text(rows: "DataFrame", stale: Sequence[str]) -> str:
     seen = sorted({value for value in rows.get("contamination", []) if value})
     words = [f"These numbers are stale: {'; '.join(stale)}.\n"] if stale else []
     words += [f"Tasks of the evaluation: {', '.join(seen)}.\n"] if seen else []
     return "\n".join([*words, markdown(decoding_sheets(rows)), ""])
 
 
-def _index(name: str, results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Metrics where hubs look for them, of the lowest temperature of each dataset."""
-    first: dict[str, dict[str, Any]] = {}
-    for row in sorted(results, key=lambda row: (row["temperature"] is None, row["temperature"])):
-        first.setdefault(row["dataset"], row)
+def _index(name: str, results: "DataFrame") -> dict[str, Any]:
+    """Metrics where hubs look for them, of greedy decoding on each dataset."""
     return {
         "name": name,
         "results": [
             {
                 "task": {"type": "text-generation"},
-                "dataset": {"name": dataset, "type": dataset},
+                "dataset": {"name": row["dataset"], "type": row["dataset"]},
                 "metrics": [
                     {"type": metric, "value": round(float(row[metric]), 4), "name": f"{metric} ({row['decoding']})"}
                     for metric in METRICS_IN_HEADER
                 ],
             }
-            for dataset, row in first.items()
+            for row in greedy(results).to_dict("records")
         ],
     }

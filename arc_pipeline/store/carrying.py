@@ -2,34 +2,25 @@
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from arc_pipeline.store.artefact import Artefact
 from arc_pipeline.store.lineage import Lineage
 from arc_pipeline.store.records import CODE, CURRENT, RECORDS
 from arc_pipeline.store.store import Store
+from arc_pipeline.store.trace import chain
 from arc_pipeline.uncounted import uncounted
 
 uncounted("a copy; no artefact is made by it")
-
-
-def chain(store: Store, artefact: Artefact) -> Iterator[tuple[Artefact, Lineage]]:
-    """An artefact and all that its current record was made from, each once; what is lost is left out."""
-    waiting, seen = [(artefact, store.required(artefact))], set[str]()
-    while waiting:
-        each, record = waiting.pop(0)
-        if record.id not in seen:
-            seen.add(record.id)
-            yield each, record
-            waiting += [(name, found) for name, found in store.upstream(record).items() if found]
 
 
 def copy_with_lineage(store: Store, artefact: Artefact, target: Path) -> list[Artefact]:
     """Copies records and verified contents below the directory of another store, which must not have them; what was
     copied. A content that was pruned is left out, as in a trace."""
     copied: dict[Artefact, Lineage] = {}
-    for each, record in chain(store, artefact):
+    for (each, _), record in chain(store, artefact).items():
+        if record is None:
+            continue
         if each not in copied:
             shutil.copytree(store.root / RECORDS / each.path, target / RECORDS / each.path)
         newest = store.required(each)

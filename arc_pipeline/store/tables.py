@@ -6,13 +6,16 @@ Knows nothing of what the tables contain.
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.store.artefact import fsync_file
 from arc_pipeline.uncounted import uncounted
 
@@ -46,6 +49,21 @@ def write_whole(content: bytes, path: Path) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     fsync_file(path.parent)
+
+
+@uncounted("how files are written is no part of what they say")
+@contextmanager
+def whole_directory(directory: Path) -> Iterator[Path]:
+    """A directory beside the given one, which takes its name when the block has ended; nothing is left if it fails.
+    ArcPipelineError if there is something in the given one."""
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise ArcPipelineError(f"{directory} is there already, and not empty; name another directory, or remove it")
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}-") as temporary:
+        place = Path(temporary) / directory.name
+        place.mkdir()
+        yield place
+        os.replace(place, directory)
 
 
 def read_table(directory: Path, name: str) -> pa.Table:

@@ -23,14 +23,14 @@ def lineage_chain(store: Store, artefact: Artefact, version: str = "") -> list[d
     """
     return [
         _entry(store, each) if each else _lost(store, artefact, version)
-        for (artefact, version), each in _chain(store, artefact, version).items()
+        for (artefact, version), each in chain(store, artefact, version).items()
     ]
 
 
 def records(store: Store, artefact: Artefact, version: str = "") -> dict[str, Lineage]:
     """The records of the same chain, by artefact; of several of one artefact the one that is nearest."""
     found: dict[str, Lineage] = {}
-    for (upstream, _), record in _chain(store, artefact, version).items():
+    for (upstream, _), record in chain(store, artefact, version).items():
         if record:
             found.setdefault(str(upstream), record)
     return found
@@ -47,8 +47,9 @@ def record_of(store: Store, artefact: Artefact, version: str = "") -> Lineage:
     return record
 
 
-def _chain(store: Store, artefact: Artefact, version: str) -> dict[tuple[Artefact, str], Lineage | None]:
-    """By artefact and id; by data version where the record is lost, which is None."""
+def chain(store: Store, artefact: Artefact, version: str = "") -> dict[tuple[Artefact, str], Lineage | None]:
+    """The records that this one was made from, its own first: by artefact and id, by data version where a record is
+    lost, which is None."""
     seen: dict[tuple[Artefact, str], Lineage | None] = {}
 
     def follow(artefact: Artefact, record: Lineage) -> None:

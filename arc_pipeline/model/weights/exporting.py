@@ -3,9 +3,7 @@
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -24,9 +22,12 @@ from arc_pipeline.model.weights.plain_files import (
 )
 from arc_pipeline.model.weights.source import TINY
 from arc_pipeline.model.weights.tokenization import save_tokenizer, saved_tokenizer
+from arc_pipeline.store.tables import whole_directory
 from arc_pipeline.uncounted import uncounted
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from arc_pipeline.arc.experiment import Experiment
 
 uncounted("a copy for others; no artefact is made of it")
@@ -53,7 +54,7 @@ def export_model(content: Path, directory: Path, experiment: "Experiment", card:
 
     The directory appears as a whole or not at all.
     """
-    with _whole(directory) as place:
+    with whole_directory(directory) as place:
         for path in sorted(content.iterdir()):
             if path.name not in NOT_COPIED and path.is_file():
                 shutil.copyfile(path, place / path.name)
@@ -67,22 +68,18 @@ def export_adapter(content: Path, directory: Path, experiment: "Experiment", car
     the directory `base` beside it where its weights are found nowhere else."""
     if not (content / ADAPTER).is_dir():
         raise ArcPipelineError(f"{experiment.name} has no adapter: its tuning is {experiment.tuning.method}")
-    with _whole(directory) as place:
+    with whole_directory(directory) as place:
         for path in (content / ADAPTER).iterdir():
             if path.name != README:
                 shutil.copyfile(path, place / path.name)
-        base = start
         if start == TINY:
             write_tiny_base(place / BASE, experiment)
         elif os.path.isdir(start) and experiment.initial_checkpoint:
             shutil.copytree(start, place / BASE, ignore=lambda at, names: NOT_COPIED & {*names})
             complete(place / BASE, parse_encoder(experiment.grid_encoder))
-        if (place / BASE).is_dir():
-            base = BASE
+        base = BASE if (place / BASE).is_dir() else start
         set_fields(place / "adapter_config.json", base_model_name_or_path=base)
-        tokenizer = saved_tokenizer(content)
-        tokenizer.chat_template = tokenizer.chat_template or verbatim_template(tokenizer.eos_token)
-        save_tokenizer(tokenizer, place)
+        tokenizer = _save_with_template(content, place)
         set_tokenizer_fields(place / "tokenizer_config.json")
         return _described(place, Export(tokenizer.eos_token, tokenizer.eos_token_id, []), card)
 
@@ -92,27 +89,19 @@ def _described(place: Path, export: Export, card: Card) -> Export:
     return export
 
 
-@contextmanager
-def _whole(directory: Path) -> Iterator[Path]:
-    """A directory beside the given one that takes its name when all is written."""
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise ArcPipelineError(f"{directory} is there already, and not empty; name another directory, or remove it")
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}-") as temporary:
-        place = Path(temporary) / directory.name
-        place.mkdir()
-        yield place
-        os.replace(place, directory)
-
-
 def _completed(place: Path, experiment: "Experiment") -> Export:
-    tokenizer = saved_tokenizer(place)
-    if not tokenizer.chat_template:
-        # so that programs which know only messages write the prompt as it was trained
-        tokenizer.chat_template = verbatim_template(tokenizer.eos_token)
-        save_tokenizer(tokenizer, place)
+    tokenizer = _save_with_template(place, place)
     problem = complete(place, parse_encoder(experiment.grid_encoder))
     return Export(tokenizer.eos_token, tokenizer.eos_token_id, [problem] if problem else [])
+
+
+def _save_with_template(content: Path, place: Path) -> "PreTrainedTokenizerBase":
+    """Writes the tokenizer of a checkpoint, with a chat template: programs that know only messages then write the
+    prompt as it was trained."""
+    tokenizer = saved_tokenizer(content)
+    tokenizer.chat_template = tokenizer.chat_template or verbatim_template(tokenizer.eos_token)
+    save_tokenizer(tokenizer, place)
+    return tokenizer
 
 
 def verbatim_template(end: str) -> str:

@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 import yaml
 
 from arc_pipeline.arc.evaluation.voting import FILLER
 from arc_pipeline.arc.experiment import Experiment
-from arc_pipeline.defs.upkeep.competition import (
+from arc_pipeline.arc.prediction.candidates import PREDICTION_SCHEMA
+from arc_pipeline.defs.competition.answers import (
     OF_A_CHECKPOINT,
     Answers,
     Stage,
@@ -102,8 +104,9 @@ def test_the_last_stage_that_has_an_answer_counts(asked) -> None:
         def __init__(self, **rows: list[list[int]]) -> None:
             self.rows = rows
 
-        def completed(self):
-            return {("q", int(index[1:])): [row(int(index[1:]), grid)] for index, grid in self.rows.items()}
+        def completed(self) -> pa.Table:
+            rows = [row(int(index[1:]), grid) for index, grid in self.rows.items()]
+            return pa.Table.from_pylist(rows, schema=PREDICTION_SCHEMA)
 
     def row(test_index: int, grid: list[list[int]]) -> dict[str, object]:
         return {"dataset": dataset, "task_id": "q", "test_index": test_index, "candidate_index": 0, "grid": grid}

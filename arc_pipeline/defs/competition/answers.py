@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import pyarrow as pa
 import yaml
@@ -20,6 +20,7 @@ from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.candidates import PREDICTION_SCHEMA, candidates_table
 from arc_pipeline.arc.prediction.requests import DECODINGS, CandidateRequest, candidate_requests
 from arc_pipeline.arc.rendering.encoder import parse_encoder
+from arc_pipeline.arc.tasks.sources import CHALLENGES
 from arc_pipeline.arc.tasks.task import Task
 from arc_pipeline.defs.assets.completing import Weights, kept_completions
 from arc_pipeline.defs.staleness.scanner import FRESH, UNRECORDED, Node
@@ -35,7 +36,6 @@ Submission: TypeAlias = dict[str, list[dict[str, list[list[int]]]]]
 FOLDER = "competition"
 # a checkpoint and what of its experiment it is made from: answers to other questions are no part of a competition
 OF_A_CHECKPOINT = ("augmentation_config", "initial_weights", "training_config", "augmented_examples", "checkpoint")
-CHALLENGES = "_challenges"
 FIRST_ROUND, GROWTH = 2, 4
 
 
@@ -129,19 +129,15 @@ class Answers:
     warn: Callable[[str], None]
     _asked: tuple[Weights, list[CandidateRequest], list[str]] | None = None
 
-    def completed(self) -> dict[tuple[str, int], list[dict[str, Any]]]:
-        """Rows of predictions by (task id, test index); nothing before there is a checkpoint."""
+    def completed(self) -> pa.Table:
+        """Rows of predictions; none before there is a checkpoint."""
         asked = self._requests()
         if asked is None:
-            return {}
+            return PREDICTION_SCHEMA.empty_table()
         weights, requests, keys = asked
         kept = kept_completions(self.project.store.root, weights, self.warn).read(set(keys))
         found = [(request, kept[key].completion) for request, key in zip(requests, keys, strict=True) if key in kept]
-        rows = candidates_table(found, parse_encoder(weights.experiment.grid_encoder)).to_pylist()
-        by_pair: dict[tuple[str, int], list[dict[str, Any]]] = {}
-        for row in rows:
-            by_pair.setdefault((row["task_id"], row["test_index"]), []).append(row)
-        return by_pair
+        return candidates_table(found, parse_encoder(weights.experiment.grid_encoder))
 
     def _requests(self) -> tuple[Weights, list[CandidateRequest], list[str]] | None:
         store, artefact = self.project.store, Artefact("checkpoint", self.stage.name)
@@ -158,10 +154,12 @@ class Answers:
 
 def best_of(stages: Sequence[Answers], tasks: Sequence[Task], dataset: str) -> tuple[Submission, dict[str, int]]:
     """(the submission, counts): each test pair is answered by the last stage that has a candidate for it."""
-    chosen: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    candidates = PREDICTION_SCHEMA.empty_table()
     for answers in stages:
-        chosen |= answers.completed()
-    candidates = pa.Table.from_pylist([row for rows in chosen.values() for row in rows], schema=PREDICTION_SCHEMA)
+        found = answers.completed()
+        better = set(pair_keys(found))
+        kept = pa.array([key not in better for key in pair_keys(candidates)], pa.bool_())
+        candidates = pa.concat_tables([candidates.filter(kept), found])
     ranked = attempts_table(candidates)
     counts = {
         "tasks": len(tasks),

@@ -3,9 +3,7 @@
 What pip resolves and downloads is pip's; what is here chooses what goes along.
 """
 
-import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -21,6 +19,8 @@ from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.project import Project
 from arc_pipeline.store.artefact import Artefact
 from arc_pipeline.store.carrying import copy_with_lineage
+from arc_pipeline.store.tables import whole_directory
+from arc_pipeline.store.verification import files_of, sha256_of
 
 PACKAGE = "arc-pipeline"
 PROJECT, WHEELS, NOTEBOOK, SUMS = "project.tar", "wheels", "competition.ipynb", "SHA256SUMS"
@@ -34,17 +34,16 @@ def bundle(project: Project, experiment: str, directory: Path, installed: Path |
     """
     if directory.exists():
         raise ArcPipelineError(f"{directory} is there already; name another directory, or remove it")
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}-") as temporary:
-        place = Path(temporary) / directory.name
-        (place / WHEELS).mkdir(parents=True)
-        carry_project(project, experiment, Path(temporary) / "data")
-        with tarfile.open(place / PROJECT, "w") as archive:
-            archive.add(Path(temporary) / "data", "data")
+    with whole_directory(directory) as place:
+        (place / WHEELS).mkdir()
+        with tempfile.TemporaryDirectory(dir=directory.parent) as temporary:
+            data = Path(temporary) / "data"
+            carry_project(project, experiment, data)
+            with tarfile.open(place / PROJECT, "w") as archive:
+                archive.add(data, data.name)
         wheels = collect_wheels(place / WHEELS, installed)
         (place / NOTEBOOK).write_text(json.dumps(notebook(experiment), indent=1))
         write_sums(place)
-        os.replace(place, directory)
     return wheels
 
 
@@ -116,11 +115,7 @@ def pip(*arguments: str) -> str:
 
 def write_sums(place: Path) -> None:
     """The SHA-256 of every file, as `sha256sum --check` reads it."""
-    lines = []
-    for path in sorted(each for each in place.rglob("*") if each.is_file()):
-        with path.open("rb") as file:
-            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {path.relative_to(place).as_posix()}\n")
-    (place / SUMS).write_text("".join(lines))
+    (place / SUMS).write_text("".join(f"{sha256_of(place / name)}  {name}\n" for name in files_of(place)))
 
 
 VERIFY = """import hashlib, os, shutil, subprocess, sys, tarfile

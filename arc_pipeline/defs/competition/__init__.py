@@ -1,0 +1,1 @@
+"""Competitions: questions answered before a deadline, by a model that may be taken to another machine."""
