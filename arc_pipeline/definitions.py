@@ -14,6 +14,7 @@ from arc_pipeline.defs.assets import (
     evaluation,
     inspection,
     prediction,
+    scoring,
     tables,
     tasks,
     training,
@@ -31,7 +32,7 @@ from arc_pipeline.defs.upkeep.progress import progress_logger
 from arc_pipeline.defs.workspace import Workspace, set_guard
 from arc_pipeline.project import Project
 
-STAGES = (tasks, configs, augmentation, training, prediction, evaluation, inspection, curves, tables)
+STAGES = (tasks, configs, augmentation, training, prediction, scoring, evaluation, inspection, curves, tables)
 
 
 @dg.definitions

@@ -253,7 +253,10 @@ class Experiment(Section):
         """What `predictions` reads beside the checkpoint and the tasks."""
         return self.in_use().model_dump(
             include={"predict": True, "augmentation": True, "grid_encoder": True, "seed": True},
-            exclude={"predict": {"batch_size", "cache_gigabytes", "at_steps"}, "augmentation": {"target"}},
+            exclude={
+                "predict": {"batch_size", "cache_gigabytes", "at_steps", "score_views"},
+                "augmentation": {"target"},
+            },
         )
 
     def decoding_fields(self) -> dict[str, Any]:
@@ -266,6 +269,18 @@ class Experiment(Section):
     def curve_fields(self) -> dict[str, Any]:
         """What `training_curve` reads beside the predictions' fields."""
         return {"at_steps": sorted(set(self.predict.at_steps))}
+
+    def scoring_fields(self) -> dict[str, Any]:
+        """What `scores` reads beside the candidates, the tasks and the weights."""
+        return self.in_use().model_dump(
+            include={
+                "predict": {"score_views": True, "prompt": True},
+                "augmentation": True,
+                "grid_encoder": True,
+                "seed": True,
+            },
+            exclude={"augmentation": {"target"}},
+        )
 
     def datasets(self) -> dict[str, list[str]]:
         """The datasets it names, by the field that names them."""

@@ -90,6 +90,7 @@ class Prediction(Section):
         **dict.fromkeys(("dataset", "data", "tasks"), "datasets: [NAME]"),
         **dict.fromkeys(("n", "samples", "num_samples", "candidates"), "predictions"),
         **dict.fromkeys(("temperature", "temperatures"), ALL_TEMPERATURES),
+        **dict.fromkeys(("views", "scores", "scoring_views", "likelihood"), "score_views"),
     }
 
     datasets: list[DatasetName] = Field(min_length=1)
@@ -108,6 +109,8 @@ class Prediction(Section):
     """The most memory for keys and values, in gigabytes; null: 2, or a share of the GPU's free memory."""
     at_steps: list[Annotated[int, Field(ge=1)]] = []
     """Steps of the training at which it is evaluated too, for a curve."""
+    score_views: int = Field(0, ge=0, le=64)
+    """Views, such as 8, under which to measure how probable each candidate is; 0: they are ranked by votes alone."""
 
     @field_validator("datasets")
     @classmethod

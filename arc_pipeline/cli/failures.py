@@ -11,10 +11,14 @@ from arc_pipeline.cli.options import LOOK, ExperimentName, Json, examples
 from arc_pipeline.cli.session import known_decoding, open_experiment, saying_how_to_make
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from arc_pipeline.store.store import Store
 
 failing = typer.Typer()
-NUMBERS = ("wrong cells", "top votes", "rank of right", "decoded")
+# columns of scored candidates
+SCORED = {"by score": "score_rank_of_truth", "top score": "top_score", "score of right": "score_of_truth"}
+NUMBERS = ("wrong cells", "top votes", "rank of right", "decoded", *SCORED)
 
 
 @failing.command(
@@ -58,6 +62,7 @@ def failures(
         print(json.dumps(rows))
     elif rows:
         print_table(failure_rows(rows), wide_console(), right=NUMBERS)
+        say_losses(table)
     else:
         say("nothing failed")
 
@@ -65,13 +70,31 @@ def failures(
 def failure_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """For a person: without the dataset where there is one, and with the reasons in words."""
     datasets = {row["dataset"] for row in rows}
+    is_scored = any(row.get("top_score") is not None for row in rows)
     return [
         ({"dataset": row["dataset"]} if len(datasets) > 1 else {})
         | {"decoding": row["decoding"], "task": row["task_id"], "test": row["test_index"]}
         | {"reason": row["reason"].replace("_", " "), "wrong cells": row["wrong_cells"]}
         | {"top votes": row["votes_of_top"], "rank of right": row["rank_of_truth"], "decoded": row["n_decoded"]}
+        | ({title: _rounded(row[name]) for title, name in SCORED.items()} if is_scored else {})
         for row in rows
     ]
+
+
+def _rounded(value: float | None) -> float | None:
+    return round(value, 1) if value is not None else None
+
+
+def say_losses(table: "pa.Table") -> None:
+    """Whether the model or the choice among its candidates is to blame, for all decodings that are shown."""
+    from arc_pipeline.arc.evaluation.failures import loss_counts
+
+    counts = loss_counts(table)
+    not_found, not_chosen = f"not found: {counts['not_found']}", f"found but not chosen: {counts['not_chosen']}"
+    if "score_of_truth" in table.column_names and table["score_of_truth"].null_count < table.num_rows:
+        not_found += f" ({counts['not_found_but_likelier']} though likelier to the model than its best candidate)"
+        not_chosen += f" ({counts['chosen_by_score']} chosen by score, {counts['chosen_by_both']} by both)"
+    say(f"{not_found}; {not_chosen}")
 
 
 def draw_gallery(store: "Store", experiment: str, rows: list[dict[str, object]], directory: Path) -> None:

@@ -104,13 +104,13 @@ def read_results(table: str, version: str = "") -> "pa.Table":
 
 def show_results(stored: "pa.Table", table: str, form: Format, session: "Session") -> None:
     """The rows of one table, or for a person what is usually looked at first; what is stale is marked as such."""
-    from arc_pipeline.arc.evaluation.results import RESULT_FIELDS, frame_of, marked
+    from arc_pipeline.arc.evaluation.results import RESULT_FIELDS, frame_of, marked, with_ranked
     from arc_pipeline.report.latex import latex
     from arc_pipeline.report.tables import SHEETS, markdown
 
     reasons = session.reasons(stored["trace"].to_pylist())
     if form == "json":
-        rows = (stored if table else stored.select(RESULT_FIELDS)).to_pylist()
+        rows = (stored if table else stored.select(with_ranked(RESULT_FIELDS, stored))).to_pylist()
         print(json.dumps([row | {"stale": reasons[row["trace"]]} for row in rows]))
         return
     if form == "csv":

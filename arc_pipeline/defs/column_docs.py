@@ -6,7 +6,7 @@ It is kept apart from the schemas, whose code makes data: better words make noth
 import dagster as dg
 import pyarrow as pa
 
-from arc_pipeline.arc.evaluation.metrics import METRICS
+from arc_pipeline.arc.evaluation.metrics import METRICS, RANKED_METRICS
 
 COLUMNS = {
     # what it is about
@@ -42,7 +42,7 @@ COLUMNS = {
     "demonstrations": "The pairs that are shown, in this order: train pairs first, then test pairs.",
     "target": "The pair whose output is to be predicted, numbered as the demonstrations are.",
     "target_is_test": "Whether the target is a test pair.",
-    "n_tokens": "Tokens of the whole example, or of the completion.",
+    "n_tokens": "Tokens of the whole example, of the completion, or of the answer under each view.",
     "token_hash": "Hash of the example's token ids; the training compares it with what it reads.",
     # contamination
     "trained_dataset": "The dataset whose training pair is the same up to augmentation.",
@@ -67,6 +67,14 @@ COLUMNS = {
     "votes": "How many candidates are this grid.",
     "mean_logprob": "Log-probability per token, averaged over those candidates, in nats.",
     "first_candidate_index": "The first candidate that is this grid.",
+    "score": "Sum over the views of the grid's log-probability: the logarithm of their product, in nats.",
+    "score_rank": "Place of the grid by its score.",
+    "both_rank": "Place of the grid by log(votes) + its mean log-probability over the views.",
+    # scores
+    "logprobs": "Log-probability of the grid as the answer under each view, end token included, in nats.",
+    "logprob_sum": "Their sum over the views: of the product of probabilities (product of experts).",
+    "logprob_mean": "Logarithm of the mean probability over the views.",
+    "logprob_min": "The least of them.",
     "truth": "The right answer, written as the model should.",
     # failures
     "reason": "The first thing that went wrong, or solved.",
@@ -74,15 +82,21 @@ COLUMNS = {
     "votes_of_top": "Votes of the best-ranked grid.",
     "rank_of_truth": "Place of the right grid in the vote; null if no candidate is right.",
     "n_decoded": "Candidates that were decoded.",
+    "score_rank_of_truth": "Place of the right grid by its score, of scored candidates; null if no candidate is right.",
+    "both_rank_of_truth": "Place of the right grid by votes and score together.",
+    "top_score": "The highest score of a candidate.",
+    "score_of_truth": "Score of the right grid, found or not.",
+    "logprobs_of_truth": "Log-probability of the right grid under each view, in nats.",
     # counts and metrics
     "step": "Step of the training.",
     "n": "Candidates planned for each test pair: the n of pass_n.",
+    "seconds": "What so many candidates took for all test pairs, scoring included.",
     "tasks": "Tasks that were evaluated on; one without predictions counts 0.",
     "test_pairs": "Test pairs that were evaluated on.",
     "planned": "Candidates planned for all test pairs.",
     "answered": "Candidates that the model wrote.",
     "decoded": "Candidates that were decoded into a grid.",
-    **{metric.name: metric.description for metric in METRICS},
+    **{metric.name: metric.description for metric in (*METRICS, *RANKED_METRICS)},
     "best": "Metrics in which this row beats every other of its table and dataset, by paired bootstrap over tasks.",
     "grouping": "What the tasks are grouped by: cells of the input, cells of the output, or demonstrations.",
     "bin": "Range of that number.",

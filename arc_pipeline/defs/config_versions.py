@@ -29,6 +29,7 @@ CONFIG_FIELDS: dict[str, Callable[[Experiment], dict[str, Any]]] = {
     "training_config": Experiment.training_fields,
     "prediction_config": Experiment.prediction_fields,
     "curve_config": Experiment.curve_fields,
+    "scoring_config": Experiment.scoring_fields,
     "initial_weights": initial_weights_fields,
 }
 

@@ -1,7 +1,7 @@
 """One artefact while it is being made: what it reads is recorded as its lineage, what it wrote becomes its version."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ from arc_pipeline.defs.metadata import described_table, is_plain, report_of
 from arc_pipeline.defs.partitions import partition_path
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.project import Project
-from arc_pipeline.store.artefact import Artefact
+from arc_pipeline.store.artefact import Artefact, hash_json
 from arc_pipeline.store.environment import environment
 from arc_pipeline.store.lineage import Lineage
 from arc_pipeline.store.tables import hash_tables, read_table, write_table
@@ -120,14 +120,16 @@ class Making:
         return f"{Artefact(asset, partition)}@{self.lineage(asset, partition).data_version[:16]}"
 
     def save_tables(
-        self, tables: Mapping[str, pa.Table], leave_out: tuple[str, ...] = (), **more: Any
+        self, tables: Mapping[str, pa.Table], leave_out: tuple[str, ...] = (), made_by: Sequence[str] = (), **more: Any
     ) -> dg.MaterializeResult[None]:
-        """Writes tables; the data version is the hash of their values, but for the columns left out."""
+        """Writes tables; the data version is the hash of their values, but for the columns left out: of those the
+        versions `made_by` say what they are."""
         for name, table in tables.items():
             write_table(table, self.directory, name)
         main = next(iter(tables.values()))
         more["metadata"] = described_table(main) | more.get("metadata", {})
-        return self.save(hash_tables(tables, leave_out), **more)
+        version = hash_tables(tables, leave_out)
+        return self.save(hash_json([version, *made_by]) if made_by else version, **more)
 
     def save(
         self,

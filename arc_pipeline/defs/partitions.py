@@ -9,11 +9,14 @@ from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.requests import DECODINGS
 from arc_pipeline.project import Project
 
-Partitioning: TypeAlias = Literal["dataset", "experiment", "candidate"]
+Partitioning: TypeAlias = Literal["dataset", "experiment", "candidate", "scored", "scored candidate"]
 
 
 class Partitions:
-    """The partitions of a project. Those of experiments, and of candidates: experiments x decodings."""
+    """The partitions of a project. Those of experiments, and of candidates: experiments x decodings.
+
+    Those that are scored are the experiments with `predict.score_views`, and their candidates.
+    """
 
     def __init__(self, project: Project, only: Collection[str] | None = None) -> None:
         """Those of all experiments, or of some."""
@@ -21,12 +24,15 @@ class Partitions:
         self.names = [name for name in self.experiments.names() if only is None or name in only]
         dataset = dg.StaticPartitionsDefinition(self.datasets.names())
         self.experiment = dg.StaticPartitionsDefinition(self.names)
+        known = self.experiments.experiments
+        self.scored = [name for name in self.names if name in known and known[name].predict.score_views]
+        scored = dg.StaticPartitionsDefinition(self.scored)
         self.by: dict[Partitioning, dg.PartitionsDefinition] = {
             "dataset": dataset,
             "experiment": self.experiment,
-            "candidate": dg.MultiPartitionsDefinition(
-                {"decoding": dg.StaticPartitionsDefinition(list(DECODINGS)), "experiment": self.experiment}
-            ),
+            "candidate": _at_decodings(self.experiment),
+            "scored": scored,
+            "scored candidate": _at_decodings(scored),
         }
 
     def from_datasets(self, needed: Callable[[Experiment], set[str]]) -> dg.StaticPartitionMapping:
@@ -36,7 +42,13 @@ class Partitions:
         return _to_experiments(self.datasets.names(), needs)
 
 
-Mapper: TypeAlias = Callable[[Partitions], dg.StaticPartitionMapping]
+def _at_decodings(experiments: dg.StaticPartitionsDefinition) -> dg.MultiPartitionsDefinition:
+    return dg.MultiPartitionsDefinition(
+        {"decoding": dg.StaticPartitionsDefinition(list(DECODINGS)), "experiment": experiments}
+    )
+
+
+Mapper: TypeAlias = Callable[[Partitions], dg.PartitionMapping]
 
 
 def named_in(*fields: str) -> Mapper:
@@ -61,6 +73,28 @@ def history_of_weights(partitions: Partitions) -> dg.StaticPartitionMapping:
     known = [name for name in partitions.names if name in catalogue.experiments]
     histories = {name: {before.name for before in catalogue.history(name)} for name in known}
     return _to_experiments(partitions.names, histories)
+
+
+def scored_experiment(partitions: Partitions) -> dg.StaticPartitionMapping:
+    """Each experiment that is scored -> itself."""
+    return dg.StaticPartitionMapping({name: [name] for name in partitions.scored})
+
+
+def same_candidate(partitions: Partitions) -> dg.MultiPartitionMapping:
+    """Each candidate partition of an experiment that is scored -> the same one, in either direction."""
+    of_dimensions = {"decoding": dg.IdentityPartitionMapping(), "experiment": scored_experiment(partitions)}
+    return dg.MultiPartitionMapping(
+        {name: dg.DimensionPartitionMapping(name, mapping) for name, mapping in of_dimensions.items()}
+    )
+
+
+def experiment_of_scored(partitions: Partitions) -> dg.StaticPartitionMapping:
+    """Each experiment that is scored -> its candidates."""
+    candidates = {
+        name: [dg.MultiPartitionKey({"decoding": decoding, "experiment": name}) for decoding in DECODINGS]
+        for name in partitions.scored
+    }
+    return dg.StaticPartitionMapping(candidates)
 
 
 def _named(experiment: Experiment, fields: Iterable[str]) -> set[str]:

@@ -6,10 +6,11 @@ Shares are in percent; an interval is the 95 % interval by bootstrap over tasks.
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from arc_pipeline.arc.augmentation.contamination import UNSEEN
-from arc_pipeline.arc.evaluation.metrics import BY_NAME, SHOWN_METRICS, TEMPERATURE_METRICS
+from arc_pipeline.arc.evaluation.metrics import BY_NAME, SHOWN_METRICS, TEMPERATURE_METRICS, ranked_in
 from arc_pipeline.arc.evaluation.results import greedy
 from arc_pipeline.report.charts.series import with_series
 
@@ -83,7 +84,9 @@ def percent(share: float) -> str:
 
 
 def metric_cell(row: ResultRow, metric: str) -> Cell:
-    """A metric of a row with its interval."""
+    """A metric of a row with its interval; empty where it has no value."""
+    if isnan(row[metric]):
+        return Cell("", trace=row.get("trace", ""))
     low, high = row[f"{metric}_low"], row[f"{metric}_high"]
     interval = f"[{100 * low:.0f}, {100 * high:.0f}]"
     best, stale = metric in row.get("best", ()), bool(row.get("stale", False))
@@ -159,7 +162,9 @@ def by_dataset(results: "DataFrame") -> "list[tuple[str, DataFrame]]":
 def _sheet(
     title: str, keys: "Mapping[str, Sequence[Any]]", rows: "DataFrame", metrics: Sequence[str], notes: tuple[str, ...]
 ) -> Sheet:
-    """One row a row of results: what it is, its metrics, and the details of their making."""
+    """One row a row of results: what it is, its metrics, and the details of their making; beside other metrics those of
+    RANKED_METRICS that any row has."""
+    metrics = [*metrics, *(ranked_in(rows.dropna(axis="columns", how="all")) if metrics else [])]
     extra = _extra_columns(rows)
     cells = zip(*(map(str, values) for values in keys.values()), strict=True)
     lines = [
@@ -232,7 +237,7 @@ def decoding_labels(rows: "DataFrame", before: str = "") -> list[str]:
 def _marks(rows: "DataFrame", what: str, metrics: Sequence[str] = SHOWN_METRICS) -> tuple[str, ...]:
     """How the cells are to be read."""
     stale = (STALE_EXPLAINED,) if "stale" in rows and rows["stale"].any() else ()
-    if rows["best"].explode().isin(metrics).any():
+    if rows["best"].explode().isin([*metrics, *ranked_in(rows)]).any():
         return (f"{EXPLAINED}; {BEST} beats every other {what} here (paired bootstrap over tasks)", *stale)
     return (f"{EXPLAINED}; no {what} beats every other beyond chance (paired bootstrap)", *stale)
 
@@ -247,7 +252,7 @@ def _contamination(rows: "DataFrame") -> tuple[str, ...]:
 
 
 def _gains(rows: "DataFrame") -> tuple[str, ...]:
-    """What test-time training gained, a line a metric."""
+    """What test-time training and other rankings than votes gained, a line a metric."""
     return tuple(line for lines in rows.get("gains", ()) for line in lines)
 
 

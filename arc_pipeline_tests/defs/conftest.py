@@ -60,6 +60,7 @@ class SmallProject:
         if self.faked:
             self.patch.setattr("arc_pipeline.defs.assets.training.run_group", fake_training)
             self.patch.setattr("arc_pipeline.model.prediction.candidates.complete_candidates", fake_completions)
+            self.patch.setattr("arc_pipeline.model.prediction.scoring.score_views", fake_scores)
         return Session(project, build_definitions(project))
 
     def set_decodings(self, decodings: dict[str, float]) -> None:
@@ -113,6 +114,16 @@ def fake_completions(checkpoint: Path, requests: Sequence[Any], experiment: Any)
         knows = hashlib.sha256(f"{weights}{request.seed}{request.temperature}".encode()).digest()[0] % 2
         answer = request.recipe.render(blanked(request.task), encoder).answer
         yield index, Completion(answer if knows else "no grid", -1.0, 5)
+
+
+def fake_scores(
+    checkpoint: Path, views: Sequence[Any], experiment: Any
+) -> Iterator[tuple[int, list[tuple[float, int]]]]:
+    """Others for other weights, prompts and answers, the last view first."""
+    weights = (checkpoint / "model.safetensors").read_text()
+    for index, view in reversed(list(enumerate(views))):
+        digests = [hashlib.sha256(f"{weights}{view.prompt}{answer}".encode()).digest() for answer in view.answers]
+        yield index, [(-float(digest[0]), len(answer)) for digest, answer in zip(digests, view.answers, strict=True)]
 
 
 def a_project(data: Path, patch: pytest.MonkeyPatch) -> SmallProject:

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from arc_pipeline.arc.evaluation.metrics import BY_NAME
+from arc_pipeline.arc.evaluation.metrics import METRICS, metric_names
 from arc_pipeline.arc.evaluation.results import SHOWN_METRICS
 from arc_pipeline.report.contents import Contents, Picture, read_contents
 from arc_pipeline.report.leaderboard import Entry, Origin
@@ -122,7 +122,7 @@ def test_the_contents_are_what_the_store_has(tmp_path: Path) -> None:
     store = Store(tmp_path)
     assert read_contents(store, ["one"]) == Contents({}, [], {}, {})
     row = {"experiment": "one", "dataset": "ten", "decoding": "t0.0", "temperature": 0.0, "n": 2, "best": []}
-    row |= dict.fromkeys(BY_NAME, 0.5) | {"intervals": {name: [0.0, 1.0] for name in SHOWN_METRICS}}
+    row |= dict.fromkeys(metric_names(METRICS), 0.5) | {"intervals": {name: [0.0, 1.0] for name in SHOWN_METRICS}}
     row |= {
         "planned": 4,
         "answered": 4,

@@ -11,13 +11,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from arc_pipeline.arc.evaluation.bootstrap import TASK_KEY, paired_difference, winner
-from arc_pipeline.arc.evaluation.metrics import BY_NAME, SHOWN_METRICS, TASK_METRICS
+from arc_pipeline.arc.evaluation.metrics import (
+    BY_NAME,
+    RANKED_METRICS,
+    SHOWN_METRICS,
+    TASK_METRICS,
+    metric_names,
+    ranked_in,
+)
 from arc_pipeline.errors import Fault, FaultyInput
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 NAMED_AT_MOST = 10
+COMPARED = (*TASK_METRICS, *metric_names(RANKED_METRICS))
 # what says whose metrics a row of tasks has
 ROW_KEY = ["experiment", "decoding", "dataset"]
 GAINED = tuple(name for name in SHOWN_METRICS if not BY_NAME[name].depends_on_n)
@@ -68,8 +76,8 @@ class Comparison:
 
 def compare_tasks(a: "DataFrame", b: "DataFrame", metric: str = "vote_2", seed: int = 0) -> Comparison:
     """`b` against `a`, each with one row a task: `dataset`, `task_id`, `n` and metrics."""
-    if metric not in TASK_METRICS:
-        raise ValueError(f"a metric is one of {', '.join(TASK_METRICS)}, found {metric!r}")
+    if metric not in COMPARED:
+        raise ValueError(f"a metric is one of {', '.join(COMPARED)}, found {metric!r}")
     both = _common_tasks(a, b, metric)
     of_a, of_b = (both[TASK_KEY].assign(**{metric: both[f"{metric}_{side}"]}) for side in "ab")
     difference, low, high = paired_difference(of_b, of_a, metric, seed=seed)
@@ -126,9 +134,10 @@ def best_metrics(results: "DataFrame", per_task: "DataFrame", compete: Sequence[
     """
     best: list[list[str]] = [[] for _ in range(len(results))]
     rows = results.reset_index(drop=True)
-    for metric in SHOWN_METRICS:
+    for metric in (*SHOWN_METRICS, *ranked_in(results)):
         of_tasks = per_task.pivot(index="task_id", columns=ROW_KEY, values=metric)
-        for _, group in rows.groupby([*compete, *(["n"] if BY_NAME[metric].depends_on_n else [])]):
+        competing = rows[rows[metric].notna()]
+        for _, group in competing.groupby([*compete, *(["n"] if BY_NAME[metric].depends_on_n else [])]):
             values = of_tasks[[*group[ROW_KEY].itertuples(index=False, name=None)]].dropna(how="all")
             # rows over different tasks are not compared
             if not values.isna().to_numpy().any():
@@ -157,3 +166,21 @@ def _gains(key: Sequence[str], trained: dict[str, str], of_row: "dict[tuple[str,
         comparison = compare_tasks(of_row[start, *place], of_row[experiment, *place], metric)
         said = [comparison.means(), comparison.gain(), *comparison.reservations()]
         yield f"{experiment} against its start {start}: {'; '.join(said)}"
+
+
+def gains_of_rankings(results: "DataFrame", per_task: "DataFrame") -> list[list[str]]:
+    """For each row of results with scored candidates, in words, the difference of each other ranking's metric from
+    vote_2 over the same tasks and candidates, with its 95 % interval (paired bootstrap). `per_task` as above."""
+    of_row = dict([*per_task.groupby(ROW_KEY)])
+    return [[*_gains_of_rankings(key, of_row)] for key in results[ROW_KEY].itertuples(index=False, name=None)]
+
+
+def _gains_of_rankings(key: tuple[str, ...], of_row: "dict[tuple[str, ...], DataFrame]") -> Iterator[str]:
+    if key not in of_row:
+        return
+    tasks = of_row[key]
+    for metric in ranked_in(tasks.dropna(axis="columns")):
+        before, after = (tasks[TASK_KEY].assign(solved=tasks[name]) for name in ("vote_2", metric))
+        difference, low, high = paired_difference(after, before, "solved")
+        interval = f"95 % interval {_points(low)} to {_points(high)}"
+        yield f"{key[0]}: {metric} against vote_2: {_points(difference)} points, {interval}"

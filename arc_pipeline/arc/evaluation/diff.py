@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from arc_pipeline.arc.evaluation.comparison import Comparison, compare_tasks
-from arc_pipeline.arc.evaluation.metrics import TASK_METRICS
+from arc_pipeline.arc.evaluation.comparison import COMPARED, Comparison, compare_tasks
+from arc_pipeline.arc.evaluation.metrics import BY_NAME
 from arc_pipeline.arc.evaluation.results import PER_TASK, refuse_outdated
 from arc_pipeline.arc.names import did_you_mean_or_all
 from arc_pipeline.errors import ArcPipelineError, MissingArtefact
@@ -47,8 +47,8 @@ class Side:
 
 def compare_experiments(store: Store, a: Side, b: Side, metric: str = "vote_2") -> dict[str, Any]:
     """JSON: `config`, `data`, `code` in words, and `tasks`, the fields of a Comparison of b against a."""
-    if metric not in TASK_METRICS:
-        raise ArcPipelineError(f"unknown metric {metric!r}{did_you_mean_or_all(metric, TASK_METRICS)}")
+    if metric not in COMPARED:
+        raise ArcPipelineError(f"unknown metric {metric!r}{did_you_mean_or_all(metric, COMPARED)}")
     old, new = a.by_asset(store), b.by_asset(store)
     shared = [asset for asset in new if asset in old]
     return {
@@ -85,6 +85,9 @@ def _per_task(store: Store, side: Side, metric: str) -> "DataFrame":
     if not store.is_kept(record):
         raise MissingArtefact(f"the files of {side.artefact}@{side.version} are not kept any more")
     table = read_table(store.open(record), PER_TASK)
+    if BY_NAME[metric].ranking and metric not in table.column_names:
+        to_do = "set predict: {score_views: 8} in its file and refresh it, or choose another --metric"
+        raise ArcPipelineError(f"{side.artefact} has no {metric}, for its candidates were not scored; {to_do}")
     # a kept version is not made again
     if side.version:
         refuse_outdated(table, f"{side.artefact}@{side.version}", [metric], "choose another --metric")

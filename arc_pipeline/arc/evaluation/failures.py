@@ -3,6 +3,7 @@
 Knows only predictions, attempts and true outputs; pictures of the grids are made in the report.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,18 @@ import pyarrow.compute as pc
 
 from arc_pipeline.arc.evaluation.metric_tables import answered_counts, planned_truths
 from arc_pipeline.arc.evaluation.metrics import wrong_cells
-from arc_pipeline.arc.evaluation.voting import ATTEMPT_NAMES, PAIR_COLUMNS, RankedCandidate, ranked_by_pair
+from arc_pipeline.arc.evaluation.selection import Scores
+from arc_pipeline.arc.evaluation.voting import (
+    ATTEMPT_NAMES,
+    PAIR_COLUMNS,
+    RANKINGS,
+    VOTES,
+    PairKey,
+    RankedCandidate,
+    pair_keys,
+    ranked_by_pair,
+    rankings_of,
+)
 from arc_pipeline.arc.names import did_you_mean_or_all
 from arc_pipeline.arc.tasks.task import Grid, Task
 from arc_pipeline.errors import ArcPipelineError
@@ -31,22 +43,75 @@ FAILURES_SCHEMA = pa.schema(
         ("n_decoded", pa.int32()),
     ]
 )
+SCORED_FIELDS = [
+    ("score_rank_of_truth", pa.int32()),
+    ("both_rank_of_truth", pa.int32()),
+    ("top_score", pa.float64()),
+    ("score_of_truth", pa.float64()),
+    ("logprobs_of_truth", pa.list_(pa.float64())),
+]
 
 
 def failures_table(
-    predictions: pa.Table, attempts: pa.Table, tasks_by_dataset: Mapping[str, Sequence[Task]]
+    predictions: pa.Table,
+    attempts: pa.Table,
+    tasks_by_dataset: Mapping[str, Sequence[Task]],
+    solution_scores: Scores | None = None,
 ) -> pa.Table:
     """One row for every planned test pair, solved ones too; see FAILURES_SCHEMA.
 
     `wrong_cells` belongs to `wrong_pixels`: those of the best-ranked candidate of the right size. `rank_of_truth` is
-    null where no candidate is exact.
+    null where no candidate is exact. Where candidates are scored there are SCORED_FIELDS too: scores are sums of
+    log-probabilities over the views, `top_score` the highest of a candidate.
     """
     answered, ranked = answered_counts(predictions), ranked_by_pair(attempts)
+    others = {name: ranked_by_pair(attempts, name) for name in rankings_of(attempts) if name != VOTES}
+    top_scores = _top_scores(attempts) if others else {}
     rows = [
-        dict(zip(PAIR_COLUMNS, key, strict=True)) | failure(ranked.get(key, []), truth, answered[key])
+        dict(zip(PAIR_COLUMNS, key, strict=True))
+        | failure(ranked.get(key, []), truth, answered[key])
+        | {f"{name}_rank_of_truth": _rank_of(truth, by_pair.get(key, [])) for name, by_pair in others.items()}
+        | {"top_score": top_scores.get(key)}
+        | _of_truth(truth, (solution_scores or {}).get(key, {}))
         for key, truth in planned_truths(tasks_by_dataset).items()
     ]
-    return pa.Table.from_pylist(rows, schema=FAILURES_SCHEMA)
+    return pa.Table.from_pylist(
+        rows, schema=pa.schema([*FAILURES_SCHEMA, *SCORED_FIELDS]) if others else FAILURES_SCHEMA
+    )
+
+
+def _top_scores(attempts: pa.Table) -> dict[PairKey, float]:
+    best = attempts.filter(pc.equal(attempts["score_rank"], 1))
+    return dict(zip(pair_keys(best), best["score"].to_pylist(), strict=True))
+
+
+def _rank_of(truth: Grid, ranked: Sequence[RankedCandidate]) -> int | None:
+    return next((place for place, one in enumerate(ranked, start=1) if one.grid == truth), None)
+
+
+def _of_truth(truth: Grid, scores: Mapping[Grid, Sequence[float]]) -> dict[str, Any]:
+    if truth not in scores:
+        return {}
+    return {"score_of_truth": math.fsum(scores[truth]), "logprobs_of_truth": list(scores[truth])}
+
+
+def loss_counts(table: pa.Table) -> dict[str, int]:
+    """How many test pairs of a table of failures were lost in which way: `not_found`, no candidate is right, and of
+    these `not_found_but_likelier`: the right output has a higher score than every candidate; `not_chosen`: found, but
+    not among the attempts by votes, and of these `chosen_by_score` and `chosen_by_both`."""
+    rows = table.filter(pc.field("reason") != "solved").to_pylist()
+    missed, lost = ([row for row in rows if (row["rank_of_truth"] is None) is missing] for missing in (True, False))
+    likelier = [row for row in missed if row.get("score_of_truth") is not None]
+    counts = {
+        "not_found": len(missed),
+        "not_found_but_likelier": sum(row["score_of_truth"] > (row["top_score"] or -math.inf) for row in likelier),
+        "not_chosen": len(lost),
+    }
+    ranks = {name: [row.get(f"{name}_rank_of_truth") for row in lost] for name in RANKINGS if name != VOTES}
+    return counts | {
+        f"chosen_by_{name}": sum(rank is not None and rank <= len(ATTEMPT_NAMES) for rank in of_rows)
+        for name, of_rows in ranks.items()
+    }
 
 
 def failure(ranked: Sequence[RankedCandidate], truth: Grid, answered: int) -> dict[str, Any]:

@@ -17,18 +17,23 @@ from arc_pipeline.arc.evaluation.metrics import (
     BY_NAME,
     METRICS,
     PAIR_METRICS,
+    RANKED_METRICS,
     TASK_METRICS,
     Metric,
     ScoredPair,
+    ranked_in,
     wrong_cells,
 )
 from arc_pipeline.arc.evaluation.voting import (
+    ATTEMPT_NAMES,
     PAIR_COLUMNS,
+    VOTES,
     PairKey,
     RankedCandidate,
     pair_keys,
     pair_name,
     ranked_by_pair,
+    rankings_of,
 )
 from arc_pipeline.arc.tasks.solutions import known_outputs
 from arc_pipeline.arc.tasks.task import Grid, Task
@@ -46,19 +51,25 @@ def per_pair(
     predictions: pa.Table, attempts: pa.Table, tasks_by_dataset: Mapping[str, Sequence[Task]], planned: int
 ) -> pa.Table:
     """One row for every planned test pair whose output is known, with predictions or not; `attempts` is
-    attempts_table(predictions)."""
+    attempts_table(predictions), or that with other ranks, of which RANKED_METRICS are then columns."""
     truths = planned_truths(tasks_by_dataset)
     predictions, attempts = (without_unknown(table, tasks_by_dataset) for table in (predictions, attempts))
     answered, ranked = answered_counts(predictions), ranked_by_pair(attempts)
+    others = {name: ranked_by_pair(attempts, name) for name in rankings_of(attempts) if name != VOTES}
     if faults := [*_count_faults(predictions, truths, planned), *_vote_faults(predictions, ranked)]:
         raise FaultyInput(faults)
     rows = [
         dict(zip(PAIR_COLUMNS, key, strict=True))
         | {"n": planned, "answered": answered[key]}
-        | _pair_metrics(ranked.get(key, []), truth, planned)
+        | _pair_metrics(
+            ranked.get(key, []), {name: by_pair.get(key, []) for name, by_pair in others.items()}, truth, planned
+        )
         for key, truth in truths.items()
     ]
-    return pa.Table.from_pylist(rows, schema=PER_PAIR_SCHEMA)
+    schema = PER_PAIR_SCHEMA
+    for each in RANKED_METRICS:
+        schema = schema.append(pa.field(each.name, pa.float64())) if each.ranking in others else schema
+    return pa.Table.from_pylist(rows, schema=schema)
 
 
 def planned_truths(tasks_by_dataset: Mapping[str, Sequence[Task]]) -> dict[PairKey, Grid]:
@@ -80,7 +91,9 @@ def without_unknown(table: pa.Table, tasks_by_dataset: Mapping[str, Sequence[Tas
         for index, pair in enumerate(task.test)
         if not pair.output
     }
-    return table.filter([key not in unknown for key in pair_keys(table)]) if unknown else table
+    if not unknown:
+        return table
+    return table.filter(pa.array([key not in unknown for key in pair_keys(table)], pa.bool_()))
 
 
 def answered_counts(predictions: pa.Table) -> Counter[PairKey]:
@@ -106,18 +119,27 @@ def _vote_faults(predictions: pa.Table, ranked: Mapping[PairKey, Sequence[Ranked
             yield Fault("attempts", pair_name(key), problem, f"{votes} votes")
 
 
-def _pair_metrics(ranked: Sequence[RankedCandidate], truth: Grid, planned: int) -> dict[str, float]:
+def _pair_metrics(
+    ranked: Sequence[RankedCandidate], others: Mapping[str, Sequence[RankedCandidate]], truth: Grid, planned: int
+) -> dict[str, float]:
+    """`others`: the same candidates by other rankings, best first."""
     votes = tuple(one.votes for one in ranked)
     wrong = tuple(wrong_cells(one.grid, truth) for one in ranked)
-    pair = ScoredPair(votes, wrong, len(truth) * len(truth[0]), planned)
-    return {"decoded": sum(votes)} | {name: BY_NAME[name].formula(pair) for name in PAIR_METRICS}
+    chosen = {
+        name: tuple(wrong_cells(one.grid, truth) for one in ordered[: len(ATTEMPT_NAMES)])
+        for name, ordered in others.items()
+    }
+    pair = ScoredPair(votes, wrong, len(truth) * len(truth[0]), planned, chosen)
+    metrics = [BY_NAME[name] for name in PAIR_METRICS] + [each for each in RANKED_METRICS if each.ranking in chosen]
+    return {"decoded": sum(votes)} | {each.name: each.formula(pair) for each in metrics}
 
 
 def per_task(per_pair: pa.Table) -> pa.Table:
-    """One row a task: how many test pairs and candidates it has, and TASK_METRICS."""
+    """One row a task: how many test pairs and candidates it has, TASK_METRICS, and what the pairs have of
+    RANKED_METRICS."""
     columns = {"test_pairs": ("test_index", "count"), "n": ("n", "max"), "planned": ("n", "sum")}
     columns |= {name: (name, "sum") for name in ("answered", "decoded")}
-    columns |= {name: (name, "mean") for name in PAIR_METRICS}
+    columns |= {name: (name, "mean") for name in (*PAIR_METRICS, *ranked_in(per_pair.column_names))}
     columns |= {name: (BY_NAME[name].of, "list") for name in TASK_METRICS if name not in PAIR_METRICS}
     # threads would lose the order of the tasks
     groups = per_pair.group_by(["dataset", "task_id"], use_threads=False).aggregate([*dict.fromkeys(columns.values())])
@@ -134,7 +156,7 @@ def _of_tasks(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
 
 def aggregate(per_task: pa.Table, per_pair: pa.Table, seed: int = 0) -> list[dict[str, Any]]:
     """One row a dataset: `n` candidates a test pair; `planned`, `answered`, `decoded` candidates over all test pairs;
-    METRICS; `intervals`, {metric: [low, high]}, 95 %.
+    METRICS and those of RANKED_METRICS that the tasks have; `intervals`, {metric: [low, high]}, 95 %.
     """
     datasets = per_task.column("dataset").unique().to_pylist()
     return [_dataset_row(name, _of(per_task, name), _of(per_pair, name), seed) for name in datasets]
@@ -149,7 +171,8 @@ def _dataset_row(dataset: str, tasks: pa.Table, pairs: pa.Table, seed: int) -> d
     row |= {"tasks": tasks.num_rows, "test_pairs": pairs.num_rows}
     row |= {"planned": pc.sum(pairs.column("n")).as_py()}
     row |= {name: pc.sum(pairs.column(name)).as_py() for name in ("answered", "decoded")}
-    values = {each.name: _values_and_sizes(each, tasks) for each in METRICS}
+    metrics = [*METRICS, *(BY_NAME[name] for name in ranked_in(tasks.column_names))]
+    values = {each.name: _values_and_sizes(each, tasks) for each in metrics}
     return row | means_and_intervals(resampled(tasks.num_rows, seed), values)
 
 

@@ -5,8 +5,8 @@ The denominator is what was planned: a candidate that is undecodable or missing,
 as wrong and `unanswered`. Knows nothing of tables, experiments or files.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from operator import ne
 from typing import Any, Literal
 
@@ -35,6 +35,8 @@ class Metric:
     at_temperatures: bool = False
     # pass_n: comparable only at the same n, with which its title is written
     depends_on_n: bool = False
+    # the ranking that it needs beside votes; tables of candidates that were not ranked so lack it
+    ranking: str = ""
 
     @property
     def description(self) -> str:
@@ -61,12 +63,14 @@ class ScoredPair:
     """The distinct grids for one test pair, best rank first, against its true output of `cells` cells.
 
     `votes` and `wrong` have one entry a grid; a grid has None wrong cells if its shape is not that of the truth.
+    `chosen`: the wrong cells of the two attempts by each other ranking that there is.
     """
 
     votes: tuple[int, ...]
     wrong: tuple[int | None, ...]
     cells: int
     planned: int
+    chosen: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
 
     def right_size(self) -> list[tuple[int, int]]:
         """(votes, wrong cells) of the grids whose shape is right."""
@@ -116,6 +120,20 @@ def vote_2(pair: ScoredPair) -> float:
     return float(0 in pair.wrong[:2])
 
 
+@metric("score_2", shown=True, at_temperatures=True, ranking="score")
+def score_2(pair: ScoredPair) -> float:
+    """Share of test pairs, averaged within tasks, with the right grid among the two that are likeliest under all views:
+    by the product of their probabilities."""
+    return float(0 in pair.chosen["score"])
+
+
+@metric("both_2", shown=True, at_temperatures=True, ranking="both")
+def both_2(pair: ScoredPair) -> float:
+    """Share of test pairs, averaged within tasks, with the right grid among the two with the highest product of votes
+    and mean probability (geometric, over the views)."""
+    return float(0 in pair.chosen["both"])
+
+
 @metric("task_score", level="task", of="vote_2")
 def task_score(solved: Sequence[float]) -> float:
     """Official score: share of a task's test pairs solved within two attempts, averaged over tasks."""
@@ -139,6 +157,8 @@ METRICS: tuple[Metric, ...] = (
     *(accuracy, correct_size, correct_pixels, unanswered, pass_n, vote_1, vote_2),
     *(task_score, task_solved, pair_score),
 )
+# of candidates that were ranked by more than votes: the tables of others lack them
+RANKED_METRICS: tuple[Metric, ...] = (score_2, both_2)
 
 
 def metric_names(metrics: Iterable[Metric]) -> tuple[str, ...]:
@@ -151,7 +171,13 @@ def in_tables(metrics: Iterable[Metric]) -> list[Metric]:
     return sorted(metrics, key=lambda each: each.place)
 
 
-BY_NAME = {each.name: each for each in METRICS}
+def ranked_in(columns: Iterable[Hashable]) -> tuple[str, ...]:
+    """The names of RANKED_METRICS that are among columns."""
+    there = set(columns)
+    return tuple(each.name for each in RANKED_METRICS if each.name in there)
+
+
+BY_NAME = {each.name: each for each in (*METRICS, *RANKED_METRICS)}
 PAIR_METRICS = metric_names(each for each in METRICS if each.level == "pair")
 TASK_METRICS = metric_names(each for each in METRICS if each.level != "dataset")
 SHOWN_METRICS = metric_names(each for each in in_tables(METRICS) if each.shown)

@@ -1,11 +1,11 @@
 """Metrics against the number of predictions: what fewer candidates of the same test pairs would have given.
 
-accuracy and pass_n are the exact means over all subsets of the candidates, vote_2 the mean over some of them, drawn by
-a seed. Knows nothing of experiments, temperatures or files.
+accuracy and pass_n are the exact means over all subsets of the candidates, vote_2, and score_2 of scored candidates,
+the mean over some of them, drawn by a seed. Knows nothing of experiments, temperatures or files.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from math import comb
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from arc_pipeline.arc.evaluation.bootstrap import Floats, means_and_intervals, resampled
 from arc_pipeline.arc.evaluation.metric_tables import planned_truths
+from arc_pipeline.arc.evaluation.selection import Scores
 from arc_pipeline.arc.evaluation.voting import ATTEMPT_NAMES, Candidate, candidates_by_pair
 from arc_pipeline.arc.tasks.task import Grid, Task
 
@@ -31,14 +32,20 @@ def subset_sizes(planned: int) -> list[int]:
 
 
 def by_predictions(
-    predictions: pa.Table, tasks_by_dataset: Mapping[str, Sequence[Task]], planned: int, seed: int = 0
+    predictions: pa.Table,
+    tasks_by_dataset: Mapping[str, Sequence[Task]],
+    planned: int,
+    scores: Scores | None = None,
+    seed: int = 0,
 ) -> list[dict[str, Any]]:
-    """One row a dataset and number `n` of candidates: CURVE_METRICS, `intervals` of 95 %, and `tasks`."""
+    """One row a dataset and number `n` of candidates: CURVE_METRICS, with scores also score_2, `intervals` of 95 %, and
+    `tasks`."""
     candidates, truths = candidates_by_pair(predictions), planned_truths(tasks_by_dataset)
     orders = np.random.default_rng(seed).permuted(np.tile(np.arange(planned), (SUBSETS, 1)), axis=1)
     of_task: dict[tuple[str, str], list[Floats]] = {}
     for key, truth in truths.items():
-        of_task.setdefault(key[:2], []).append(pair_curve(candidates.get(key, []), truth, orders))
+        known = None if scores is None else scores.get(key, {})
+        of_task.setdefault(key[:2], []).append(pair_curve(candidates.get(key, []), truth, orders, known))
     means = {key: np.mean(curves, axis=0) for key, curves in of_task.items()}
     return [row for dataset in tasks_by_dataset for row in _rows(dataset, means, planned, seed)]
 
@@ -49,22 +56,49 @@ def _rows(dataset: str, means: Mapping[tuple[str, str], Floats], planned: int, s
         return
     weights, ones = resampled(len(values), seed), np.ones(len(values))
     for place, size in enumerate(subset_sizes(planned)):
-        of_metrics = {name: (values[:, place, i], ones) for i, name in enumerate(CURVE_METRICS)}
+        names = [*CURVE_METRICS, "score_2"][: values.shape[2]]
+        of_metrics = {name: (values[:, place, i], ones) for i, name in enumerate(names)}
         yield {"dataset": dataset, "n": size, "tasks": len(values)} | means_and_intervals(weights, of_metrics)
 
 
-def pair_curve(candidates: Sequence[Candidate], truth: Grid, orders: Ints) -> Floats:
-    """CURVE_METRICS of one test pair, a row a subset size; `orders` has one order of all planned candidates a row."""
+def pair_curve(
+    candidates: Sequence[Candidate], truth: Grid, orders: Ints, scores: Mapping[Grid, Sequence[float]] | None = None
+) -> Floats:
+    """CURVE_METRICS of one test pair, a row a subset size; `orders` has one order of all planned candidates a row.
+
+    `scores`: of each grid its log-probability under each view; with them, score_2 is one more column.
+    """
     planned = orders.shape[1]
     right = sum(candidate.grid == truth for candidate in candidates)
     passed = [expected_pass_n(right, planned, size) for size in subset_sizes(planned)]
-    votes = vote_shares(candidates, truth, orders) if right else [0.0] * len(passed)
-    return np.array([[right / planned, *shares] for shares in zip(passed, votes, strict=True)])
+    columns = [[right / planned] * len(passed), passed, vote_shares(candidates, truth, orders) if right else None]
+    if scores is not None:
+        columns.append(score_shares(candidates, truth, orders, scores) if right else None)
+    return np.array([column or [0.0] * len(passed) for column in columns]).T
+
+
+def score_shares(
+    candidates: Sequence[Candidate], truth: Grid, orders: Ints, scores: Mapping[Grid, Sequence[float]]
+) -> list[float]:
+    """For each subset size in how many orders the truth is among the first so many candidates, and among the two
+    likeliest of these."""
+    sums = {grid: math.fsum(logprobs) for grid, logprobs in scores.items()}
+    likelier = {grid for grid, total in sums.items() if total > sums[truth]}
+    grids = [truth, *likelier]
+    planned = orders.shape[1]
+    is_grid = np.zeros((planned, len(grids)), dtype=bool)
+    for place, candidate in enumerate(sorted(candidates, key=lambda one: one.candidate_index)):
+        if candidate.grid in grids:
+            is_grid[place, grids.index(candidate.grid)] = True
+    last = np.array(subset_sizes(planned)) - 1
+    found = np.array([np.logical_or.accumulate(is_grid[order], axis=0)[last] for order in orders])
+    won = found[:, :, 0] & (found[:, :, 1:].sum(axis=2) < len(ATTEMPT_NAMES))
+    return [float(share) for share in won.mean(axis=0)]
 
 
 def expected_pass_n(right: int, planned: int, size: int) -> float:
     """The share of subsets of this size, of `planned` candidates, that have one of the `right` ones."""
-    return 1 - comb(planned - right, size) / comb(planned, size)
+    return 1 - math.comb(planned - right, size) / math.comb(planned, size)
 
 
 def vote_shares(candidates: Sequence[Candidate], truth: Grid, orders: Ints) -> list[float]:

@@ -19,6 +19,7 @@ from arc_pipeline.arc.evaluation.metrics import (
     TEMPERATURE_METRICS,
     in_tables,
     metric_names,
+    ranked_in,
 )
 from arc_pipeline.arc.names import did_you_mean_or_all
 from arc_pipeline.errors import ArcPipelineError
@@ -89,6 +90,12 @@ def marked(table: pa.Table, stale: Collection[str]) -> pa.Table:
     return table.append_column("stale", pa.array([trace in stale for trace in table["trace"].to_pylist()], pa.bool_()))
 
 
+def with_ranked(columns: Sequence[str], table: pa.Table) -> list[str]:
+    """Columns of tables of metrics, and those of RANKED_METRICS that a table has, after vote_2."""
+    place = [*columns].index("vote_2") + 1
+    return [*columns[:place], *ranked_in(table.column_names), *columns[place:]]
+
+
 def refuse_outdated(
     table: pa.Table, what: str, needed: Sequence[str], to_do: str = "run: arc-pipeline refresh"
 ) -> None:
@@ -115,7 +122,8 @@ def frame_of(table: pa.Table) -> "DataFrame":
         columns[field.name] = pd.Series(column.to_pylist(), dtype=object) if is_list else column.to_pandas()
         if intervals and field.name in intervals[0]:
             for place, end in enumerate(("low", "high")):
-                columns[f"{field.name}_{end}"] = pd.Series([bounds[field.name][place] for bounds in intervals])
+                ends = [bounds[field.name][place] if bounds[field.name] else None for bounds in intervals]
+                columns[f"{field.name}_{end}"] = pd.Series(ends, dtype="float64")
     return pd.DataFrame(columns)
 
 

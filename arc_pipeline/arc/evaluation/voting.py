@@ -31,6 +31,9 @@ ATTEMPTS_SCHEMA = pa.schema(
         ("first_candidate_index", pa.int32()),
     ]
 )
+VOTES = "vote"
+# how candidates can be ranked -> the column of an attempts table, of which only the first is always there
+RANKINGS = {VOTES: "rank", "score": "score_rank", "both": "both_rank"}
 ATTEMPT_NAMES = ("attempt_1", "attempt_2")
 FILLER: Grid = ((0,),)
 
@@ -133,10 +136,10 @@ def grids(column: pa.ChunkedArray) -> list[Grid | None]:
     return [tuple(rows[start:end]) if ok else None for ok, (start, end) in zip(valid, spans, strict=True)]
 
 
-def ranked_by_pair(attempts: pa.Table) -> dict[PairKey, list[RankedCandidate]]:
-    """The rows of an attempts table by test pair, best rank first."""
+def ranked_by_pair(attempts: pa.Table, ranking: str = VOTES) -> dict[PairKey, list[RankedCandidate]]:
+    """The rows of an attempts table by test pair, best rank first, by one of RANKINGS."""
     names = ("votes", "mean_logprob", "first_candidate_index")
-    ordered = attempts.sort_by("rank")
+    ordered = attempts.sort_by(RANKINGS[ranking])
     ranked: dict[PairKey, list[RankedCandidate]] = defaultdict(list)
     values = (ordered.column(name).to_pylist() for name in names)
     for key, *fields in zip(pair_keys(ordered), grids(ordered.column("grid")), *values, strict=True):
@@ -144,9 +147,17 @@ def ranked_by_pair(attempts: pa.Table) -> dict[PairKey, list[RankedCandidate]]:
     return dict(ranked)
 
 
-def submission(attempts: pa.Table, tasks: Sequence[Task], dataset: str) -> dict[str, list[dict[str, list[list[int]]]]]:
+def rankings_of(attempts: pa.Table) -> list[str]:
+    """Those of RANKINGS that an attempts table has."""
+    return [ranking for ranking, column in RANKINGS.items() if column in attempts.column_names]
+
+
+def submission(
+    attempts: pa.Table, tasks: Sequence[Task], dataset: str, ranking: str = VOTES
+) -> dict[str, list[dict[str, list[list[int]]]]]:
     """Kaggle's format: every task, every test pair in order, both attempts; FILLER where there is no candidate."""
-    ranked = ranked_by_pair(attempts.filter(pc.less_equal(attempts.column("rank"), len(ATTEMPT_NAMES))))
+    chosen = attempts.filter(pc.less_equal(attempts.column(RANKINGS[ranking]), len(ATTEMPT_NAMES)))
+    ranked = ranked_by_pair(chosen, ranking)
     return {
         task.task_id: [_entry(ranked.get((dataset, task.task_id, index), [])) for index in range(len(task.test))]
         for task in tasks

@@ -128,8 +128,11 @@ def completions_code() -> str:
 
 
 @uncounted("tells how far the run is")
-def progress(context: dg.AssetExecutionContext, kept: int, total: int) -> Callable[[int], None]:
-    """Logs how many prompts are completed and how long the rest will take, every few seconds and at the end.
+def progress(
+    context: dg.AssetExecutionContext, kept: int, total: int, what: str = "prompts completed"
+) -> Callable[[int], None]:
+    """Logs how many prompts are completed, or what else is done, and how long the rest will take, every few seconds
+    and at the end.
 
     The time until the first one is done says nothing of the others: the model is loaded, and prompts are begun together
     that end one after the other. So the rest is told from the speed since then, when some seconds have shown it.
@@ -145,7 +148,7 @@ def progress(context: dg.AssetExecutionContext, kept: int, total: int) -> Callab
             last = now
             is_known = done > 1 and now - first >= REPORT_EVERY_SECONDS / 2
             words = f", {readable_duration((now - first) / (done - 1) * left)} left" if left and is_known else ""
-            context.log.info(f"{done:,}/{total - kept:,} prompts completed{words}{before}")
+            context.log.info(f"{done:,}/{total - kept:,} {what}{words}{before}")
 
     return report
 

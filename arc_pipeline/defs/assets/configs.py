@@ -4,11 +4,14 @@ import dagster as dg
 
 from arc_pipeline.defs import declare
 from arc_pipeline.defs.config_versions import CONFIG_FIELDS, config_version
+from arc_pipeline.defs.partitions import Partitioning
 from arc_pipeline.defs.workspace import Workspace
 
 
-def _config(name: str, group: str, description: str, kind: str = "yaml") -> declare.DeclaredAsset:
-    @declare.asset(group, "experiment", kinds={kind}, automation=None, entry=None, name=name, description=description)
+def _config(
+    name: str, group: str, description: str, kind: str = "yaml", by: Partitioning = "experiment"
+) -> declare.DeclaredAsset:
+    @declare.asset(group, by, kinds={kind}, automation=None, entry=None, name=name, description=description)
     def config(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
         with workspace.making(context) as making:
             experiment = making.experiment
@@ -32,6 +35,12 @@ prediction_config = _config(
 )
 curve_config = _config(
     "curve_config", "evaluation", "The steps of the training at which an experiment's metrics are measured as well."
+)
+scoring_config = _config(
+    "scoring_config",
+    "evaluation",
+    "The fields of the experiment file that say under which views candidates are scored.",
+    by="scored",
 )
 initial_weights = _config(
     "initial_weights",

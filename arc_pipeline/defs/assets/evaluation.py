@@ -9,7 +9,8 @@ import pyarrow as pa
 from arc_pipeline.arc.evaluation.metric_tables import aggregate, per_pair, per_task
 from arc_pipeline.arc.evaluation.metrics import BY_NAME, TASK_METRICS
 from arc_pipeline.arc.evaluation.results import PER_TASK, frame_of, refuse_outdated, settings
-from arc_pipeline.arc.evaluation.voting import attempts_table, submission
+from arc_pipeline.arc.evaluation.selection import stored_scores, with_score_ranks
+from arc_pipeline.arc.evaluation.voting import VOTES, attempts_table, rankings_of, submission
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.candidates import candidates_table
 from arc_pipeline.arc.prediction.requests import DECODINGS, candidate_requests
@@ -25,9 +26,11 @@ from arc_pipeline.defs.assets.prediction import (
     predictions,
     without_solutions,
 )
+from arc_pipeline.defs.assets.scoring import scores
 from arc_pipeline.defs.assets.training import checkpoint
 from arc_pipeline.defs.making import Making
 from arc_pipeline.defs.metadata import markdown_metadata
+from arc_pipeline.defs.partitions import same_candidate
 from arc_pipeline.defs.workspace import Workspace
 from arc_pipeline.machine.accelerator import POOL
 from arc_pipeline.report.charts.curves import draw_over_steps
@@ -41,15 +44,26 @@ Result = dg.MaterializeResult[None]
 PLOTTED = ("accuracy", "correct_pixels", "pass_n", "vote_2", "task_score")
 
 
-@declare.asset(group="evaluation", by="candidate", deps=[predictions, evaluation_tasks], kinds={"parquet", "json"})
+@declare.asset(
+    group="evaluation",
+    by="candidate",
+    deps=[predictions, evaluation_tasks, scores.mapped(same_candidate)],
+    kinds={"parquet", "json"},
+)
 def attempts(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
-    """Candidates ranked by votes, and for each dataset the submission.json that they make."""
+    """Candidates ranked by votes, where they are scored by probability too, and for each dataset the submission.json
+    that they make; by score and by both together it is submission_score.json and submission_both.json."""
     with workspace.making(context) as making:
-        ranked = attempts_table(making.table("predictions", making.artefact.partition))
+        partition = making.artefact.partition
+        ranked = attempts_table(making.table("predictions", partition))
+        if making.experiment.predict.score_views:
+            ranked = with_score_ranks(ranked, stored_scores(making.table("scores", partition)))
         for dataset, found in evaluation_tasks_of(making).items():
             (making.directory / dataset).mkdir()
-            file = making.directory / dataset / "submission.json"
-            file.write_text(json.dumps(submission(ranked, found, dataset)))
+            for ranking in rankings_of(ranked):
+                name = "submission" if ranking == VOTES else f"submission_{ranking}"
+                file = making.directory / dataset / f"{name}.json"
+                file.write_text(json.dumps(submission(ranked, found, dataset, ranking)))
         return making.save_tables({"attempts": ranked}, metadata={"distinct_grids": ranked.num_rows})
 
 

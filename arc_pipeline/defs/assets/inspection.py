@@ -6,7 +6,8 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from arc_pipeline.arc.evaluation.failures import REASONS, failures_table, sorted_failures
+from arc_pipeline.arc.evaluation.failures import REASONS, failures_table, loss_counts, sorted_failures
+from arc_pipeline.arc.evaluation.selection import stored_scores
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.prompt_samples import prompt_samples_table
 from arc_pipeline.arc.rendering.encoder import parse_encoder
@@ -15,7 +16,9 @@ from arc_pipeline.defs import declare
 from arc_pipeline.defs.assets.configs import prediction_config
 from arc_pipeline.defs.assets.evaluation import attempts
 from arc_pipeline.defs.assets.prediction import evaluation_tasks, evaluation_tasks_of, predictions, without_solutions
+from arc_pipeline.defs.assets.scoring import solution_scores
 from arc_pipeline.defs.metadata import markdown_table
+from arc_pipeline.defs.partitions import scored_experiment
 from arc_pipeline.defs.workspace import Workspace
 from arc_pipeline.report.data_uris import markdown_images
 from arc_pipeline.report.grids.gallery import AnsweredPair, answered_pairs, gallery, worth_a_look
@@ -27,15 +30,22 @@ Result = dg.MaterializeResult[None]
 MOST_PICTURES, MOST_LINES = 6, 30
 
 
-@declare.asset(group="evaluation", by="experiment", deps=[predictions, attempts, evaluation_tasks])
+@declare.asset(
+    group="evaluation",
+    by="experiment",
+    deps=[predictions, attempts, evaluation_tasks, solution_scores.mapped(scored_experiment)],
+)
 def failures(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
-    """Why each test pair failed at each decoding: wrong size, wrong pixels, undecodable, or found but outvoted."""
+    """Why each test pair failed at each decoding: wrong size, wrong pixels, undecodable, or found but outvoted; how
+    likely the right output is to the model, where candidates are scored."""
     with workspace.making(context) as making:
         name, found = making.artefact.partition, evaluation_tasks_of(making)
+        is_scored = making.experiment.predict.score_views > 0
+        right = stored_scores(making.table("solution_scores", name)) if is_scored else None
         tables, pairs = {}, []
         for decoding in making.present("predictions", name):
             candidates, ranked = (making.table(each, f"{name}/{decoding}") for each in ("predictions", "attempts"))
-            tables[decoding] = failures_table(candidates, ranked, found)
+            tables[decoding] = failures_table(candidates, ranked, found, right)
             pairs.append(list(answered_pairs(found, candidates, ranked, f"{name}, {decoding}")))
         table = stacked("decoding", tables)
         return making.save_tables({"failures": table}, metadata=without_solutions(found) | shown_failures(table, pairs))
@@ -46,6 +56,7 @@ def shown_failures(table: pa.Table, pairs: list[list[AnsweredPair]]) -> dict[str
     """Metadata: how many pairs have each reason, the failed ones, and pictures of the first decoding's."""
     unsolved = sorted_failures(table.filter(pc.field("reason") != "solved")).to_pylist()
     counts = {reason: sum(row["reason"] == reason for row in unsolved) for reason in REASONS if reason != "solved"}
+    counts |= loss_counts(table)
     pictures = gallery(worth_a_look(pairs[0])[:MOST_PICTURES]) if pairs else []
     return {
         "unsolved": len(unsolved),

@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pyarrow as pa
 
-from arc_pipeline.arc.evaluation.comparison import gains_of_test_time_training
+from arc_pipeline.arc.evaluation.comparison import gains_of_rankings, gains_of_test_time_training
 from arc_pipeline.arc.evaluation.results import (
     COMPETE,
     DURATION_COLUMNS,
+    NEEDED,
     TEMPERATURE_COLUMNS,
     frame_of,
     greedy_by_duration,
     with_best,
+    with_ranked,
 )
 from arc_pipeline.defs import declare
 from arc_pipeline.defs.assets.evaluation import experiment_summary, stored_per_task
@@ -44,19 +46,30 @@ def summaries(making: Making) -> pa.Table:
 def tasks_of_summaries(making: Making) -> "DataFrame":
     """The metrics of every task of all experiments and decodings."""
     present = making.experiments_with("experiment_summary")
-    tables = {name: stored_per_task(making, "experiment_summary", name) for name in present}
-    frame: DataFrame = stacked("experiment", tables).to_pandas()
+    tables = (stored_per_task(making, "experiment_summary", name) for name in present)
+    named = (stacked("experiment", {name: table}) for name, table in zip(present, tables, strict=True))
+    # only scored candidates have the metrics of other rankings
+    frame: DataFrame = pa.concat_tables(named, promote_options="default").to_pandas()
     return frame
+
+
+def without_rows(name: str) -> pa.Table:
+    """A table over experiments of which none has metrics, since there are no solutions."""
+    return pa.table({column: pa.array([], pa.string()) for column in NEEDED[name]})
 
 
 @declare.asset(group="evaluation", deps=[experiment_summary])
 def results_table(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """All experiments x datasets x decodings with all metrics, their intervals, counts and trace ids; for test-time
-    training, what it gained on its start."""
+    training, what it gained on its start, and for other rankings than votes, what they gained."""
     with workspace.making(context) as making:
+        rows = summaries(making)
+        if not rows.num_rows:
+            return making.save_tables({"results_table": without_rows("models")})
         tasks = tasks_of_summaries(making)
-        table = with_best(summaries(making), tasks, COMPETE["models"])
-        gains = gains_of_test_time_training(frame_of(table), tasks)
+        table = with_best(rows, tasks, COMPETE["models"])
+        both = (gains(frame_of(table), tasks) for gains in (gains_of_test_time_training, gains_of_rankings))
+        gains = [[*of_training, *of_ranking] for of_training, of_ranking in zip(*both, strict=True)]
         table = table.append_column("gains", pa.array(gains, pa.list_(pa.string())))
         return making.save_tables({"results_table": table}, metadata=shown_table("models", table))
 
@@ -65,8 +78,11 @@ def results_table(context: dg.AssetExecutionContext, workspace: Workspace) -> Re
 def temperature_table(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """Does the temperature matter: accuracy, pass_n and vote_2 of each experiment at each temperature."""
     with workspace.making(context) as making:
-        table = with_best(summaries(making), tasks_of_summaries(making), COMPETE["temperatures"])
-        table = table.select(TEMPERATURE_COLUMNS)
+        rows = summaries(making)
+        if not rows.num_rows:
+            return making.save_tables({"temperature_table": without_rows("temperatures")})
+        table = with_best(rows, tasks_of_summaries(making), COMPETE["temperatures"])
+        table = table.select(with_ranked(TEMPERATURE_COLUMNS, table))
         return making.save_tables({"temperature_table": table}, metadata=shown_table("temperatures", table))
 
 
@@ -74,8 +90,11 @@ def temperature_table(context: dg.AssetExecutionContext, workspace: Workspace) -
 def duration_table(context: dg.AssetExecutionContext, workspace: Workspace) -> Result:
     """Does longer training or more capacity help: steps x tuning, greedy decoding."""
     with workspace.making(context) as making:
-        durations = greedy_by_duration(summaries(making))
-        table = with_best(durations, tasks_of_summaries(making), COMPETE["duration"]).select(DURATION_COLUMNS)
+        rows = summaries(making)
+        if not rows.num_rows:
+            return making.save_tables({"duration_table": without_rows("duration")})
+        table = with_best(greedy_by_duration(rows), tasks_of_summaries(making), COMPETE["duration"])
+        table = table.select(with_ranked(DURATION_COLUMNS, table))
         return making.save_tables({"duration_table": table}, metadata=shown_table("duration", table))
 
 

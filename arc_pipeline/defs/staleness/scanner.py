@@ -33,13 +33,17 @@ NEVER_MADE = "was never materialized"
 UNRECORDED = "unrecorded"
 DATA_VERSION_TAG = "dagster/data_version"
 OF_DATASETS = frozenset({"arc_source", "tasks"})
+# assets that only the experiments have whose candidates are scored
+OF_SCORED = frozenset({"scoring_config", "scores", "solution_scores"})
 # assets over all experiments: they take what is there, and miss nothing that is not
 FAN_IN = frozenset({"results_table", "temperature_table", "duration_table"})
 # assets of which it matters which upstream artefacts there are, not only what is in them
 COUNTS_ITS_UPSTREAM = FAN_IN | {"contamination"}
+# assets that are made without an upstream where the experiment does not want it
+OPTIONAL_UPSTREAM = {"attempts": "scores", "failures": "solution_scores"}
 
 # assets made from what is asked, not from what is right
-READS_NO_SOLUTIONS = frozenset({"predictions", "attempts"})
+READS_NO_SOLUTIONS = frozenset({"predictions", "scores", "attempts"})
 
 
 @dataclass(frozen=True)
@@ -321,6 +325,10 @@ class Scanner:
             present = {str(parent.node.artefact) for parent in upstream if parent.status != MISSING}
             causes += [f"{name} is new" for name in sorted(present - record.upstream.keys())]
             causes += [f"{name} is gone" for name in sorted(record.upstream.keys() - present)]
+        if optional := OPTIONAL_UPSTREAM.get(node.key):
+            parents = {str(parent.node.artefact) for parent in upstream}
+            of_it = (name for name in record.upstream if Artefact.parse(name).asset == optional)
+            causes += [f"{name} is not wanted any more" for name in of_it if name not in parents]
         return causes
 
     def _same_questions(self, node: Node, record: Lineage, current: Lineage) -> bool:

@@ -42,7 +42,8 @@ class Upstream:
         if upstream.partitions_def is None or child.partitions_def is None:
             return lambda key: keys
         mapping = self._graph.get_partition_mapping(child.key, parent)
-        if isinstance(mapping, dg.IdentityPartitionMapping):
+        # of several dimensions: this project's lead to the same partition
+        if isinstance(mapping, dg.IdentityPartitionMapping | dg.MultiPartitionMapping):
             there = set(keys)
             return lambda key: [key] if key in there else []
         if isinstance(mapping, dg.StaticPartitionMapping):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from arc_pipeline.defs.staleness.scanner import FAN_IN, FRESH, OF_DATASETS, Node, Scanner
+from arc_pipeline.defs.staleness.scanner import FAN_IN, FRESH, OF_DATASETS, OF_SCORED, Node, Scanner
 from arc_pipeline.defs.upkeep.runs import Batch, Outcome
 
 PREDICTIONS = "predictions"
@@ -66,8 +66,9 @@ def _decodings(batch: Batch, ready: Sequence[Node]) -> list[str]:
 
 
 def _same_kind(node: Node, batch: Batch) -> bool:
-    """A dataset and an experiment may have the same name."""
-    return not batch.nodes or (node.key in OF_DATASETS) == (batch.nodes[0].key in OF_DATASETS)
+    """A dataset and an experiment may have the same name; and one run has one definition of its partitions."""
+    kinds = (OF_DATASETS, OF_SCORED)
+    return not batch.nodes or all((node.key in kind) == (batch.nodes[0].key in kind) for kind in kinds)
 
 
 def _upstream(scanner: Scanner, node: Node) -> set[Node]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from arc_pipeline.arc.evaluation.breakdown import BIN_METRICS
-from arc_pipeline.arc.evaluation.metrics import BY_NAME, TEMPERATURE_METRICS
+from arc_pipeline.arc.evaluation.metrics import BY_NAME, TEMPERATURE_METRICS, ranked_in
 from arc_pipeline.arc.evaluation.prediction_curve import CURVE_METRICS
 from arc_pipeline.report.charts.figure import COLOURS, DASHES, MARKERS, figure_png, step_axis, steps_label
 from arc_pipeline.report.charts.series import with_series
@@ -85,12 +85,16 @@ def draw_capacity_and_duration(durations: "DataFrame") -> list[bytes]:
 
 
 def draw_over_predictions(curve: "DataFrame", name: str) -> list[bytes]:
-    """One prediction_curve: for each dataset a panel a metric, a line a temperature."""
+    """One prediction_curve: for each dataset a panel a metric, a line a temperature; against the number of predictions,
+    then against the seconds that these took."""
     figures = []
     for dataset, rows in by_dataset(curve):
         labelled = rows.assign(label=decoding_labels(rows, "temperature "))
-        panels = {metric: _lines_by(labelled, "label", "n", metric) for metric in CURVE_METRICS}
-        figures.append(Curves(_title(f"{name}, {dataset}", rows), panels, _predictions, logarithmic=True))
+        known = [*CURVE_METRICS, *ranked_in(rows.dropna(axis="columns", how="all"))]
+        for x, axis, metrics in (("n", _predictions, known), ("seconds", _seconds, known[1:])):
+            if x in rows and (rows[x] > 0).all():
+                panels = {metric: _lines_by(labelled, "label", x, metric) for metric in metrics}
+                figures.append(Curves(_title(f"{name}, {dataset}", rows), panels, axis, logarithmic=True))
     return _pngs(figures)
 
 
@@ -142,6 +146,14 @@ def _whole_trainings(axes: "Axes") -> None:
 def _predictions(axes: "Axes") -> None:
     axes.set_xlabel("predictions per test pair")
     axes.xaxis.set_major_formatter(lambda n, _: f"{n:g}")
+
+
+def _seconds(axes: "Axes") -> None:
+    from matplotlib.ticker import LogLocator
+
+    axes.set_xlabel("seconds for all test pairs, with scoring")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    axes.xaxis.set_major_formatter(lambda seconds, _: f"{seconds:.2g}")
 
 
 def _pngs(figures: Sequence[Curves]) -> list[bytes]:

@@ -10,9 +10,11 @@ from arc_pipeline.arc.evaluation.failures import (
     NEAREST_FIRST,
     REASONS,
     failures_table,
+    loss_counts,
     sorted_failures,
 )
 from arc_pipeline.arc.evaluation.metric_tables import per_pair
+from arc_pipeline.arc.evaluation.selection import with_score_ranks
 from arc_pipeline.arc.evaluation.voting import attempts_table
 from arc_pipeline.arc.prediction.candidates import PREDICTION_SCHEMA
 from arc_pipeline.arc.tasks.task import Grid, Pair, Task
@@ -102,3 +104,38 @@ def test_rows_without_a_value_come_last(reverse: bool) -> None:
 def test_an_unknown_column_is_named() -> None:
     with pytest.raises(ArcPipelineError, match="unknown column 'reasn'; did you mean 'reason'"):
         sorted_failures(failures_to_sort(), "reasn")
+
+
+def test_a_lost_pair_was_not_found_or_not_chosen() -> None:
+    tasks, predictions = tasks_and_predictions(
+        {
+            "solved": [TRUE, TRUE, WIDE],
+            "outvoted": [WIDE, WIDE, ONE_OFF, ONE_OFF, TRUE],
+            "likelier": [WIDE, SMALL],
+            "unlikely": [WIDE, SMALL],
+            "nothing": [None],
+        }
+    )
+    scores = {WIDE: [-3.7, -3.7], ONE_OFF: [-3.0, -3.0], SMALL: [-8.0, -8.0], TRUE: [-3.5, -3.0]}
+    found = {("d", task.task_id, 0): scores for task in tasks["d"]}
+    right = {key: {TRUE: [-1.0, -2.0]} for key in found} | {("d", "unlikely", 0): {TRUE: [-90.0, -2.0]}}
+    attempts = with_score_ranks(attempts_table(predictions), found)
+    table = failures_table(predictions, attempts, tasks, right)
+    rows = {row["task_id"]: row for row in table.to_pylist()}
+    assert rows["outvoted"]["rank_of_truth"] == 3
+    assert rows["outvoted"]["score_rank_of_truth"] == 2
+    assert rows["outvoted"]["both_rank_of_truth"] == 3
+    assert rows["outvoted"]["top_score"] == -6.0
+    assert rows["likelier"]["score_rank_of_truth"] is None
+    assert rows["likelier"]["score_of_truth"] == -3.0
+    assert rows["likelier"]["logprobs_of_truth"] == [-1.0, -2.0]
+    assert rows["nothing"]["top_score"] is None
+    assert loss_counts(table) == {
+        **{"not_found": 3, "not_found_but_likelier": 2, "not_chosen": 1},
+        **{"chosen_by_score": 1, "chosen_by_both": 0},
+    }
+    unscored = failures_table(predictions, attempts_table(predictions), tasks)
+    assert {name: loss_counts(unscored)[name] for name in ("not_found", "not_chosen")} == {
+        "not_found": 3,
+        "not_chosen": 1,
+    }

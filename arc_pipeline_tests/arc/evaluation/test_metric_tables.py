@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from arc_pipeline.arc.evaluation.metric_tables import aggregate, per_pair, per_task
 from arc_pipeline.arc.evaluation.metrics import PAIR_METRICS, TASK_METRICS
+from arc_pipeline.arc.evaluation.selection import with_score_ranks
 from arc_pipeline.arc.evaluation.voting import ATTEMPTS_SCHEMA, attempts_table
 from arc_pipeline.arc.prediction.candidates import PREDICTION_SCHEMA
 from arc_pipeline.arc.tasks.task import Grid, Pair, Task
@@ -168,3 +169,24 @@ def test_intervals_contain_the_mean_and_depend_on_the_seed_only(lists: list[list
     assert set(row["intervals"]) == {*TASK_METRICS, "pair_score"}
     assert all(0 <= low <= row[metric] <= high <= 1 for metric, (low, high) in row["intervals"].items())
     assert aggregate(per_task(pairs), pairs, seed=seed) == [row]
+
+
+def test_other_rankings_have_metrics_of_their_own() -> None:
+    predictions = predictions_of({("two", 0): [WIDE, WIDE, ALL_OFF, ONE_OFF, TRUE], ("one", 0): [TRUE, WIDE]})
+    scores = {
+        ("d", "two", 0): {TRUE: [-1.0], WIDE: [-2.0], ONE_OFF: [-3.0], ALL_OFF: [-9.0]},
+        ("d", "one", 0): {TRUE: [-1.0], WIDE: [-2.0]},
+    }
+    attempts = attempts_table(predictions)
+    by_votes = per_pair(predictions, attempts, TASKS, 5)
+    pairs = per_pair(predictions, with_score_ranks(attempts, scores), TASKS, 5)
+    assert pairs.drop_columns(["score_2", "both_2"]) == by_votes
+    rows = {(row["task_id"], row["test_index"]): row for row in pairs.to_pylist()}
+    assert [rows["two", 0][name] for name in ("vote_2", "score_2", "both_2")] == [0, 1, 1]
+    assert [rows["none", 0][name] for name in ("vote_2", "score_2", "both_2")] == [0, 0, 0]
+    tasks = per_task(pairs)
+    assert dict(zip(tasks["task_id"].to_pylist(), tasks["score_2"].to_pylist(), strict=True))["two"] == 0.5
+    [row] = aggregate(tasks, pairs)
+    assert row["score_2"] == pytest.approx(0.5)
+    assert row["intervals"]["score_2"][0] <= 0.5 <= row["intervals"]["score_2"][1]
+    assert "score_2" not in aggregate(per_task(by_votes), by_votes)[0]

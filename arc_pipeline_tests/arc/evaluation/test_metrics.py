@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 import arc_pipeline
-from arc_pipeline.arc.evaluation.metrics import BY_NAME, METRICS, PAIR_METRICS, ScoredPair, wrong_cells
+from arc_pipeline.arc.evaluation.metrics import (
+    BY_NAME,
+    METRICS,
+    PAIR_METRICS,
+    RANKED_METRICS,
+    ScoredPair,
+    wrong_cells,
+)
 from arc_pipeline.arc.tasks.task import Grid
 
 TRUE: Grid = ((1, 2), (3, 4))
@@ -47,8 +54,9 @@ def test_titles_name_the_number_of_candidates() -> None:
 
 
 def test_every_metric_is_described_and_has_a_name_of_its_own() -> None:
-    assert all(metric.description.endswith(".") for metric in METRICS)
-    assert len(BY_NAME) == len(METRICS)
+    metrics = (*METRICS, *RANKED_METRICS)
+    assert all(metric.description.endswith(".") for metric in metrics)
+    assert len(BY_NAME) == len(metrics)
     assert all(metric.of in PAIR_METRICS for metric in METRICS if metric.level != "pair")
 
 

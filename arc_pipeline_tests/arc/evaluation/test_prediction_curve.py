@@ -59,6 +59,22 @@ def test_over_all_orders_every_subset_counts_alike(drawn: list[tuple[Grid | None
         assert curve[place] == pytest.approx([accuracy, passed, np.mean([*map(votes_for_truth, subsets)])])
 
 
+@given(st.lists(st.tuples(GRIDS, LOGPROBS), min_size=4, max_size=4), st.permutations([-1.0, -2.0, -2.0, -5.0]))
+def test_the_likeliest_of_fewer_candidates(drawn: list[tuple[Grid | None, float]], sums: list[float]) -> None:
+    candidates, orders = candidates_of(drawn), np.array(list(permutations(range(4))))
+    scores = {grid: [total / 2, total / 2] for grid, total in zip([TRUTH, *OTHERS], sums, strict=True)}
+    curve = pair_curve(candidates, TRUTH, orders, scores)
+    assert curve[:, :3] == pytest.approx(pair_curve(candidates, TRUTH, orders))
+
+    def chosen(subset: tuple[Candidate, ...]) -> bool:
+        found = {each.grid for each in subset if each.grid is not None}
+        likelier = [grid for grid in found if sum(scores[grid]) > sum(scores[TRUTH])]
+        return TRUTH in found and len(likelier) < 2
+
+    for place, size in enumerate(subset_sizes(4)):
+        assert curve[place, 3] == pytest.approx(np.mean([chosen(subset) for subset in combinations(candidates, size)]))
+
+
 def test_a_candidate_that_is_missing_is_a_wrong_one() -> None:
     orders = np.array(list(permutations(range(4))))
     curve = pair_curve(candidates_of([(TRUTH, -1.0)]), TRUTH, orders)

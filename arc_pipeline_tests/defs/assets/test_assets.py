@@ -16,6 +16,7 @@ ASSETS = """
 arc_source tasks augmentation_config training_config prediction_config initial_weights augmented_examples checkpoint
 evaluation_tasks contamination predictions attempts metrics experiment_summary results_table temperature_table
 curve_config training_curve prediction_curve breakdown duration_table failures prompt_samples
+scoring_config scores solution_scores
 """
 
 

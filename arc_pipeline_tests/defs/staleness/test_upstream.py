@@ -7,6 +7,7 @@ from arc_pipeline.defs.staleness.upstream import Upstream
 
 def test_every_partition_is_made_from_what_dagster_says(two) -> None:
     two.write("after", initial_checkpoint="straight", validation=[{"dataset": "mirror"}])
+    two.write("scored", predict={"datasets": ["mirror"], "predictions": 2, "score_views": 2})
     graph = two.load().graph
     upstream, n_edges = Upstream(graph), 0
     for key in graph.toposorted_asset_keys:
