@@ -109,6 +109,7 @@ USED_BY = {
     "model/training/dataset.py": "checkpoint",
     "model/training/head_loss.py": "checkpoint",
     "model/training/job.py": "",
+    "model/training/on_node.py": "",
     "model/training/program.py": "checkpoint",
     "model/training/states.py": "checkpoint",
     "model/training/task_adapters.py": "checkpoint",
@@ -181,6 +182,7 @@ ALSO_AT_TOP = {
     "model/__init__.py",
     "model/examples/processes.py",
     "model/training/program.py",
+    "model/training/on_node.py",
     "defs/assets/__init__.py",
 }
 

@@ -18,6 +18,7 @@ from arc_pipeline.cli.dev import interface
 from arc_pipeline.cli.export import exporting
 from arc_pipeline.cli.failures import failing
 from arc_pipeline.cli.lineage import lineage
+from arc_pipeline.cli.machines import listing
 from arc_pipeline.cli.make import making
 from arc_pipeline.cli.options import MAKE, examples
 from arc_pipeline.cli.rename import rename
@@ -54,7 +55,7 @@ app = typer.Typer(
         "arc-pipeline COMMAND --help    # what a command does, with examples",
     ),
 )
-for group in (making, exporting, competing, shown, pictures, failing, interface, lineage, measuring):
+for group in (making, exporting, competing, shown, pictures, failing, interface, lineage, measuring, listing):
     app.add_typer(group)
 app.add_typer(rename, rich_help_panel=MAKE)
 

@@ -42,6 +42,8 @@ class Making:
         self._upstream_records: dict[str, str] = {}
         self._started = time.monotonic()
         self._counted = 0.0
+        # of another machine, if it was made there
+        self.made_in: Mapping[str, Any] = {}
 
     @property
     def root(self) -> Path:
@@ -170,7 +172,7 @@ class Making:
             "run_id": self._context.run_id,
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - self._started + self._counted, 3),
-            "environment": environment(),
+            "environment": dict(self.made_in) or environment(),
         }
 
     def repeat(self, record: Lineage, metadata: Mapping[str, Any]) -> dg.MaterializeResult[None]:

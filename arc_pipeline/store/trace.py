@@ -3,7 +3,7 @@
 Works without Dagster's database; who has it can compare the entries with it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from arc_pipeline.errors import MissingArtefact
@@ -117,5 +117,13 @@ def _marks(entry: dict[str, Any]) -> str:
 def _machine(entry: dict[str, Any]) -> str:
     """The hardware and the packages that a training ran with."""
     packages = ", ".join(f"{name} {version}" for name, version in entry["packages"].items())
-    hardware = entry["hardware"]
-    return f"{hardware['cpu']} ({hardware['cores']} cores), python {entry['python']}, {packages}"
+    cpu, cores = (entry["hardware"][name] for name in ("cpu", "cores"))
+    return f"{_elsewhere(entry.get('ran_on'))}{cpu} ({cores} cores), python {entry['python']}, {packages}"
+
+
+def _elsewhere(ran_on: Mapping[str, Any] | None) -> str:
+    """The machine of data/machines.yaml that a training was sent to, if it was."""
+    if not ran_on:
+        return ""
+    gpus = f", GPUs {', '.join(ran_on['gpus'])}" if ran_on["gpus"] else ""
+    return f"{ran_on['machine']}: {ran_on['engine']} job {ran_on['job']} on {ran_on['host']}{gpus}, "

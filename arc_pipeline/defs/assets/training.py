@@ -20,6 +20,8 @@ from arc_pipeline.defs.assets.configs import initial_weights, training_config
 from arc_pipeline.defs.assets.tasks import tasks
 from arc_pipeline.defs.before_training import observe_cost, warn_of_unfinished
 from arc_pipeline.defs.launcher import ProgramCrashed, accelerate_command, run_group
+from arc_pipeline.defs.machines.settings import LocalMachine, SlurmMachine, read_machines
+from arc_pipeline.defs.machines.slurm import train_on_slurm
 from arc_pipeline.defs.making import Making
 from arc_pipeline.defs.metadata import markdown_table
 from arc_pipeline.defs.partitions import named_in
@@ -77,6 +79,10 @@ def checkpoint(context: dg.AssetExecutionContext, config: Training, workspace: W
         refuse_hidden_validation(job)
         if record := None if config.retrain else finished(making):
             return keep(context, making, record)
+        name, machine = read_machines(workspace.project.data).of("checkpoint", making.experiment.name)
+        if not isinstance(machine, LocalMachine):
+            warn_of_unfinished(context, job)
+            return train_elsewhere(context, making, job, name, machine)
         with accelerator(making.root, context.log.info) as held:
             # whoever had to wait may find the work done
             if record := None if config.retrain else finished(making):
@@ -99,6 +105,27 @@ def run_training(
         run_group(context, command, job.work / "output.log", held, process_environment(processes))
     except ProgramCrashed as crash:
         raise another_attempt(context, str(crash), crashes_without_progress(context.run_id, job.work)) from crash
+    result = save(context, making, job)
+    shutil.rmtree(job.work, ignore_errors=True)
+    return result
+
+
+def train_elsewhere(
+    context: dg.AssetExecutionContext, making: Making, job: TrainingJob, name: str, machine: SlurmMachine
+) -> dg.MaterializeResult[None]:
+    """Trains on another machine and commits what it made. A job outlives this step if its process is killed, so the
+    checkpoint is written to the work directory."""
+    job.work.mkdir(parents=True, exist_ok=True)
+    job_file, processes = job.work / JOB, job.experiment.processes
+    there = job.model_copy(update={"output": job.work / "output"})
+    there.output.mkdir(exist_ok=True)
+    job_file.write_text(there.model_dump_json(indent=2))
+    try:
+        made_in = train_on_slurm(context, machine, job_file, processes, process_environment(processes))
+    except ProgramCrashed as crash:
+        raise another_attempt(context, str(crash), crashes_without_progress(context.run_id, job.work)) from crash
+    making.made_in = {**made_in, "ran_on": {"machine": name, "engine": machine.engine, **made_in["ran_on"]}}
+    shutil.copytree(there.output, job.output, dirs_exist_ok=True)
     result = save(context, making, job)
     shutil.rmtree(job.work, ignore_errors=True)
     return result

@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase, TrainerCallback
 
 from arc_pipeline.arc.training.validation import validation_loss_follows_training
 from arc_pipeline.errors import ArcPipelineError
+from arc_pipeline.machine.interrupt import SAVED_AND_ENDED, must_end
 from arc_pipeline.model.training.states import whole_or_nothing
 from arc_pipeline.model.training.throughput import Meter
 from arc_pipeline.model.weights.checkpoint import MILESTONES, log_row, log_rows, save_checkpoint
@@ -82,8 +83,21 @@ class Speed(TrainerCallback):
             state.log_history[-1].update(times)
 
 
+@uncounted("a training that resumes ends with the same bits")
+class SaveBeforeTheEnd(TrainerCallback):
+    """Saves a state after the step in which the program was told to end, and ends it."""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if must_end() and state.global_step < state.max_steps:
+            control.should_log = control.should_save = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if must_end():
+            raise SystemExit(SAVED_AND_ENDED)
+
+
 @uncounted("tells how far a training is")
-class ReportRows(TrainerCallback):
+class ReportRows(SaveBeforeTheEnd):
     """Reports each row of training or validation from the main process."""
 
     def __init__(self, report: Progress) -> None:
