@@ -188,7 +188,8 @@ class Store:
             kept = {record.content: record.files for record in self.history(artefact)}
             target = self._target(artefact, temporary, lineage.data_version[:16], files, kept)
             record = lineage.model_copy(update={"content": target.name, "files": files})
-            is_whole = target.name in kept and not self._verifier.problem(target, files, trust_memory=False)
+            known = target.name in kept and target.is_dir()  # a config has no files that could be missing
+            is_whole = known and not self._verifier.problem(target, files, trust_memory=False)
             written = self._records.write(record, copy_in=None if is_whole else temporary)
             if not is_whole:
                 _replace(temporary, target)
