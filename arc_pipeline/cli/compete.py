@@ -73,6 +73,7 @@ def compete(
         write_stage,
     )
 
+    refuse_missing(challenges)
     known_experiment(checkpoint)
     known_decoding(decoding)
     tasks = read_dataset(challenges)
@@ -128,6 +129,8 @@ def bundle(
     from arc_pipeline.defs.competition.bundle import bundle as write_bundle
 
     known_experiment(experiment)
+    if installed is not None:
+        refuse_missing(installed)
     project = open_project()
     with saying_how_to_make(experiment):
         project.store.current(Artefact("checkpoint", experiment))
@@ -141,6 +144,12 @@ def experiment_file(stage: "Stage", project: "Project") -> str:
     from arc_pipeline.defs.competition.answers import FOLDER
 
     return f"{project.data.name}/experiments/{FOLDER}/{stage.name}.yaml"
+
+
+def refuse_missing(file: Path) -> None:
+    """ArcPipelineError if a file that was named is not there."""
+    if not file.is_file():
+        raise ArcPipelineError(f"{file} is not a file here; name one by its path")
 
 
 def made(

@@ -167,3 +167,11 @@ def test_without_time_there_are_fillers(trained: SimpleNamespace) -> None:
     assert process.returncode == 0, messages
     entry = [{"attempt_1": [[0]], "attempt_2": [[0]]}]
     assert json.loads(trained.output.read_text()) == {"aa": entry, "bb": entry, "cc": entry}
+
+
+def test_a_file_that_is_not_there_is_said_and_nothing_is_written(trained: SimpleNamespace) -> None:
+    (trained.place / "test_challenges.json").unlink()
+    _, messages = (process := compete(trained)).communicate(timeout=300)
+    assert process.returncode == 1
+    assert messages == "error: test_challenges.json is not a file here; name one by its path\n"
+    assert not trained.output.exists()

@@ -85,7 +85,9 @@ def write_stage(project: Project, stage: Stage, dataset: str, predictions: int) 
     """The file of a stage's experiment: that which it is of, asked other questions."""
     given = project.experiments().get(stage.of).model_dump(mode="json", exclude={"name"}, exclude_defaults=True)
     given |= {"predict": given.get("predict", {}) | {"datasets": [dataset], "predictions": predictions}}
-    given["predict"].pop("at_steps", None)
+    # answers are ranked by votes here: scores would take time and change nothing
+    for unused in ("at_steps", "score_views"):
+        given["predict"].pop(unused, None)
     given["on_request"] = True
     if stage.trains:
         given.pop("train", None)
