@@ -89,7 +89,8 @@ def report(output: Annotated[Path, typer.Option(help="The file to write.")] = Pa
         Work(cause.kind, cause.words, len(cause.statuses), what_of(cause.statuses), short_time(cause.statuses))
         for cause in by_cause(planned, scanner.parents)
     ]
-    page = render(contents, overview(session), environment(), made, session.explain_on_hold(), work)
+    planned_names = {(status.node.key, status.node.artefact.partition) for status in planned}
+    page = render(contents, overview(session), environment(), made, session.explain_on_hold(), work, planned_names)
     with writing("--output", output):
         output.write_text(page, encoding="utf-8")
     say(f"wrote {output} ({decimal(len(page))})")

@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -36,9 +36,11 @@ def render(
     made: str,
     on_hold: Sequence[str] = (),
     work: Sequence[Work] = (),
+    planned: Collection[tuple[str, str]] | None = None,
 ) -> str:
     """The page; `environment` as store.environment has it, `made` is when, `on_hold` names the experiments
-    skipped, `work` has what is to be done by cause."""
+    skipped, `work` has what is to be done by cause, `planned`
+    the (asset, partition) that a refresh would make: all that is not fresh where it is None."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -47,6 +49,8 @@ def render(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     templates.filters |= {"data_uri": data_uri, "duration": readable_duration}
+    not_fresh = [(asset, each) for asset in assets for each in asset.partitions if each.status != "fresh"]
+    not_fresh.sort(key=lambda pair: pair[1].status == "missing")
     script = resources.files("arc_pipeline.report").joinpath(SCRIPT).read_text(encoding="utf-8")
     return templates.get_template(TEMPLATE).render(
         contents=contents,
@@ -55,7 +59,7 @@ def render(
         causes=work,
         assets=assets,
         lineage=draw_lineage(assets),
-        to_do=[(asset, each) for asset in assets for each in asset.partitions if each.status != "fresh"],
+        to_do=[(asset, each) for asset, each in not_fresh if planned is None or (asset.name, each.name) in planned],
         partitions={asset.name: listed(asset) for asset in assets},
         environment=environment,
         made=made,

@@ -187,3 +187,11 @@ def test_who_leads_and_why_there_is_work_stand_there_escaped() -> None:
     assert "868,000" in text
     assert "the code of <i>tasks</i> changed3 tasks" in text
     assert html.index('id="leaderboard"') < html.index('id="tables"')
+
+
+def test_what_a_refresh_would_not_make_is_not_counted() -> None:
+    html = render(contents(1), assets(3, "missing"), environment(), "today", planned={("checkpoint", "e1")})
+    text = Page(html).text
+    assert "1 artefacts are missing or stale" in text
+    assert "checkpoint [e1]" in text
+    assert "checkpoint [e0]" not in text
