@@ -1,7 +1,7 @@
 """What the report shows of a store: tables, and pictures of all experiments and of each. Knows no page."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,6 +23,7 @@ from arc_pipeline.report.grids.gallery import gallery, worth_a_look
 from arc_pipeline.report.leaderboard import Entry, leaderboard, origin_of
 from arc_pipeline.report.load_answers import answers_of
 from arc_pipeline.report.tables import SHEETS, Sheet
+from arc_pipeline.report.traces import Trace, traces_of
 from arc_pipeline.store.artefact import Artefact
 from arc_pipeline.store.store import Store
 from arc_pipeline.store.tables import read_table
@@ -55,7 +56,8 @@ class Picture:
 class Contents:
     """`tables` by title; `curves` over experiments; `experiments` and `galleries` have the pictures of each by name.
 
-    `leaders` are the rows of the leaderboard. `problems` say in a sentence each what could not be read and is left out.
+    `leaders` are the rows of the leaderboard, `traces` what these were made from. `problems` say in a sentence each
+    what could not be read and is left out.
     """
 
     tables: dict[str, list[Sheet]]
@@ -64,6 +66,7 @@ class Contents:
     galleries: dict[str, list[Picture]]
     problems: tuple[str, ...] = ()
     leaders: tuple[Entry, ...] = ()
+    traces: Mapping[str, Trace] = field(default_factory=dict)
 
 
 def read_contents(
@@ -83,6 +86,7 @@ def read_contents(
     results = cache(partial(_results, store, stale=stale))
     tables = {title: readable(title, partial(_sheets, results, name)) for name, title in TITLES.items()}
     leaders = readable("the leaderboard", lambda: leaderboard(results("models"), partial(origin_of, store)))
+    traces = dict(readable("where the leaderboard comes from", lambda: [*traces_of(store, leaders).items()]))
     curves = readable("curves over experiments", lambda: curves_over_experiments(store, experiments))
     pictures, galleries = (
         {name: readable(f"{what} of {name}", partial(draw, store, name)) for name in experiments}
@@ -95,6 +99,7 @@ def read_contents(
         {name: found for name, found in galleries.items() if found},
         tuple(problems),
         tuple(leaders),
+        traces,
     )
 
 
@@ -127,7 +132,7 @@ def experiment_pictures(store: Store, name: str) -> list[Picture]:
     drawn = {
         "Loss and learning rate": [loss_plot(log.to_pylist())] if log else [],
         "Metrics against training steps": draw_over_steps(_frame(store, "training_curve", name), name),
-        "Metrics against the number of predictions": draw_over_predictions(
+        "Metrics against the number of predictions, then against the seconds that these took": draw_over_predictions(
             _frame(store, "prediction_curve", name), name
         ),
         "Metrics by the size of tasks": draw_breakdowns(_frame(store, "breakdown", name), name),

@@ -1,5 +1,5 @@
 "use strict";
-// Sorting of tables by a click on a column, a choice of the dataset, and pictures in full size. Without it the page is complete, but still.
+// Sorting of tables by a click on a column, a choice of the dataset, pictures in full size, and links into what is folded. Without it the page is complete, but still.
 for (const table of document.querySelectorAll("table.sortable")) {
   const headings = [...table.tHead.rows[0].cells];
   headings.forEach((heading, column) => {
@@ -70,3 +70,11 @@ for (const picture of document.querySelectorAll("figure img")) {
   });
 }
 viewer.addEventListener("click", (event) => event.target === viewer && viewer.close());
+
+const unfold = () => {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  for (let each = target; each; each = each.parentElement) if (each.tagName === "DETAILS") each.open = true;
+  target?.scrollIntoView();
+};
+addEventListener("hashchange", unfold);
+unfold();

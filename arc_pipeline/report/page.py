@@ -39,8 +39,8 @@ def render(
     planned: Collection[tuple[str, str]] | None = None,
 ) -> str:
     """The page; `environment` as store.environment has it, `made` is when, `on_hold` names the experiments
-    skipped, `work` has what is to be done by cause, `planned`
-    the (asset, partition) that a refresh would make: all that is not fresh where it is None."""
+    skipped, `work` has what is to be done by cause, `planned` the (asset, partition) that a refresh would make: all
+    that is not fresh where it is None."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -56,6 +56,7 @@ def render(
         contents=contents,
         leading=LEADING,
         conclusions=conclusions(contents.leaders),
+        trace_ids={id_: f"trace-{place}" for place, id_ in enumerate(contents.traces)},
         causes=work,
         assets=assets,
         lineage=draw_lineage(assets),

@@ -142,7 +142,7 @@ def test_the_contents_are_what_the_store_has(tmp_path: Path) -> None:
     ]
     assert [picture.caption for picture in found.experiments["one"]] == [
         "Loss and learning rate",
-        "Metrics against the number of predictions",
+        "Metrics against the number of predictions, then against the seconds that these took",
     ]
     assert found.experiments.keys() == {"one"}
     assert not any(cell.stale for row in found.tables["Models"][0].rows for cell in row)
