@@ -2,12 +2,12 @@
 
 The work is done by the assets. An experiment of its own, `NAME-on-DATASET`, asks the questions of the checkpoint of
 NAME, or trains at test time as NAME does; its predictions grow from round to round, and completions are kept, so that
-nothing is computed twice. What is here writes its files, follows what its runs have completed, and votes.
+nothing is computed twice. What is here writes its files, follows what its runs have completed, and ranks it.
 """
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -15,7 +15,14 @@ from typing import TypeAlias
 import pyarrow as pa
 import yaml
 
-from arc_pipeline.arc.evaluation.voting import ATTEMPTS_SCHEMA, attempts_table, pair_keys, submission
+from arc_pipeline.arc.evaluation.voting import (
+    ATTEMPTS_SCHEMA,
+    PairKey,
+    attempts_table,
+    pair_keys,
+    rankings_of,
+    submission,
+)
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.candidates import PREDICTION_SCHEMA, candidates_table
 from arc_pipeline.arc.prediction.requests import DECODINGS, CandidateRequest, candidate_requests
@@ -29,7 +36,8 @@ from arc_pipeline.defs.upkeep.session import Session
 from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.project import Project
 from arc_pipeline.store.artefact import Artefact
-from arc_pipeline.store.tables import write_whole
+from arc_pipeline.store.tables import read_table, write_whole
+from arc_pipeline.store.trace import records
 
 Submission: TypeAlias = dict[str, list[dict[str, list[list[int]]]]]
 
@@ -37,6 +45,8 @@ FOLDER = "competition"
 # a checkpoint and what of its experiment it is made from: answers to other questions are no part of a competition
 OF_A_CHECKPOINT = ("augmentation_config", "initial_weights", "training_config", "augmented_examples", "checkpoint")
 FIRST_ROUND, GROWTH = 2, 4
+# the ranking of scored candidates that is submitted
+BOTH = "both"
 
 
 def add_challenges(project: Project, file: Path) -> str:
@@ -85,9 +95,7 @@ def write_stage(project: Project, stage: Stage, dataset: str, predictions: int) 
     """The file of a stage's experiment: that which it is of, asked other questions."""
     given = project.experiments().get(stage.of).model_dump(mode="json", exclude={"name"}, exclude_defaults=True)
     given |= {"predict": given.get("predict", {}) | {"datasets": [dataset], "predictions": predictions}}
-    # answers are ranked by votes here: scores would take time and change nothing
-    for unused in ("at_steps", "score_views"):
-        given["predict"].pop(unused, None)
+    given["predict"].pop("at_steps", None)
     given["on_request"] = True
     if stage.trains:
         given.pop("train", None)
@@ -141,6 +149,17 @@ class Answers:
         found = [(request, kept[key].completion) for request, key in zip(requests, keys, strict=True) if key in kept]
         return candidates_table(found, parse_encoder(weights.experiment.grid_encoder))
 
+    def scored(self) -> pa.Table | None:
+        """The attempts of the last round that was made to its end, if its candidates are scored."""
+        store, artefact = self.project.store, Artefact("attempts", f"{self.stage.name}/{self.decoding}")
+        now = store.lineage(Artefact("checkpoint", self.stage.name))
+        if now is None or store.lineage(artefact) is None:
+            return None
+        made_from = records(store, artefact).get(str(Artefact("checkpoint", self.stage.name)))
+        attempts = read_table(store.current(artefact), "attempts")
+        is_current = made_from is not None and made_from.data_version == now.data_version
+        return attempts if is_current and BOTH in rankings_of(attempts) else None
+
     def _requests(self) -> tuple[Weights, list[CandidateRequest], list[str]] | None:
         store, artefact = self.project.store, Artefact("checkpoint", self.stage.name)
         if self._asked is None and (record := store.lineage(artefact)):
@@ -155,21 +174,37 @@ class Answers:
 
 
 def best_of(stages: Sequence[Answers], tasks: Sequence[Task], dataset: str) -> tuple[Submission, dict[str, int]]:
-    """(the submission, counts): each test pair is answered by the last stage that has a candidate for it."""
-    candidates = PREDICTION_SCHEMA.empty_table()
+    """(the submission, counts): each test pair is answered by the last stage that has a candidate for it.
+
+    Ranked by votes and scores together where these were measured, of the candidates of the last round that they were
+    measured in, else by the votes of all candidates.
+    """
+    candidates, by_score = PREDICTION_SCHEMA.empty_table(), set[PairKey]()
+    chosen = submission(ATTEMPTS_SCHEMA.empty_table(), tasks, dataset)
     for answers in stages:
         found = answers.completed()
         better = set(pair_keys(found))
         kept = pa.array([key not in better for key in pair_keys(candidates)], pa.bool_())
         candidates = pa.concat_tables([candidates.filter(kept), found])
+        scored = answers.scored()
+        by_score = by_score - better if scored is None else set(pair_keys(scored))
+        if scored is not None:
+            _put(chosen, submission(scored, tasks, dataset, BOTH), by_score)
     ranked = attempts_table(candidates)
+    _put(chosen, submission(ranked, tasks, dataset), set(pair_keys(ranked)) - by_score)
     counts = {
         "tasks": len(tasks),
         "test_pairs": sum(len(task.test) for task in tasks),
         "answered": len(set(pair_keys(ranked))),
         "candidates": candidates.num_rows,
     }
-    return submission(ranked, tasks, dataset), counts
+    return chosen, counts
+
+
+def _put(chosen: Submission, other: Submission, pairs: Collection[PairKey]) -> None:
+    """Takes over the entries of some test pairs."""
+    for _, task_id, index in pairs:
+        chosen[task_id][index] = other[task_id][index]
 
 
 def fillers(tasks: Sequence[Task]) -> Submission:

@@ -1,8 +1,10 @@
 """A competition's files, stages and answers; whole ones, killed on the way, are in `cli/test_compete.py`."""
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -11,6 +13,8 @@ import yaml
 from arc_pipeline.arc.evaluation.voting import FILLER
 from arc_pipeline.arc.experiment import Experiment
 from arc_pipeline.arc.prediction.candidates import PREDICTION_SCHEMA
+from arc_pipeline.arc.prediction.completions import Completion
+from arc_pipeline.arc.rendering.encoder import parse_encoder
 from arc_pipeline.defs.competition.answers import (
     OF_A_CHECKPOINT,
     Answers,
@@ -22,6 +26,7 @@ from arc_pipeline.defs.competition.answers import (
     stages,
     write_stage,
 )
+from arc_pipeline.defs.upkeep.session import Session
 from arc_pipeline.errors import ArcPipelineError
 
 QUESTIONS = {"q": {"train": [{"input": [[1, 2]], "output": [[2, 1]]}], "test": [{"input": [[3, 4]]}, {"input": [[5]]}]}}
@@ -95,6 +100,53 @@ def test_a_stage_has_the_checkpoint_of_its_experiment_and_answers_as_its_attempt
     assert best_of([answers], tasks, dataset)[1]["candidates"] == 8
 
 
+def three_answers(
+    checkpoint: Path, requests: Sequence[Any], experiment: Experiment
+) -> Iterator[tuple[int, Completion]]:
+    """The test input, with up to two more cells."""
+    encoder = parse_encoder(experiment.grid_encoder)
+    for index, request in enumerate(requests):
+        row = request.task.test[request.test_index].input[0]
+        grid = (row + (6,) * (request.candidate_index % 3),)
+        yield index, Completion(encoder.encode(request.recipe.augmentation.apply(grid)), -1.0, 5)
+
+
+def test_scored_candidates_are_submitted_by_votes_and_scores_until_more_are_scored(
+    asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two, dataset = asked
+
+    def load() -> Session:
+        loaded = two.load()
+        monkeypatch.setattr("arc_pipeline.model.prediction.candidates.complete_candidates", three_answers)
+        return loaded
+
+    two.write("straight", predict={"datasets": ["mirror"], "predictions": 2, "score_views": 2})
+    [stage] = stages(load().project.experiments().get("straight"), dataset)
+    write_stage(load().project, stage, dataset, 4)
+    session = load()
+    hand_over(session, stage)
+    tasks = session.project.datasets().load(dataset)
+    answers = Answers(session.project, stage, dataset, tasks, "t1.0", 8, print)
+    session.refresh([f"attempts[{stage.name}/t1.0]"])
+    stored = session.project.data / "store" / "attempts" / stage.name / "t1.0" / "current" / dataset
+    by_both = json.loads((stored / "submission_both.json").read_text())
+    assert best_of([answers], tasks, dataset)[0] == by_both != fillers(tasks)
+
+    # more candidates that are not scored yet change nothing; then they are
+    write_stage(session.project, stage, dataset, 8)
+    load().refresh([f"predictions[{stage.name}/t1.0]"])
+    best, counts = best_of([answers], tasks, dataset)
+    assert best == by_both
+    assert counts["candidates"] == 16
+    load().refresh([f"attempts[{stage.name}/t1.0]"])
+    assert best_of([answers], tasks, dataset)[0] == json.loads((stored / "submission_both.json").read_text())
+
+    # candidates of other weights do not count
+    two.edit_record(f"checkpoint/{stage.name}", data_version="f" * 64)
+    assert answers.scored() is None
+
+
 def test_the_last_stage_that_has_an_answer_counts(asked) -> None:
     two, dataset = asked
     session = two.load()
@@ -107,6 +159,9 @@ def test_the_last_stage_that_has_an_answer_counts(asked) -> None:
         def completed(self) -> pa.Table:
             rows = [row(int(index[1:]), grid) for index, grid in self.rows.items()]
             return pa.Table.from_pylist(rows, schema=PREDICTION_SCHEMA)
+
+        def scored(self) -> None:
+            return None
 
     def row(test_index: int, grid: list[list[int]]) -> dict[str, object]:
         return {"dataset": dataset, "task_id": "q", "test_index": test_index, "candidate_index": 0, "grid": grid}
