@@ -85,7 +85,8 @@ def _per_task(store: Store, side: Side, metric: str) -> "DataFrame":
     if not store.is_kept(record):
         raise MissingArtefact(f"the files of {side.artefact}@{side.version} are not kept any more")
     table = read_table(store.open(record), PER_TASK)
-    if BY_NAME[metric].ranking and metric not in table.column_names:
+    is_there = metric in table.column_names and not table[metric].null_count
+    if BY_NAME[metric].ranking and not is_there:
         to_do = "set predict: {score_views: 8} in its file and refresh it, or choose another --metric"
         raise ArcPipelineError(f"{side.artefact} has no {metric}, for its candidates were not scored; {to_do}")
     # a kept version is not made again

@@ -9,10 +9,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from arc_pipeline.arc.evaluation.diff import Side, compare_experiments
 from arc_pipeline.arc.evaluation.selection import stored_scores
 from arc_pipeline.arc.prediction.completions import Completion
 from arc_pipeline.arc.rendering.encoder import parse_encoder
 from arc_pipeline.defs.column_docs import COLUMNS
+from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.store.artefact import Artefact
 from arc_pipeline.store.tables import read_table
 
@@ -89,6 +91,12 @@ def test_only_experiments_that_want_scores_have_them_and_tables_tell(scored: Sim
     assert [line.split(" against ")[0] for line in rows["scored"]["gains"]] == ["scored: score_2", "scored: both_2"]
     assert rows["plain"]["gains"] == []
     assert {"score_2", "both_2"} <= {*table(session, "temperature_table", "").column_names}
+    sides = [Side.parse(name, "t0.0") for name in ("scored", "plain")]
+    with pytest.raises(
+        ArcPipelineError, match=r"metrics\[plain/t0.0\] has no score_2, for its candidates were not scored"
+    ):
+        compare_experiments(session.store, *sides, "score_2")
+    assert compare_experiments(session.store, sides[0], sides[0], "score_2")["tasks"]["difference"] == 0
     failures = table(session, "failures", "scored")
     assert failures["score_of_truth"].null_count == 0
     assert "score_of_truth" not in table(session, "failures", "plain").column_names
