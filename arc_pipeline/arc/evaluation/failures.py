@@ -62,7 +62,7 @@ def failures_table(
 
     `wrong_cells` belongs to `wrong_pixels`: those of the best-ranked candidate of the right size. `rank_of_truth` is
     null where no candidate is exact. Where candidates are scored there are SCORED_FIELDS too: scores are sums of
-    log-probabilities over the views, `top_score` the highest of a candidate.
+    log-probabilities over the views, `top_score` the highest of a candidate. What is too long for the model has none.
     """
     answered, ranked = answered_counts(predictions), ranked_by_pair(attempts)
     others = {name: ranked_by_pair(attempts, name) for name in rankings_of(attempts) if name != VOTES}
@@ -82,7 +82,9 @@ def failures_table(
 
 def _top_scores(attempts: pa.Table) -> dict[PairKey, float]:
     best = attempts.filter(pc.equal(attempts["score_rank"], 1))
-    return dict(zip(pair_keys(best), best["score"].to_pylist(), strict=True))
+    return {
+        key: score for key, score in zip(pair_keys(best), best["score"].to_pylist(), strict=True) if score > -math.inf
+    }
 
 
 def _rank_of(truth: Grid, ranked: Sequence[RankedCandidate]) -> int | None:
@@ -90,7 +92,7 @@ def _rank_of(truth: Grid, ranked: Sequence[RankedCandidate]) -> int | None:
 
 
 def _of_truth(truth: Grid, scores: Mapping[Grid, Sequence[float]]) -> dict[str, Any]:
-    if truth not in scores:
+    if truth not in scores or -math.inf in scores[truth]:
         return {}
     return {"score_of_truth": math.fsum(scores[truth]), "logprobs_of_truth": list(scores[truth])}
 

@@ -22,6 +22,7 @@ from arc_pipeline.defs.assets.training import checkpoint
 from arc_pipeline.defs.making import Making
 from arc_pipeline.defs.partitions import experiment_of_scored, same_candidate, scored_experiment
 from arc_pipeline.defs.workspace import Workspace
+from arc_pipeline.errors import ArcPipelineError
 from arc_pipeline.machine.accelerator import POOL, accelerator
 from arc_pipeline.store.code_version import code_of
 from arc_pipeline.store.pruning import COMPLETIONS
@@ -88,10 +89,13 @@ def scored(
     own = list(views(experiment, tasks, grids))
     keys_of, shards = _keys(weights), _shards(context, making, weights)
     keys = [keys_of(view) for view in own]
-    if {key for of_view in keys for key in of_view} - shards.keys():
+    needed = {key for of_view in keys for key in of_view}
+    if needed - shards.keys():
         with accelerator(making.root, context.log.info):
             _score_missing(context, making, weights, shards, list(views(experiment, tasks, together)), keys_of)
-    kept = shards.read({key for of_view in keys for key in of_view})
+    kept = shards.read(needed)
+    if lost := needed - kept.keys():
+        raise ArcPipelineError(f"{len(lost)} scores are gone from {shards.directory}; materialize this again")
     making.count(sum(one.seconds for one in kept.values()))
     found: dict[tuple[PairKey, Grid], tuple[list[float], list[int]]] = {}
     for view, of_view in zip(own, keys, strict=True):

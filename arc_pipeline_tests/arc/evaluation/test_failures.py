@@ -1,5 +1,7 @@
 """Reasons of failure, one test pair for each."""
 
+import math
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -134,6 +136,11 @@ def test_a_lost_pair_was_not_found_or_not_chosen() -> None:
         **{"not_found": 3, "not_found_but_likelier": 2, "not_chosen": 1},
         **{"chosen_by_score": 1, "chosen_by_both": 0},
     }
+    too_long = {key: {grid: [-math.inf, -1.0] for grid in scores} for key in found}
+    attempts = with_score_ranks(attempts_table(predictions), too_long)
+    table = failures_table(predictions, attempts, tasks, {key: {TRUE: [-math.inf, -1.0]} for key in found})
+    assert {*table["top_score"].to_pylist(), *table["score_of_truth"].to_pylist()} == {None}
+    assert loss_counts(table)["not_found_but_likelier"] == 0
     unscored = failures_table(predictions, attempts_table(predictions), tasks)
     assert {name: loss_counts(unscored)[name] for name in ("not_found", "not_chosen")} == {
         "not_found": 3,
