@@ -29,6 +29,7 @@ LINEAGE = "lineage.json"
 CURRENT = "current"
 RECORDS = "records"
 CODE = ".code"
+SEAL = "sha256"
 NAME = re.compile(r"(\d{4,})-([0-9a-f]{16})\.json")
 
 
@@ -112,6 +113,9 @@ class Records:
             written, id_ = self._copy(path, name[2])
         try:
             fields = json.loads(written)
+            seal = fields.pop(SEAL, None)
+            if not name and seal is not None and seal != _seal(fields):
+                raise ValueError("its hash is another")
             record = Lineage.model_validate(migrated(Artefact.parse(fields["artefact"]).asset, fields))
         except (ValueError, ValidationError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UnreadableRecord(f"{self._shown(path)} is no record, it was changed or cut short") from error
@@ -134,9 +138,10 @@ class Records:
         return str(path.relative_to(self._root.parent))
 
     def write(self, record: Lineage, copy_in: Path | None = None) -> bytes:
-        """What the file of a record has, for `append`; also written beside a new content."""
+        """What the file of a record has, for `append`; also written beside a new content, where its name has no hash:
+        so it ends with one of its own."""
         fields = record.model_dump(exclude={"code"}) | {"definitions": self._keep_definitions(record.code)}
-        written = json.dumps(fields, indent=1).encode()
+        written = json.dumps(fields | {SEAL: _seal(fields)}, indent=1).encode()
         if copy_in is not None:
             (copy_in / LINEAGE).write_bytes(written)
         return written
@@ -208,6 +213,11 @@ class Records:
             whole = hashlib.sha256(written).hexdigest().startswith(name)
             self._code[name] = json.loads(written) if whole else {}
         return self._code[name]
+
+
+def _seal(fields: Mapping[str, Any]) -> str:
+    """The SHA-256 of a record without its seal; those that are older have none."""
+    return hashlib.sha256(json.dumps(fields, indent=1).encode()).hexdigest()
 
 
 def _address(place: Path) -> Artefact:

@@ -94,7 +94,7 @@ def contents(store: Store) -> dict[str, tuple[str, Any]]:
 
 def damaged_files(store: Path, rng: random.Random) -> Iterator[str]:
     """Damages files of the store, and says what happened to each. At most one of those of an artefact: where its record
-    and the copy of it are both lost or changed, nothing can tell."""
+    and the copy of it are both lost, nothing can tell."""
     files = [
         path
         for path in sorted(store.rglob("*"))

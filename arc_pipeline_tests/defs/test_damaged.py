@@ -92,6 +92,28 @@ def test_deleted_records_contents_and_links(two) -> None:
     assert versions(Store(two.data / "store")) == before
 
 
+def test_a_changed_copy_is_no_record_where_the_record_is_lost(two) -> None:
+    store = Store(two.data / "store")
+    before = versions(store)
+    copies = {
+        name: two.data / "store" / name / "straight" / "current" / "lineage.json"
+        for name in ("prediction_config", "augmented_examples")
+    }
+    for name, copy in copies.items():
+        for record in (two.data / "store" / "records" / name / "straight").glob("*.json"):
+            record.unlink()
+        assert Store(two.data / "store").lineage(Artefact(name, "straight")).data_version == before[f"{name}[straight]"]
+        written = copy.read_bytes()
+        changed = written.replace(b'"created_at": "2', b'"created_at": "3')
+        assert changed != written
+        copy.write_bytes(changed)
+    causes = {str(status.node.artefact): status.causes for status in two.load().plan()}
+    for name in copies:
+        assert causes[f"{name}[straight]"][0].endswith("lineage.json is no record, it was changed or cut short")
+    assert not [outcome.failed for outcome in two.load().refresh([]) if outcome.failed]
+    assert versions(Store(two.data / "store")) == before
+
+
 def test_numbers_that_do_not_hold_any_more_are_marked_with_the_cause(two) -> None:
     session = two.load()
     record = session.store.record(Artefact("metrics", "straight/t0.0"))
